@@ -1,0 +1,1 @@
+export { type ErrorCode, type ErrorDetails, MonolithError, type SerializedError, shapeMismatch } from './errors.js';

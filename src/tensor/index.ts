@@ -1,0 +1,1 @@
+export { type BatchGroup, type BatchGroupLayout, BatchHeader, type BatchLayout, BatchSlot } from './batch.js';
