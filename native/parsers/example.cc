@@ -263,7 +263,7 @@ class ExampleParser {
       extra = static_cast<int32_t>(values > 0x7fffffff ? 0x7fffffff : values);
       return B_TOO_MANY_VALUES;
     }
-    if (values == 0) return out_.text(a, missing());
+    if (values == 0) return out_.missing(a);
     if (feature.kind == kBytes) return out_.text(a, text);
     switch (a[A_OP]) {
       case OP_NUMERIC:
@@ -302,13 +302,6 @@ class ExampleParser {
     }
     if (code != OK) return code;
     return values == 0 ? out_.missing_category(a) : out_.end_bag(a[A_GROUP], a[A_INDEX]);
-  }
-
-  // A text that stands for "no value": the first missing text of the program (or one that cannot occur).
-  Token missing() const {
-    Token token;
-    token.data = program_.string(program_[P_MISSING_FIRST], &token.length);
-    return token;
   }
 
   const Program& program_;

@@ -20,7 +20,7 @@ bool is_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\r'; }
 bool parse_index(const uint8_t*& p, const uint8_t* end, int64_t* out) {
   const uint8_t* start = p;
   int64_t value = 0;
-  while (p < end && *p - '0' <= 9u && p - start < 16) value = value * 10 + (*p++ - '0');
+  while (p < end && is_digit(*p) && p - start < 16) value = value * 10 + (*p++ - '0');
   *out = value;
   return p > start && p - start < 16;
 }
