@@ -93,11 +93,14 @@ void parse_libsvm(const Program& program, const uint8_t* data, size_t length, Bl
       while (token_end < stop && !is_space(*token_end)) token_end++;
       int64_t field = 0, index = 0;
       if (ffm) {
-        if (!parse_index(q, token_end, &field) || q == token_end || *q != ':') code = B_PAIR;
-        else if (field >= num_fields) {
+        if (!parse_index(q, token_end, &field) || q == token_end || *q != ':') {
+          code = B_PAIR;
+        } else if (field >= num_fields) {
           code = B_FIELD;
           extra = field > 0x7fffffff ? 0x7fffffff : static_cast<int32_t>(field);
-        } else q++;
+        } else {
+          q++;
+        }
       }
       if (code == OK && (!parse_index(q, token_end, &index) || q == token_end || *q != ':')) code = B_PAIR;
       if (code == OK && index > index_limit) code = B_INDEX;

@@ -93,7 +93,7 @@ function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Arr
   return { ...base, separator, recordBytes, dataStart: headerEnd, firstLine, columns };
 }
 
-function criteoNames(): string[] {
+export function criteoNames(): string[] {
   return ['label', ...Array.from({ length: 13 }, (_, i) => `I${i + 1}`), ...Array.from({ length: 26 }, (_, i) => `C${i + 1}`)];
 }
 
