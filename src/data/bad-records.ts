@@ -33,7 +33,10 @@ export function readBadRecord(
     code: list[at + BadWord.code],
     column: list[at + BadWord.column],
     extra: list[at + BadWord.extra],
-    token: raw.slice(start + list[at + BadWord.tokenStart], start + Math.min(list[at + BadWord.tokenEnd], list[at + BadWord.tokenStart] + 4096)),
+    token: raw.slice(
+      start + list[at + BadWord.tokenStart],
+      start + Math.min(list[at + BadWord.tokenEnd], list[at + BadWord.tokenStart] + 4096),
+    ),
   };
 }
 
@@ -63,15 +66,7 @@ export function tooManyBadRecords(limit: number, last: MonolithError): MonolithE
 }
 
 function columnName(file: FileDescription, program: Program, bad: BadRecord): string | null {
-  const aboutColumn: readonly number[] = [
-    Bad.number,
-    Bad.label,
-    Bad.weight,
-    Bad.tooManyIds,
-    Bad.missingLabel,
-    Bad.kind,
-    Bad.tooManyValues,
-  ];
+  const aboutColumn: readonly number[] = [Bad.number, Bad.label, Bad.weight, Bad.tooManyIds, Bad.missingLabel, Bad.kind, Bad.tooManyValues];
   if (!aboutColumn.includes(bad.code)) return null;
   if (file.format === 'tfrecord') {
     const number = program.words[P.namesFirst] + bad.column;
@@ -91,7 +86,9 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
   const corrupt = (text: string): { code: ErrorCode; text: string } => ({ code: 'RecordCorrupt', text });
   switch (bad.code) {
     case Bad.columns:
-      return data(`found ${bad.extra} column${bad.extra === 1 ? '' : 's'}, expected ${expected}. Likely cause: ${columnsCause(file, bad, expected)}`);
+      return data(
+        `found ${bad.extra} column${bad.extra === 1 ? '' : 's'}, expected ${expected}. Likely cause: ${columnsCause(file, bad, expected)}`,
+      );
     case Bad.number:
       return data(`${where}: ${token} is no number`);
     case Bad.label:
@@ -121,7 +118,9 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
     case Bad.example:
       return data('is no tf.train.Example (malformed protocol buffer)');
     case Bad.kind:
-      return data(`feature "${column}" holds floats; a categorical feature or a list of texts needs bytes or int64. Declare it numeric or bucketized`);
+      return data(
+        `feature "${column}" holds floats; a categorical feature or a list of texts needs bytes or int64. Declare it numeric or bucketized`,
+      );
     case Bad.tooManyValues:
       return data(`feature "${column}" holds ${bad.extra} values, one was expected. For a bag set maxLength in the schema`);
     default:

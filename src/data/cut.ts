@@ -76,7 +76,13 @@ export type FrameState = 'good' | 'truncated' | 'tooLong' | 'lengthCrc';
  * Walks one TFRecord frame at `at`. `next` is the next frame's start, −1 where the bytes end before it is known.
  * A frame whose length can't be trusted ends where the next believable header begins.
  */
-export function nextFrame(bytes: Uint8Array, view: DataView, at: number, length: number, maxRecord: number): { next: number; state: FrameState } {
+export function nextFrame(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  length: number,
+  maxRecord: number,
+): { next: number; state: FrameState } {
   const left = length - at;
   if (left < FRAME_HEADER) return { next: -1, state: 'truncated' };
   const size = frameLength(view, at);
@@ -89,7 +95,8 @@ export function nextFrame(bytes: Uint8Array, view: DataView, at: number, length:
   if (fits && payloadOk(bytes, view, at, size)) return { next: at + FRAME + size, state };
   for (let q = at + 1; q + FRAME_HEADER <= length; q++) {
     // The four high bytes of a length are nearly always zero: a cheap first look.
-    if (frameLength(view, q) <= maxRecord && maskedCrc32c(bytes.subarray(q, q + 8)) === view.getUint32(q + 8, true)) return { next: q, state };
+    if (frameLength(view, q) <= maxRecord && maskedCrc32c(bytes.subarray(q, q + 8)) === view.getUint32(q + 8, true))
+      return { next: q, state };
   }
   return { next: -1, state };
 }

@@ -17,7 +17,11 @@ export type ByteSource = {
 };
 
 /** What can be known of a file without reading it. */
-export type FileInfo = { readonly path: string; readonly gzip: boolean; /** null for gzip and standard input */ readonly size: number | null };
+export type FileInfo = {
+  readonly path: string;
+  readonly gzip: boolean /** null for gzip and standard input */;
+  readonly size: number | null;
+};
 
 /**
  * Looks at a file: whether it is gzip (by its first bytes) and how long it is.

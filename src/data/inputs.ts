@@ -88,7 +88,15 @@ export async function planData(given: Partial<PipelineOptions>): Promise<DataPla
   const { format } = first;
   const schema = schemaFor(format, options);
   if (format === 'libsvm') {
-    return { options, files, format, first, schema: null, numFields: 1, inputs: { dense: [], sparse: [{ name: 'features', combiner: 0 }] } };
+    return {
+      options,
+      files,
+      format,
+      first,
+      schema: null,
+      numFields: 1,
+      inputs: { dense: [], sparse: [{ name: 'features', combiner: 0 }] },
+    };
   }
   if (format === 'libffm') {
     const numFields = options.numFields ?? (await countFields(files));
@@ -96,7 +104,9 @@ export async function planData(given: Partial<PipelineOptions>): Promise<DataPla
     return { options, files, format, first, schema: null, numFields, inputs: { dense: [], sparse } };
   }
   if (schema === null) {
-    throw new MonolithError('InvalidConfig', `${head.path}: format ${format} needs a feature schema (label and features)`, { path: head.path });
+    throw new MonolithError('InvalidConfig', `${head.path}: format ${format} needs a feature schema (label and features)`, {
+      path: head.path,
+    });
   }
   const { dense, sparse } = splitFeatures(schema);
   const inputs = {
@@ -174,7 +184,8 @@ async function countFields(files: readonly FileInfo[]): Promise<number> {
     try {
       const bytes = new Uint8Array(1 << 18);
       const scan = new FieldScan();
-      for (let got = await source.read(bytes, 0, bytes.length); got > 0; got = await source.read(bytes, 0, bytes.length)) scan.add(bytes, got);
+      for (let got = await source.read(bytes, 0, bytes.length); got > 0; got = await source.read(bytes, 0, bytes.length))
+        scan.add(bytes, got);
       most = Math.max(most, scan.most);
     } finally {
       await source.close();

@@ -1,5 +1,5 @@
 // What a file is: format, header, columns, where its records begin.
-import { maskedCrc32c, MonolithError } from '../base/index.js';
+import { MonolithError, maskedCrc32c } from '../base/index.js';
 import type { FeatureSchema } from '../config/index.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
@@ -76,7 +76,9 @@ function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Arr
   }
   const schema = options.schema;
   if (schema === null) {
-    throw new MonolithError('InvalidConfig', `${info.path}: format ${format} needs a feature schema (label and features)`, { path: info.path });
+    throw new MonolithError('InvalidConfig', `${info.path}: format ${format} needs a feature schema (label and features)`, {
+      path: info.path,
+    });
   }
   const headerEnd = firstRecordEnd(head, start, separator, options.trim, format === 'csv');
   const first = splitFields(Buffer.from(head.subarray(start, headerEnd)).toString('utf8'), text, format === 'csv');
@@ -126,7 +128,8 @@ function checkHeader(
 ): void {
   const seen = new Set<string>();
   for (const name of columns) {
-    if (seen.has(name)) throw new MonolithError('DataFormat', `${path} line 1: column "${name}" stands twice in the header`, { path, column: name });
+    if (seen.has(name))
+      throw new MonolithError('DataFormat', `${path} line 1: column "${name}" stands twice in the header`, { path, column: name });
     seen.add(name);
   }
   const wanted = [...schemaColumns(schema)];
@@ -153,7 +156,8 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
   const count = (c: string): number => line.reduce((n, byte) => n + (byte === c.charCodeAt(0) ? 1 : 0), 0);
   const own = count(separator);
   for (const [c, plural] of names) {
-    if (c !== separator && count(c) > own) return `the separator is ${JSON.stringify(separator)}, the line has ${plural}: set \`separator\``;
+    if (c !== separator && count(c) > own)
+      return `the separator is ${JSON.stringify(separator)}, the line has ${plural}: set \`separator\``;
   }
   return null;
 }
@@ -169,7 +173,8 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (['bin'].includes(extension)) return 'criteo-bin';
   const line = firstDataLine(head);
   const tabs = line.split('\t').length;
-  if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t')))) return 'criteo';
+  if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
+    return 'criteo';
   if (extension === 'csv') return 'csv';
   if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return 'tsv';
   if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return 'libffm';

@@ -33,7 +33,11 @@ export type GatherExamples = (
   slot: Uint8Array,
 ) => void;
 
-export type Parsers = { readonly name: 'native' | 'reference'; readonly parseRecords: ParseRecords; readonly gatherExamples: GatherExamples };
+export type Parsers = {
+  readonly name: 'native' | 'reference';
+  readonly parseRecords: ParseRecords;
+  readonly gatherExamples: GatherExamples;
+};
 
 type ParserAddon = {
   info(): { readonly error?: string };

@@ -1,7 +1,8 @@
 // Parse thread: started by piscina, one call a raw block.
-import { chooseParsers } from './parsers.js';
+
 import type { ParseTask } from './parse-task.js';
 import { runParseTask } from './parse-task.js';
+import { chooseParsers } from './parsers.js';
 
 const chosen = new Map<string, ReturnType<typeof chooseParsers>>();
 

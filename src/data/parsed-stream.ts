@@ -84,7 +84,15 @@ export class ParsedStream {
     while (start < raw.length) {
       const block = this.store.acquire(layout);
       const { common, shape, buffer } = block;
-      const result = await this.pool.run({ program: raw.file.program, raw: raw.buffer, start, length: raw.length - start, common, shape, block: buffer });
+      const result = await this.pool.run({
+        program: raw.file.program,
+        raw: raw.buffer,
+        start,
+        length: raw.length - start,
+        common,
+        shape,
+        block: buffer,
+      });
       const consumed = result[R.consumed] as number;
       if (consumed === 0 && result[R.full] === 1) {
         // One record alone is larger than the block: its ids are bounded by maxIdsPerExample, so this ends soon.

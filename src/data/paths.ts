@@ -133,7 +133,11 @@ function globToRegExp(part: string): RegExp {
       const end = part.indexOf(']', i + 2);
       if (end < 0) source += '\\[';
       else {
-        const body = part.slice(i + 1, end).replace(/^!/, '^').replaceAll('\\', '\\\\').replaceAll('[', '\\[');
+        const body = part
+          .slice(i + 1, end)
+          .replace(/^!/, '^')
+          .replaceAll('\\', '\\\\')
+          .replaceAll('[', '\\[');
         source += `[${body}]`;
         i = end;
       }

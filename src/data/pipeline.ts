@@ -196,7 +196,10 @@ export class BatchPipeline {
       const skipped = this.pendingCursor;
       this.pendingCursor = 0;
       if (skipped > next.numExamples) {
-        throw new MonolithError('InvalidArgument', `the data position is ${skipped} examples into a window of ${next.numExamples}: the files or options have changed`);
+        throw new MonolithError(
+          'InvalidArgument',
+          `the data position is ${skipped} examples into a window of ${next.numExamples}: the files or options have changed`,
+        );
       }
       this.current = next;
       this.cursor = skipped;
@@ -288,7 +291,9 @@ export class BatchPipeline {
 
   private noExamples(): MonolithError {
     const { split, files } = this.plan.options;
-    return new MonolithError('DataNotFound', `${files.join(', ')}: no examples in part '${split.part}' (split by '${split.by}')`, { part: split.part });
+    return new MonolithError('DataNotFound', `${files.join(', ')}: no examples in part '${split.part}' (split by '${split.by}')`, {
+      part: split.part,
+    });
   }
 
   private bytesOf(slot: BatchSlot): Uint8Array {

@@ -105,7 +105,16 @@ export class RawReader {
       if (end > 0 || this.ended) {
         if (end === 0) return null;
         this.carry = bytes.slice(end, length);
-        const block = { file, fileIndex: this.fileIndex, byteOffset: this.offset, bytes, buffer, length: end, firstOfFile: this.first, lastOfFile: this.ended };
+        const block = {
+          file,
+          fileIndex: this.fileIndex,
+          byteOffset: this.offset,
+          bytes,
+          buffer,
+          length: end,
+          firstOfFile: this.first,
+          lastOfFile: this.ended,
+        };
         this.first = false;
         this.offset += end;
         return block;

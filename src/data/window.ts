@@ -2,10 +2,10 @@
 import { type MonolithError, SeededRandom, seedFromNames } from '../base/index.js';
 import { badRecordError, readBadRecord, tooManyBadRecords } from './bad-records.js';
 import type { PipelineOptions } from './options.js';
-import type { BlockStore, ParsedRaw, ParsedStream } from './parsed-stream.js';
 import type { ParsedBlock } from './parsed-block.js';
-import { badListEntries, ExampleFlag } from './program.js';
+import type { BlockStore, ParsedRaw, ParsedStream } from './parsed-stream.js';
 import type { StreamPoint } from './position.js';
+import { badListEntries, ExampleFlag } from './program.js';
 import type { RecordSelector } from './split.js';
 
 export type Window = {
@@ -64,7 +64,8 @@ export class WindowBuilder {
       this.stream.releaseRaw(parsed.raw);
     }
     const order = Int32Array.from(picks);
-    if (this.options.shuffle > 0) shufflePairs(order, new SeededRandom(seedFromNames(this.options.seed, 'shuffle', this.epoch, this.index)));
+    if (this.options.shuffle > 0)
+      shufflePairs(order, new SeededRandom(seedFromNames(this.options.seed, 'shuffle', this.epoch, this.index)));
     const window = {
       epoch: this.epoch,
       index: this.index,

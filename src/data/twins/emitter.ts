@@ -2,7 +2,21 @@
 import { writeHashedFid } from '../../base/index.js';
 import { BatchHeader } from '../../tensor/index.js';
 import type { ParsedBlock } from '../parsed-block.js';
-import { A, Bad, BadWords, badListEntries, ExampleFlag, Flag, LabelMode, Log2Squared, Op, P, type Program, R, Transform } from '../program.js';
+import {
+  A,
+  Bad,
+  BadWords,
+  badListEntries,
+  ExampleFlag,
+  Flag,
+  LabelMode,
+  Log2Squared,
+  Op,
+  P,
+  type Program,
+  R,
+  Transform,
+} from '../program.js';
 import { log1pPositive, naturalLog, parseNumber } from './number-text.js';
 
 export const OK = 0;

@@ -20,7 +20,11 @@ export function parseLibsvm(program: Program, bytes: Uint8Array, block: ParsedBl
   const ffm = words[P.format] === ProgramFormat.libffm;
   const numFields = words[P.numFields];
   const bagFields = fieldsOfBags(program, block);
-  const fields: { low: number[]; high: number[]; value: number[] }[] = Array.from({ length: numFields }, () => ({ low: [], high: [], value: [] }));
+  const fields: { low: number[]; high: number[]; value: number[] }[] = Array.from({ length: numFields }, () => ({
+    low: [],
+    high: [],
+    value: [],
+  }));
   const end = bytes.length;
   let p = 0;
   let lines = 0;
