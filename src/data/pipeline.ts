@@ -51,6 +51,8 @@ export class BatchPipeline {
   private counters = startPosition;
   private examples = 0;
   private ended = false;
+  /** Examples of the first window after a seek that are skipped. */
+  private pendingCursor = 0;
 
   private constructor(
     private readonly plan: DataPlan,
@@ -125,7 +127,7 @@ export class BatchPipeline {
   /** Where the next step starts. */
   get position(): DataPosition {
     const { current } = this;
-    if (current === null) return { ...this.counters, examples: this.examples };
+    if (current === null) return { ...this.counters, cursor: this.pendingCursor, examples: this.examples };
     if (this.cursor < current.numExamples) return { ...this.counters, cursor: this.cursor, examples: this.examples };
     return this.after(current);
   }
@@ -172,9 +174,6 @@ export class BatchPipeline {
     this.pendingCursor = position.cursor;
     this.upcoming = this.ended ? null : this.schedule(this.buildFrom(position));
   }
-
-  /** Examples of the first window after a seek that are skipped. */
-  private pendingCursor = 0;
 
   /** The window to take from; null at the end, or at an epoch's end when `sameEpoch`. */
   private async windowFor(sameEpoch: boolean): Promise<Window | null> {
