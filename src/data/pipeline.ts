@@ -19,7 +19,7 @@ import { type Window, WindowBuilder } from './window.js';
 export type DataStats = {
   /** Handed out since the beginning, all epochs. */
   readonly examples: number;
-  /** Bad records of this epoch. */
+  /** Bad records read so far, all epochs. */
   readonly badRecords: number;
   /** Decompressed bytes of the windows handed out, all epochs. */
   readonly bytes: number;
@@ -203,7 +203,8 @@ export class BatchPipeline {
       this.current = next;
       this.cursor = skipped;
       this.upcoming = next.last && this.lastEpoch(next.epoch) ? null : this.schedule(this.buildAfter(next));
-      if (next.last && this.counters.epochExamples + next.numExamples === 0) throw this.noExamples();
+      if (next.last && this.counters.epochExamples + next.numExamples === 0)
+        throw this.noExamples(next.badRecords + this.counters.epochBadRecords);
       // An epoch's last window may be empty: a step already begun must still end here.
       if (next.numExamples === 0 && next.last && sameEpoch) return null;
     }
@@ -216,7 +217,8 @@ export class BatchPipeline {
   /** The position behind a window that has been handed out. */
   private after(window: Window): DataPosition {
     const bytes = this.counters.bytes + window.bytes;
-    if (window.last) return { ...startPosition, epoch: window.epoch + 1, examples: this.examples, bytes };
+    const badRecords = this.counters.badRecords + window.badRecords;
+    if (window.last) return { ...startPosition, epoch: window.epoch + 1, examples: this.examples, bytes, badRecords };
     return {
       epoch: window.epoch,
       window: window.index + 1,
@@ -224,7 +226,8 @@ export class BatchPipeline {
       cursor: 0,
       examples: this.examples,
       bytes,
-      badRecords: this.counters.badRecords + window.badRecords,
+      badRecords,
+      epochBadRecords: this.counters.epochBadRecords + window.badRecords,
       epochExamples: this.counters.epochExamples + window.numExamples,
     };
   }
@@ -254,8 +257,8 @@ export class BatchPipeline {
       parsedLayout(this.plan, this.groups, options.blockBytes, raw.file.description.recordBytes);
     const stream = new ParsedStream(reader, this.pool, this.store, layoutFor);
     const selector = recordSelector(options);
-    const { epoch, window, start, badRecords } = position;
-    const builder = new WindowBuilder(options, stream, this.store, selector, epoch, window, start, badRecords);
+    const { epoch, window, start, epochBadRecords } = position;
+    const builder = new WindowBuilder(options, stream, this.store, selector, epoch, window, start, epochBadRecords);
     return { stream, builder, number: epoch };
   }
 
@@ -288,9 +291,10 @@ export class BatchPipeline {
     return { description, program };
   }
 
-  private noExamples(): MonolithError {
+  private noExamples(bad: number): MonolithError {
     const { split, files } = this.plan.options;
-    return new MonolithError('DataNotFound', `${files.join(', ')}: no examples in part '${split.part}' (split by '${split.by}')`, {
+    const part = split.by === 'none' ? '' : ` in part '${split.part}' (split by '${split.by}')`;
+    return new MonolithError('DataNotFound', `${files.join(', ')}: no examples${part}, ${bad} bad records`, {
       part: split.part,
     });
   }

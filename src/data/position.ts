@@ -23,8 +23,10 @@ export type DataPosition = {
   readonly examples: number;
   /** Bytes read before the window, all epochs. */
   readonly bytes: number;
-  /** Bad records of the epoch and examples of the epoch before the window. */
+  /** Bad records before the window, all epochs. */
   readonly badRecords: number;
+  /** Bad records and examples of the epoch before the window. */
+  readonly epochBadRecords: number;
   readonly epochExamples: number;
 };
 
@@ -38,6 +40,7 @@ export const startPosition: DataPosition = {
   examples: 0,
   bytes: 0,
   badRecords: 0,
+  epochBadRecords: 0,
   epochExamples: 0,
 };
 
@@ -47,7 +50,8 @@ export function checkPosition(position: DataPosition, numFiles: number): void {
   const { start } = position;
   const numbers = [position.epoch, position.window, position.cursor, position.examples, position.bytes, position.badRecords];
   const valid =
-    [...numbers, position.epochExamples].every(whole) && [start?.fileIndex, start?.byteOffset, start?.record, start?.line].every(whole);
+    [...numbers, position.epochExamples, position.epochBadRecords].every(whole) &&
+    [start?.fileIndex, start?.byteOffset, start?.record, start?.line].every(whole);
   if (!valid) throw new MonolithError('InvalidArgument', `not a data position: ${JSON.stringify(position)}`);
   if (start.fileIndex > numFiles) {
     throw new MonolithError(

@@ -25,7 +25,7 @@ const taxi: FeatureSchema = {
     { name: 'company', type: 'categorical' },
     { name: 'payment_type', type: 'categorical' },
     { name: 'trip_start_hour', type: 'categorical' },
-    { name: 'fare', type: 'numeric', transform: 'log1p' },
+    { name: 'fare', type: 'numeric' },
   ],
 };
 const ratings: FeatureSchema = {

@@ -239,7 +239,7 @@ test('tf.train.Example: both parsers do the same with changed and cut bytes', { 
 test('numbers are read as JavaScript reads them, correctly rounded', () => {
   const read = (source: string): number | null => parseNumber(Buffer.from(source), 0, source.length);
   fc.assert(
-    fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (x) => assert.equal(read(String(x)), x)),
+    fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (x) => assert.equal(read(String(x)), Number(String(x)))),
     { numRuns: 500 },
   );
   for (const source of ['', '-', '.', 'e5', '1e', '1e+', '0x1', '1_000', ' 1', '1 ', '--1', 'infinit', 'nano', '1\0'])
