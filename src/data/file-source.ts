@@ -30,7 +30,9 @@ export type FileInfo = {
 export async function fileInfo(path: string): Promise<FileInfo> {
   if (path === standardInput) {
     const head = await peekStandardInput(2);
-    return { path, gzip: isGzip(head), size: null };
+    if (isGzip(head))
+      throw new MonolithError('DataFormat', 'standard input is gzip: decompress it on the way in (gzip -dc file | …)', { path });
+    return { path, gzip: false, size: null };
   }
   const handle = await openFile(path);
   try {
@@ -49,8 +51,7 @@ export async function fileInfo(path: string): Promise<FileInfo> {
  */
 export async function openSource(file: FileInfo, offset: number): Promise<ByteSource> {
   if (file.path === standardInput) {
-    const input: Readable = process.stdin;
-    return skip(new StreamSource(file.gzip ? gunzip(input) : input, file.path), offset);
+    return skip(new StreamSource(process.stdin, file.path), offset);
   }
   if (file.gzip) {
     return skip(new StreamSource(gunzip(createReadStream(file.path, { highWaterMark: CHUNK_BYTES })), file.path), offset);
@@ -60,8 +61,7 @@ export async function openSource(file: FileInfo, offset: number): Promise<ByteSo
 
 /** The first bytes of a file's decompressed stream, at most `bytes`; standard input keeps them for the later reader. */
 export async function readHead(file: FileInfo, bytes: number): Promise<Uint8Array> {
-  if (file.path === standardInput && !file.gzip) return peekStandardInput(bytes);
-  if (file.path === standardInput) return new Uint8Array(0);
+  if (file.path === standardInput) return peekStandardInput(bytes);
   const source = await openSource(file, 0);
   try {
     const head = new Uint8Array(bytes);
@@ -126,7 +126,8 @@ class StreamSource implements ByteSource {
   }
 
   async close(): Promise<void> {
-    if (this.stream !== process.stdin) this.stream.destroy();
+    // Also standard input: a read that waits for more would otherwise never end.
+    this.stream.destroy();
   }
 }
 

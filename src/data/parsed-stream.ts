@@ -63,8 +63,9 @@ export class ParsedStream {
 
   async close(): Promise<void> {
     this.ended = true;
-    await Promise.allSettled(this.inFlight);
+    // Closing the reader first ends a read that waits for input.
     await this.reader.close();
+    await Promise.allSettled(this.inFlight);
   }
 
   private start(): Promise<ParsedRaw | null> {

@@ -114,13 +114,11 @@ async function descend(folder: string, parts: readonly string[], found: string[]
   const matcher = globToRegExp(part);
   for (const entry of entries) {
     if (!matcher.test(entry.name)) continue;
-    await descend(folder, [entry.name, ...rest].map(escapeIfNeeded), found);
+    const path = child(entry.name);
+    const info = await stat(path).catch(() => null);
+    if (rest.length === 0 && info?.isFile()) found.push(path);
+    else if (rest.length > 0 && info?.isDirectory()) await descend(path, rest, found);
   }
-}
-
-/** A name that itself holds glob characters is written so that it matches only itself. */
-function escapeIfNeeded(name: string, index: number): string {
-  return index === 0 ? name.replaceAll(/[*?[]/g, '[$&]') : name;
 }
 
 function globToRegExp(part: string): RegExp {

@@ -50,9 +50,10 @@ export class BatchPipeline {
   /** Counters at the start of `current` (or of the next window when there is none). */
   private counters = startPosition;
   private examples = 0;
-  private ended = false;
   /** Examples of the first window after a seek that are skipped. */
   private pendingCursor = 0;
+  /** Where reading begins with the next step: nothing is read before it, so that a seek costs nothing. */
+  private waiting: DataPosition | null = null;
 
   private constructor(
     private readonly plan: DataPlan,
@@ -138,6 +139,9 @@ export class BatchPipeline {
    */
   async seek(position: DataPosition): Promise<void> {
     checkPosition(position, this.plan.files.length);
+    if (this.epoch !== null && this.plan.files.some((file) => file.path === standardInput)) {
+      throw new MonolithError('InvalidArgument', 'standard input can be read once: a seek must come before the first step');
+    }
     await this.stop();
     this.begin(position);
   }
@@ -170,9 +174,10 @@ export class BatchPipeline {
     this.examples = position.examples;
     this.current = null;
     this.cursor = 0;
-    this.ended = this.plan.options.epochs > 0 && position.epoch >= this.plan.options.epochs;
+    const { epochs } = this.plan.options;
     this.pendingCursor = position.cursor;
-    this.upcoming = this.ended ? null : this.schedule(this.buildFrom(position));
+    this.waiting = epochs > 0 && position.epoch >= epochs ? null : position;
+    this.upcoming = null;
   }
 
   /** The window to take from; null at the end, or at an epoch's end when `sameEpoch`. */
@@ -185,6 +190,10 @@ export class BatchPipeline {
         this.counters = this.after(current);
         for (const block of current.blocks) this.store.release(block);
         this.current = null;
+      }
+      if (this.waiting !== null) {
+        this.upcoming = this.schedule(this.buildFrom(this.waiting));
+        this.waiting = null;
       }
       if (this.upcoming === null) return null;
       const next = await this.upcoming;

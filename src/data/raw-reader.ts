@@ -73,7 +73,10 @@ export class RawReader {
     this.file = await this.prepare(this.fileIndex);
     const { info, dataStart } = this.file.description;
     if (this.offset < dataStart) this.offset = dataStart;
-    this.source = await openSource(info, this.offset);
+    const source = await openSource(info, this.offset);
+    // Closed meanwhile: nobody else would close it.
+    if (this.closed) await source.close();
+    else this.source = source;
     this.ended = false;
     this.first = true;
   }
