@@ -20,7 +20,24 @@ const shapes: readonly Shape[] = [
   { name: 'deepfm 2', inputs: 400, outputs: 1 },
 ];
 
-type Gemm = (...args: [boolean, boolean, number, number, number, Float32Array, number, Float32Array, number, Float32Array, number, boolean, Float32Array | null, number]) => void;
+type Gemm = (
+  ...args: [
+    boolean,
+    boolean,
+    number,
+    number,
+    number,
+    Float32Array,
+    number,
+    Float32Array,
+    number,
+    Float32Array,
+    number,
+    boolean,
+    Float32Array | null,
+    number,
+  ]
+) => void;
 
 function filled(length: number): Float32Array {
   const values = new Float32Array(new SharedArrayBuffer(length * 4));

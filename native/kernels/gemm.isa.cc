@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "kernels/gemm_pack.h"
+#include "kernels/vec_dot.h"
 #include "simd/scratch.h"
 #include "simd/vec_math.h"
 
@@ -72,21 +73,6 @@ bool run_block(const GemmCall& call, size_t n, size_t k, const float* a, const f
     }
   }
   return true;
-}
-
-// Σ x·y over n values in two vector accumulators.
-ML_INLINE float dot(size_t n, const float* x, const float* y) {
-  V sum0 = zero(), sum1 = zero(), sum2 = zero(), sum3 = zero();
-  size_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-    sum0 = fma(load(x + i), load(y + i), sum0);
-    sum1 = fma(load(x + i + kLanes), load(y + i + kLanes), sum1);
-    sum2 = fma(load(x + i + 2 * kLanes), load(y + i + 2 * kLanes), sum2);
-    sum3 = fma(load(x + i + 3 * kLanes), load(y + i + 3 * kLanes), sum3);
-  }
-  for (; i + kLanes <= n; i += kLanes) sum0 = fma(load(x + i), load(y + i), sum0);
-  if (i < n) sum1 = fma(load_part(x + i, n - i), load_part(y + i, n - i), sum1);
-  return lane_sum((sum0 + sum1) + (sum2 + sum3));
 }
 
 // out[m] = Σ_p x[p]·a[p, j]: the rows of a added up, `Vectors` at a time.
