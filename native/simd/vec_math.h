@@ -1,4 +1,4 @@
-// exp, sigmoid and tanh of a vector, each within about 2 ulp. Polynomials after Cephes (S. Moshier), expf.c and tanhf.c.
+// exp, sigmoid and tanh of a vector, each within about 2 ulp (results below the smallest normal number may be zero). Polynomials after Cephes (S. Moshier), expf.c and tanhf.c.
 #pragma once
 #include "simd/vec.h"
 

@@ -6,7 +6,7 @@ export function activate(activation: Activation, x: number): number {
     case Activation.none:
       return x;
     case Activation.relu:
-      return x < 0 ? 0 : x;
+      return Math.max(x, 0);
     case Activation.sigmoid:
       return 1 / (1 + Math.exp(-x));
     case Activation.tanh:

@@ -28,7 +28,7 @@ export const referenceLosses: Losses = {
       const weight = weights === null ? 1 : weights[i];
       const e = Math.exp(-Math.abs(z));
       const probability = z >= 0 ? 1 / (1 + e) : e / (1 + e);
-      total += weight * ((z < 0 ? 0 : z) - z * labels[i] + Math.log1p(e));
+      total += weight * (Math.max(z, 0) - z * labels[i] + Math.log1p(e));
       dLogits[i] = (probability - labels[i]) * weight * gradientScale;
     }
     return total;
