@@ -26,7 +26,8 @@ bool forward(size_t m, size_t v, size_t d, const float* x, size_t ldx, float* ou
   const size_t pairs = v * (v - 1) / 2;
   for (size_t r = 0; r < m; r++) {
     const float* row = x + r * ldx;
-    for (size_t j = 0; j < v; j += kTileColumns) pack_b_panel(true, d, least(kTileColumns, v - j), 2, row + j * d, d, panels + j * d);
+    // Columns beyond v stay undefined: nothing below the diagonal depends on them.
+    for (size_t j = 0; j < v; j += kTileColumns) transpose(least(kTileColumns, v - j), d, row + j * d, d, panels + j * d, kTileColumns);
     for (size_t i = 0; i < v; i += kTileRows) {
       const size_t rows = least(kTileRows, v - i);
       const size_t needed = i + rows - 1;  // columns 0 … needed − 1 lie below the diagonal of some row

@@ -16,6 +16,10 @@ namespace {
 constexpr size_t kBlockK = 512;
 constexpr size_t kBlockM = static_cast<size_t>(kTileRows) * 16;
 constexpr size_t kBlockN = 1024;
+// Up to so many rows B is used in place.
+constexpr size_t kFewRows = 24;
+// Beyond this row distance every element of a column of A lies on a page of its own or nearly so: pack.
+constexpr size_t kInPlaceDistance = 1024;
 
 // Tiles of op(A)'s rows [0, m) against one panel of B.
 void run_panel(const GemmCall& call, size_t m, size_t k, const float* a, size_t lda, bool packed, const float* panel, size_t ldb, int vectors,
@@ -36,8 +40,9 @@ void run_panel(const GemmCall& call, size_t m, size_t k, const float* a, size_t 
 // One block of columns [0, n) and of k. a, b, c point at the block's first elements.
 bool run_block(const GemmCall& call, size_t n, size_t k, const float* a, const float* b, float* c, const float* bias, bool add, bool relu) {
   // Few rows: B is used in place, since packing it would cost as much as the product.
-  const bool direct_b = !call.trans_b && call.m <= static_cast<size_t>(kTileRows);
-  const bool pack_a = call.trans_a && n > static_cast<size_t>(kTileColumns);
+  const bool direct_b = !call.trans_b && call.m <= kFewRows;
+  // A stored transposed is read in place where a tile takes most of a cache line: 3 % faster than packing with 12 rows, 4 % slower with 6.
+  const bool pack_a = call.trans_a && n > static_cast<size_t>(kTileColumns) && (kTileRows < 8 || call.lda > kInPlaceDistance);
   const size_t padded = (n + kLanes - 1) / kLanes * kLanes;
   float* packed_b = scratch(Scratch::pack_b, (direct_b ? static_cast<size_t>(kTileColumns) : padded) * k);
   float* packed_a = pack_a ? scratch(Scratch::pack_a, (kBlockM + kTileRows) * k) : nullptr;

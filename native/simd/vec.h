@@ -69,6 +69,9 @@ ML_INLINE float fma1(float a, float b, float c) {
 ML_INLINE V load_part(const float* p, size_t count) {
 #if defined(__AVX512F__)
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p);
+#elif defined(__AVX2__)
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lanes));
 #else
   V v = zero();
   memcpy(&v, p, count * sizeof(float));
@@ -78,6 +81,20 @@ ML_INLINE V load_part(const float* p, size_t count) {
 ML_INLINE void store_part(float* p, V v, size_t count) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
+#elif defined(__AVX2__)
+  // Halves instead of a masked store, which is slow on several processors.
+  __m128 half = _mm256_castps256_ps128(v);
+  if (count & 4) {
+    _mm_storeu_ps(p, half);
+    half = _mm256_extractf128_ps(v, 1);
+    p += 4;
+  }
+  if (count & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), half);
+    half = _mm_movehl_ps(half, half);
+    p += 2;
+  }
+  if (count & 1) _mm_store_ss(p, half);
 #else
   memcpy(p, &v, count * sizeof(float));
 #endif

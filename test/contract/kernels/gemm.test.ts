@@ -95,6 +95,7 @@ describeDense('gemm', (kernels) => {
         for (const transB of flags) {
           runCase(kernels, random, { ...plain, transA, transB, m, n, k, bias: true, activation: 1 });
           runCase(kernels, random, { ...plain, transA, transB, m, n, k, gaps: [3, 1, 2], accumulate: true });
+          if (m < 100) runCase(kernels, random, { ...plain, transA, transB, m, n, k, gaps: [1100, 1, 0] });
         }
       }
     }
