@@ -28,8 +28,9 @@ bool forward(size_t m, size_t v, size_t d, const float* x, size_t ldx, float* ou
     const float* row = x + r * ldx;
     // Columns beyond v stay undefined: nothing below the diagonal depends on them.
     for (size_t j = 0; j < v; j += kTileColumns) transpose(least(kTileColumns, v - j), d, row + j * d, d, panels + j * d, kTileColumns);
-    for (size_t i = 0; i < v; i += kTileRows) {
-      const size_t rows = least(kTileRows, v - i);
+    // Row 0 has no pair. A tile ends with the last row whose columns fit the vectors that its first row needs.
+    for (size_t i = 1, rows; i < v; i += rows) {
+      rows = least(least(kTileRows, v - i), round_up(i, kLanes) - i + 1);
       const size_t needed = i + rows - 1;  // columns 0 … needed − 1 lie below the diagonal of some row
       for (size_t j = 0; j < needed; j += kTileColumns) {
         const TileEnd end{product + i * width + j, width, kTileColumns, nullptr, false, false};
@@ -53,10 +54,15 @@ void fill_symmetric(size_t v, size_t width, const float* d_out, float* s) {
   }
   for (size_t i = 0; i < v; i += kTranspose) {
     for (size_t j = 0; j < i; j += kTranspose) transpose_square(s + i * width + j, width, s + j * width + i, width);
-    const size_t end = i + least(kTranspose, v - i);
-    for (size_t row = i; row < end; row++) {
-      for (size_t column = i; column < row; column++) s[column * width + row] = s[row * width + column];
-      s[row * width + row] = 0;
+    float mirrored[kTranspose * kTranspose];
+    transpose_square(s + i * width + i, width, mirrored, kTranspose);
+#pragma GCC unroll 8
+    for (size_t row = 0; row < kTranspose; row++) {
+      float* to = s + (i + row) * width + i;
+#pragma GCC unroll 8
+      for (size_t column = 0; column < kTranspose; column++) {
+        to[column] = column < row ? to[column] : column > row ? mirrored[row * kTranspose + column] : 0.0f;
+      }
     }
   }
 }
@@ -69,6 +75,9 @@ bool backward(size_t m, size_t v, size_t d, const float* x, size_t ldx, const fl
   float* panel = scratch(Scratch::pack_b, v * kTileColumns);
   if (s == nullptr || panel == nullptr) return false;
   memset(s, 0, width * width * sizeof(float));
+  // Tiles of equal height: a last one with a row or two would wait for its own sums.
+  const size_t tiles = (v + kTileRows - 1) / kTileRows;
+  const size_t height = (v + tiles - 1) / tiles;
   for (size_t r = 0; r < m; r++) {
     const float* row = x + r * ldx;
     fill_symmetric(v, width, d_out + r * ldd_out, s);
@@ -82,8 +91,8 @@ bool backward(size_t m, size_t v, size_t d, const float* x, size_t ldx, const fl
         b = panel;
         ldb = static_cast<size_t>(vectors) * kLanes;
       }
-      for (size_t i = 0; i < v; i += kTileRows) {
-        const size_t rows = least(kTileRows, v - i);
+      for (size_t i = 0; i < v; i += height) {
+        const size_t rows = least(height, v - i);
         const TileEnd end{d_x + r * ldd_x + i * d + j, d, columns, nullptr, accumulate, false};
         run_tile<ALayout::rows>(rows, vectors, v, s + i * width, width, b, ldb, end);
       }

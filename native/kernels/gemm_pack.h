@@ -40,18 +40,21 @@ ML_INLINE void transpose_square(const float* src, size_t ldsrc, float* dst, size
 }
 #endif
 
-// dst[j, i] = src[i, j] for i < rows, j < columns.
+// dst[j, i] = src[i, j] for i < rows, j < columns. The two don't overlap: the last squares are drawn back to end at the border, and write
+// some values twice.
 ML_INLINE void transpose(size_t rows, size_t columns, const float* src, size_t ldsrc, float* dst, size_t lddst) {
-  size_t i = 0;
-  for (; i + kTranspose <= rows; i += kTranspose) {
-    size_t j = 0;
-    for (; j + kTranspose <= columns; j += kTranspose) transpose_square(src + i * ldsrc + j, ldsrc, dst + j * lddst + i, lddst);
-    for (; j < columns; j++) {
-      for (size_t s = 0; s < kTranspose; s++) dst[j * lddst + i + s] = src[(i + s) * ldsrc + j];
+  if (rows < kTranspose || columns < kTranspose) {
+    for (size_t i = 0; i < rows; i++) {
+      for (size_t j = 0; j < columns; j++) dst[j * lddst + i] = src[i * ldsrc + j];
     }
+    return;
   }
-  for (; i < rows; i++) {
-    for (size_t j = 0; j < columns; j++) dst[j * lddst + i] = src[i * ldsrc + j];
+  for (size_t i = 0; i < rows; i += kTranspose) {
+    const size_t row = least(i, rows - kTranspose);
+    for (size_t j = 0; j < columns; j += kTranspose) {
+      const size_t column = least(j, columns - kTranspose);
+      transpose_square(src + row * ldsrc + column, ldsrc, dst + column * lddst + row, lddst);
+    }
   }
 }
 

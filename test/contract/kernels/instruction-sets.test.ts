@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadAddon } from '../../../src/kernels/native/load.js';
 
 // The instruction set is fixed for the life of a process, so each other one runs the suites of this folder in a process of its own.
 const here = fileURLToPath(new URL('.', import.meta.url));
-const own = basename(fileURLToPath(import.meta.url));
 const dense = ['gemm', 'elementwise', 'interactions', 'normalization', 'arguments'].map((name) => `${name}.test.js`);
-const suites = readdirSync(here).filter((name) => dense.includes(name) && name !== own);
+const suites = readdirSync(here).filter((name) => dense.includes(name));
 
 function runSuites(instructionSet: string): Promise<{ readonly status: number | null; readonly output: string }> {
   const environment: NodeJS.ProcessEnv = { ...process.env, MONOLITH_LOCAL_ISA: instructionSet, MONOLITH_LOCAL_REQUIRE_NATIVE: '1' };
