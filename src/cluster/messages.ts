@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { SerializedError } from '../base/index.js';
-import type { RunSpec } from '../training/index.js';
+import type { RunSpec, TableRows } from '../training/index.js';
 import type { ClusterBuffers } from './topology.js';
 
 /** What a thread gets at its start. */
@@ -26,15 +26,6 @@ export type BadBatch = {
   readonly labels: number[];
   readonly dense: (number | string)[][];
   readonly ids: string[][];
-};
-
-/** Rows of one table and bucket in ascending order of unsigned fid. Buffers are shared, not copied. */
-export type TableRows = {
-  readonly count: number;
-  readonly fids: BigInt64Array;
-  readonly timestamps: Uint32Array;
-  /** [count, dim + stateLength] */
-  readonly records: Float32Array;
 };
 
 /** Requests on a shard's port; taken when a control descriptor comes through its ring, so between two requests of workers. */

@@ -1,4 +1,4 @@
-import type { Schedule } from '../optimizers/index.js';
+import type { ScheduleSpec } from '../optimizers/index.js';
 import type { ModelInputs, ModelPlan } from '../models/index.js';
 import type { DenseClip, DenseTensor, ExchangeLayout } from '../ps/index.js';
 import type { BatchLayout } from '../tensor/index.js';
@@ -41,7 +41,7 @@ export type RunSpec = {
   readonly tensors: readonly DenseTensor[];
   readonly denseStateLength: number;
   readonly clip: DenseClip & { readonly rowNorm: number };
-  readonly schedule: Schedule;
+  readonly schedule: ScheduleSpec;
 };
 
 /** The exchange layout of a run. */

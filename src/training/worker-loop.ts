@@ -1,3 +1,4 @@
+import { IDLE_TIMEOUT_MS } from '../ps/index.js';
 import type { Counter, Ring } from '../sharedarraybuffer-ring/index.js';
 import type { BatchSlot } from '../tensor/index.js';
 import { evaluateStep, trainStep, type WorkerContext } from './train-step.js';
@@ -15,7 +16,6 @@ export type WorkerLines = {
   readonly logits: readonly Float32Array[];
   /** [LOSS_HISTORY] Σ weight·loss of step % LOSS_HISTORY */
   readonly losses: Float64Array;
-  readonly timeoutMs: number;
 };
 
 /**
@@ -39,7 +39,7 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
         if (!lines.commands.tryPop(command)) break;
       } else {
         const waiting = now();
-        while (!lines.commands.pop(command, lines.timeoutMs)) continue;
+        if (!lines.commands.pop(command, IDLE_TIMEOUT_MS)) return;
         stats[WorkerStat.waitBatchMs] += now() - waiting;
       }
       queued++;

@@ -3,8 +3,8 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { MonolithError } from '../../base/index.js';
 import { EmbeddingTable } from '../../embedding/index.js';
 import { selectBackend } from '../../kernels/index.js';
-import { scheduleFactor } from '../../optimizers/index.js';
-import { DenseShard, LocalShardServer, planDenseBlocks, PsShard, ShardOp } from '../../ps/index.js';
+import { learningRateAt } from '../../optimizers/index.js';
+import { DenseShard, IDLE_TIMEOUT_MS, LocalShardServer, planDenseBlocks, PsShard, ShardOp } from '../../ps/index.js';
 import type { ShardAnswer, ShardControl, ThreadMessage, ThreadStart } from '../messages.js';
 import { ClusterMemory } from '../topology.js';
 
@@ -40,7 +40,7 @@ function serve(): void {
     clipRowNorm: spec.clip.rowNorm,
     dense,
     regions: memory.regions,
-    rateScale: (step) => scheduleFactor(spec.schedule, step),
+    rateScale: (step) => learningRateAt(spec.schedule, 1, step),
     stats: memory.shardStats[shard],
     now: () => performance.now(),
   });
@@ -54,7 +54,7 @@ function serve(): void {
   const { request } = server;
   let pushed = 0;
   for (;;) {
-    if (!server.next(spec.stepTimeoutMs)) continue;
+    if (!server.next(IDLE_TIMEOUT_MS)) return;
     const [op, worker, region, step] = request;
     switch (op) {
       case ShardOp.lookup:

@@ -68,7 +68,6 @@ async function work(): Promise<void> {
         slots: memory.slots[index],
         logits: memory.logits[index],
         losses: memory.losses[index],
-        timeoutMs: spec.stepTimeoutMs,
       },
       spec.prefetch,
     );
