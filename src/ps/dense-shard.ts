@@ -1,5 +1,5 @@
 import type { KernelBackend } from '../kernels/index.js';
-import { clipScale } from '../optimizers/index.js';
+import { clipScale, clipValues } from '../optimizers/index.js';
 import type { DenseBlock, DenseTensor } from './dense-blocks.js';
 
 /** How gradients of dense parameters are limited before the update; 0 means not at all. */
@@ -77,7 +77,7 @@ export class DenseShard {
       this.blockNorms[block.index] = 0;
       return;
     }
-    if (this.clip.value > 0) clampInPlace(total, this.clip.value);
+    clipValues(block.length, total, this.clip.value);
     if (this.clip.globalNorm > 0) this.blockNorms[block.index] = this.kernels.sumSquares(block.length, total);
   }
 
@@ -87,13 +87,5 @@ export class DenseShard {
     for (let i = 0; i < this.blocks.length; i++) sumSquares += this.blockNorms[i];
     this.meet();
     return clipScale(sumSquares, this.clip.globalNorm);
-  }
-}
-
-function clampInPlace(values: Float32Array, limit: number): void {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    if (value > limit) values[i] = limit;
-    else if (value < -limit) values[i] = -limit;
   }
 }

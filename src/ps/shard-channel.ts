@@ -17,3 +17,6 @@ export interface ShardChannel {
 /** Operations in a shard's request ring: word 0. Words 1…3: worker, region, step; for control: nothing. */
 export const ShardOp = { lookup: 1, lookupReadOnly: 2, apply: 3, control: 4, stop: 5 } as const;
 export const SHARD_REQUEST_WORDS = 4;
+
+/** Time limit of a wait for work, which may be long (an evaluation, a checkpoint): the abort word ends it, not the clock. */
+export const IDLE_TIMEOUT_MS = 2 ** 31;
