@@ -111,33 +111,34 @@ napi_value table_reserve(napi_env env, napi_callback_info info) {
   return make_number(env, static_cast<double>(room < kMaxRows ? room : kMaxRows));
 }
 
+// tableCountMissing(table, fids, start, count) -> how many of them have no row
 napi_value table_count_missing(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableCountMissing", 3);
+  Args args(env, info, "tableCountMissing", 4);
   Table* table = table_of(args, env);
-  const size_t count = args.size(2);
-  auto fids = args.array<int64_t>(1, count);
+  const size_t start = args.size(2);
+  const size_t count = args.size(3);
+  if (args.ok() && (start > kMaxRows || count > kMaxRows)) args.fail_range("tableCountMissing: start or count too large");
+  auto fids = args.array<int64_t>(1, start + count);
   if (!args.ok()) return nullptr;
-  return make_number(env, static_cast<double>(table->count_missing(reinterpret_cast<const uint64_t*>(fids.data), count)));
+  return make_number(env, static_cast<double>(table->count_missing(reinterpret_cast<const uint64_t*>(fids.data) + start, count)));
 }
 
-// tableLookup(table, fids, count, create, timestamp, rows, handles) -> rows created
+// tableLookup(table, fids, start, count, create, timestamp, rows, handles) -> rows created
 napi_value table_lookup(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableLookup", 7);
+  Args args(env, info, "tableLookup", 8);
   Table* table = table_of(args, env);
-  const size_t count = args.size(2);
-  const bool create = args.boolean(3);
-  const uint32_t timestamp = args.u32(4);
+  const size_t start = args.size(2);
+  const size_t count = args.size(3);
+  const bool create = args.boolean(4);
+  const uint32_t timestamp = args.u32(5);
+  if (args.ok() && (start > kMaxRows || count > kMaxRows)) args.fail_range("tableLookup: start or count too large");
   if (!args.ok()) return nullptr;
-  if (count > kMaxRows) {
-    args.fail_range("tableLookup: count too large");
-    return nullptr;
-  }
-  auto fids = args.array<int64_t>(1, count);
-  auto rows = args.array<float>(5, count * table->dim());
-  auto handles = args.array<int32_t>(6, count);
+  auto fids = args.array<int64_t>(1, start + count);
+  auto rows = args.array<float>(6, (start + count) * table->dim());
+  auto handles = args.array<int32_t>(7, start + count);
   if (!args.ok()) return nullptr;
-  const int64_t created =
-      table->lookup(reinterpret_cast<const uint64_t*>(fids.data), count, create, timestamp, rows.data, handles.data);
+  const int64_t created = table->lookup(reinterpret_cast<const uint64_t*>(fids.data) + start, count, create, timestamp,
+                                        rows.data + start * table->dim(), handles.data + start);
   if (created < 0) {
     args.fail_range("tableLookup: no room reserved for the rows to create");
     return nullptr;
@@ -145,9 +146,9 @@ napi_value table_lookup(napi_env env, napi_callback_info info) {
   return make_number(env, static_cast<double>(created));
 }
 
-// tableApply(table, handles: Int32Array[], counts, gradients: Float32Array[], rates, clipRowNorm) -> rows updated
+// tableApply(table, handles: Int32Array[], starts, counts, gradients: Float32Array[], rates, clipRowNorm) -> rows updated
 napi_value table_apply(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableApply", 6);
+  Args args(env, info, "tableApply", 7);
   Table* table = table_of(args, env);
   if (table == nullptr) return nullptr;
   uint32_t sources = 0;
@@ -155,16 +156,17 @@ napi_value table_apply(napi_env env, napi_callback_info info) {
   bool arrays = false;
   if (napi_is_array(env, args.raw(1), &arrays) != napi_ok || !arrays || napi_get_array_length(env, args.raw(1), &sources) != napi_ok) {
     args.fail_type("tableApply: argument 1 must be an array of Int32Array");
-  } else if (napi_is_array(env, args.raw(3), &arrays) != napi_ok || !arrays ||
-             napi_get_array_length(env, args.raw(3), &gradient_sources) != napi_ok) {
-    args.fail_type("tableApply: argument 3 must be an array of Float32Array");
+  } else if (napi_is_array(env, args.raw(4), &arrays) != napi_ok || !arrays ||
+             napi_get_array_length(env, args.raw(4), &gradient_sources) != napi_ok) {
+    args.fail_type("tableApply: argument 4 must be an array of Float32Array");
   } else if (gradient_sources != sources || sources > kMaxSources) {
     args.fail_range("tableApply: as many gradients as handles are expected, at most 4096 sources");
   }
   if (!args.ok()) return nullptr;
-  auto counts = args.array<int32_t>(2, sources);
-  auto rates = args.array<float>(4, table->num_slices());
-  const double clip = args.number(5);
+  auto starts = args.array<int32_t>(2, sources);
+  auto counts = args.array<int32_t>(3, sources);
+  auto rates = args.array<float>(5, table->num_slices());
+  const double clip = args.number(6);
   if (args.ok() && !(clip >= 0)) args.fail_range("tableApply: clipRowNorm must be >= 0");
   if (!args.ok()) return nullptr;
   // 64 KiB of stack.
@@ -173,29 +175,30 @@ napi_value table_apply(napi_env env, napi_callback_info info) {
   const uint32_t bound = static_cast<uint32_t>(table->size());
   size_t total = 0;
   for (uint32_t s = 0; s < sources; s++) {
-    if (counts.data[s] < 0) {
-      args.fail_range("tableApply: a count is negative");
+    if (counts.data[s] < 0 || starts.data[s] < 0) {
+      args.fail_range("tableApply: a start or count is negative");
       return nullptr;
     }
+    const size_t start = static_cast<size_t>(starts.data[s]);
     const size_t count = static_cast<size_t>(counts.data[s]);
     napi_value element;
     if (napi_get_element(env, args.raw(1), s, &element) != napi_ok) return nullptr;
-    auto handles = args.view<int32_t>(element, 1, count);
-    if (napi_get_element(env, args.raw(3), s, &element) != napi_ok) return nullptr;
-    auto gradients = args.view<float>(element, 3, count * table->dim());
+    auto handles = args.view<int32_t>(element, 1, start + count);
+    if (napi_get_element(env, args.raw(4), s, &element) != napi_ok) return nullptr;
+    auto gradients = args.view<float>(element, 4, (start + count) * table->dim());
     if (!args.ok()) return nullptr;
     // -1 becomes 0 and passes; anything else must be a row.
     uint32_t largest = 0;
     for (size_t i = 0; i < count; i++) {
-      const uint32_t shifted = static_cast<uint32_t>(handles.data[i]) + 1;
+      const uint32_t shifted = static_cast<uint32_t>(handles.data[start + i]) + 1;
       largest = shifted > largest ? shifted : largest;
     }
     if (largest > bound) {
       args.fail_range("tableApply: a handle is not a row of this table");
       return nullptr;
     }
-    handle_data[s] = handles.data;
-    gradient_data[s] = gradients.data;
+    handle_data[s] = handles.data + start;
+    gradient_data[s] = gradients.data + start * table->dim();
     total += count;
   }
   if (total > (size_t{1} << 30)) {

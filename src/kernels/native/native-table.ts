@@ -13,10 +13,11 @@ export type TableAddon = {
   tableSegmentBytes(table: TableHandle): number;
   tableAddSegment(table: TableHandle, memory: Uint8Array): void;
   tableReserve(table: TableHandle, rows: number): number;
-  tableCountMissing(table: TableHandle, fids: BigInt64Array, count: number): number;
+  tableCountMissing(table: TableHandle, fids: BigInt64Array, start: number, count: number): number;
   tableLookup(
     table: TableHandle,
     fids: BigInt64Array,
+    start: number,
     count: number,
     create: boolean,
     timestamp: number,
@@ -26,6 +27,7 @@ export type TableAddon = {
   tableApply(
     table: TableHandle,
     handles: readonly Int32Array[],
+    starts: Int32Array,
     counts: Int32Array,
     gradients: readonly Float32Array[],
     learningRates: Float32Array,
@@ -98,10 +100,18 @@ export class NativeTable implements FidTable {
     return this.#segments.reduce((sum, segment) => sum + segment.byteLength, 0) + this.#addon.tableOwnBytes(this.#table);
   }
 
-  lookup(fids: BigInt64Array, count: number, create: boolean, timestamp: number, rows: Float32Array, handles: Int32Array): number {
+  lookup(
+    fids: BigInt64Array,
+    start: number,
+    count: number,
+    create: boolean,
+    timestamp: number,
+    rows: Float32Array,
+    handles: Int32Array,
+  ): number {
     try {
-      if (create && this.#size + count > this.#room) this.#makeRoom('lookup', fids, count);
-      const created = this.#addon.tableLookup(this.#table, fids, count, create, timestamp, rows, handles);
+      if (create && this.#size + count > this.#room) this.#makeRoom('lookup', fids, start, count);
+      const created = this.#addon.tableLookup(this.#table, fids, start, count, create, timestamp, rows, handles);
       this.#size += created;
       return created;
     } catch (error) {
@@ -111,13 +121,14 @@ export class NativeTable implements FidTable {
 
   apply(
     handles: readonly Int32Array[],
+    starts: Int32Array,
     counts: Int32Array,
     gradients: readonly Float32Array[],
     learningRates: Float32Array,
     clipRowNorm: number,
   ): number {
     try {
-      return this.#addon.tableApply(this.#table, handles, counts, gradients, learningRates, clipRowNorm);
+      return this.#addon.tableApply(this.#table, handles, starts, counts, gradients, learningRates, clipRowNorm);
     } catch (error) {
       throw typedError('apply', error);
     }
@@ -139,7 +150,7 @@ export class NativeTable implements FidTable {
 
   load(fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): void {
     try {
-      if (this.#size + count > this.#room) this.#makeRoom('load', fids, count);
+      if (this.#size + count > this.#room) this.#makeRoom('load', fids, 0, count);
       this.#size += this.#addon.tableLoad(this.#table, fids, timestamps, records, count);
     } catch (error) {
       throw typedError('load', error);
@@ -160,9 +171,9 @@ export class NativeTable implements FidTable {
     this.#addon.tableClearDirty(this.#table);
   }
 
-  /** Makes room for those of fids[0, count) that are missing, or throws TableFull. */
-  #makeRoom(where: string, fids: BigInt64Array, count: number): void {
-    const missing = this.#addon.tableCountMissing(this.#table, fids, count);
+  /** Makes room for those of fids[start, start + count) that are missing, or throws TableFull. */
+  #makeRoom(where: string, fids: BigInt64Array, start: number, count: number): void {
+    const missing = this.#addon.tableCountMissing(this.#table, fids, start, count);
     const wanted = this.#size + missing;
     if (wanted > this.#maxRows) throw tableFull(where, this.#size, missing, this.#maxRows);
     if (wanted <= this.#room) return;

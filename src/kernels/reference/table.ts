@@ -1,7 +1,7 @@
-import { shapeMismatch } from '../../base/index.js';
+import { MonolithError, mix64, shapeMismatch, type Uint64Halves } from '../../base/index.js';
 import type { FidTable, TableOptions } from '../kernel-backend.js';
 import { initialState, sumSquaresInLanes, updateSlice } from './optimizers.js';
-import { type Halves, initializeRow, mix64Halves } from './row-initializer.js';
+import { initializeRow } from './row-initializer.js';
 import { checkBucket, checkTableOptions, type RecordLayout, recordLayout, tableFull } from './table-options.js';
 
 const fround = Math.fround;
@@ -10,7 +10,7 @@ function need(where: string, what: string, view: { readonly length: number }, ex
   if (view.length < expected) throw shapeMismatch(where, what, expected, view.length);
 }
 
-function unsignedHalves(fid: bigint): Halves {
+function unsignedHalves(fid: bigint): Uint64Halves {
   return { low: Number(BigInt.asUintN(32, fid)), high: Number(BigInt.asUintN(32, fid >> 32n)) };
 }
 
@@ -46,13 +46,21 @@ export class ReferenceTable implements FidTable {
     return this.#records.byteLength + this.#fids.length * 64;
   }
 
-  lookup(fids: BigInt64Array, count: number, create: boolean, timestamp: number, rows: Float32Array, handles: Int32Array): number {
-    need('lookup', 'fids', fids, count);
-    need('lookup', 'rows', rows, count * this.dim);
-    need('lookup', 'handles', handles, count);
+  lookup(
+    fids: BigInt64Array,
+    start: number,
+    count: number,
+    create: boolean,
+    timestamp: number,
+    rows: Float32Array,
+    handles: Int32Array,
+  ): number {
+    need('lookup', 'fids', fids, start + count);
+    need('lookup', 'rows', rows, (start + count) * this.dim);
+    need('lookup', 'handles', handles, start + count);
     const before = this.size();
-    if (create) this.#checkRoom('lookup', fids, count);
-    for (let i = 0; i < count; i++) {
+    if (create) this.#checkRoom('lookup', fids, start, count);
+    for (let i = start; i < start + count; i++) {
       let row = this.#rowOf.get(fids[i]);
       if (row === undefined && create) row = this.#createRow(fids[i]);
       handles[i] = row ?? -1;
@@ -61,41 +69,46 @@ export class ReferenceTable implements FidTable {
         continue;
       }
       if (create) this.#timestamps[row] = timestamp;
-      const start = row * this.#record;
-      rows.set(this.#records.subarray(start, start + this.dim), i * this.dim);
+      const record = row * this.#record;
+      rows.set(this.#records.subarray(record, record + this.dim), i * this.dim);
     }
     return this.size() - before;
   }
 
   apply(
     handles: readonly Int32Array[],
+    starts: Int32Array,
     counts: Int32Array,
     gradients: readonly Float32Array[],
     learningRates: Float32Array,
     clipRowNorm: number,
   ): number {
     if (gradients.length !== handles.length) throw shapeMismatch('apply', 'gradients', handles.length, gradients.length);
+    need('apply', 'starts', starts, handles.length);
     need('apply', 'counts', counts, handles.length);
     need('apply', 'learningRates', learningRates, this.#options.slices.length);
-    if (!(clipRowNorm >= 0)) throw new RangeError(`apply: clipRowNorm is ${clipRowNorm}, expected a number >= 0`);
-    const sums = new Map<number, Float32Array>();
-    handles.forEach((source, s) => {
-      if (counts[s] < 0) throw shapeMismatch('apply', `counts[${s}]`, 0, counts[s]);
-      need('apply', `handles[${s}]`, source, counts[s]);
-      need('apply', `gradients[${s}]`, gradients[s], counts[s] * this.dim);
-      for (let i = 0; i < counts[s]; i++) {
-        if (source[i] < -1 || source[i] >= this.size()) throw shapeMismatch('apply', `handles[${s}][${i}]`, this.size(), source[i]);
+    if (!(clipRowNorm >= 0)) throw new MonolithError('InvalidArgument', `apply: clipRowNorm is ${clipRowNorm}, expected a number >= 0`);
+    for (let s = 0; s < handles.length; s++) {
+      const end = starts[s] + counts[s];
+      if (starts[s] < 0 || counts[s] < 0) throw shapeMismatch('apply', `starts[${s}] or counts[${s}]`, 0, Math.min(starts[s], counts[s]));
+      need('apply', `handles[${s}]`, handles[s], end);
+      need('apply', `gradients[${s}]`, gradients[s], end * this.dim);
+      for (let i = starts[s]; i < end; i++) {
+        if (handles[s][i] < -1 || handles[s][i] >= this.size())
+          throw shapeMismatch('apply', `handles[${s}][${i}]`, this.size(), handles[s][i]);
       }
-    });
-    handles.forEach((source, s) => {
-      for (let i = 0; i < counts[s]; i++) {
-        if (source[i] < 0) continue;
+    }
+    const sums = new Map<number, Float32Array>();
+    for (let s = 0; s < handles.length; s++) {
+      for (let i = starts[s]; i < starts[s] + counts[s]; i++) {
+        const row = handles[s][i];
+        if (row < 0) continue;
         const gradient = gradients[s].subarray(i * this.dim, (i + 1) * this.dim);
-        const sum = sums.get(source[i]);
-        if (sum === undefined) sums.set(source[i], gradient.slice());
+        const sum = sums.get(row);
+        if (sum === undefined) sums.set(row, gradient.slice());
         else for (let d = 0; d < this.dim; d++) sum[d] += gradient[d];
       }
-    });
+    }
     for (const [row, gradient] of sums) this.#updateRow(row, gradient, learningRates, fround(clipRowNorm));
     return sums.size;
   }
@@ -123,7 +136,7 @@ export class ReferenceTable implements FidTable {
     need('load', 'fids', fids, count);
     need('load', 'timestamps', timestamps, count);
     need('load', 'records', records, count * this.#record);
-    this.#checkRoom('load', fids, count);
+    this.#checkRoom('load', fids, 0, count);
     for (let i = 0; i < count; i++) {
       const row = this.#rowOf.get(fids[i]) ?? this.#addRow(fids[i]);
       this.#timestamps[row] = timestamps[i];
@@ -147,10 +160,10 @@ export class ReferenceTable implements FidTable {
     this.#dirty.clear();
   }
 
-  #checkRoom(where: string, fids: BigInt64Array, count: number): void {
+  #checkRoom(where: string, fids: BigInt64Array, start: number, count: number): void {
     if (this.size() + count <= this.#options.maxRows) return;
     let missing = 0;
-    for (let i = 0; i < count; i++) missing += this.#rowOf.has(fids[i]) ? 0 : 1;
+    for (let i = start; i < start + count; i++) missing += this.#rowOf.has(fids[i]) ? 0 : 1;
     if (this.size() + missing > this.#options.maxRows) throw tableFull(where, this.size(), missing, this.#options.maxRows);
   }
 
@@ -212,7 +225,7 @@ export class ReferenceTable implements FidTable {
     const rows: number[] = [];
     for (const [fid, row] of this.#rowOf) {
       const hash = unsignedHalves(fid);
-      mix64Halves(hash);
+      mix64(hash.low, hash.high, hash);
       if (bucketBits === 0 || hash.high >>> (32 - bucketBits) === bucket) rows.push(row);
     }
     return rows;
