@@ -9,7 +9,7 @@ namespace {
 
 // Load bound of the index, in tenths.
 constexpr size_t kLoadTenths = 8;
-constexpr size_t kFirstCapacity = 1024;
+constexpr size_t kFirstLines = 256;
 
 }  // namespace
 
@@ -70,33 +70,20 @@ bool Table::add_segment(void* memory, size_t bytes) {
 
 bool Table::reserve_index(size_t rows) {
   if (rows <= limit_) return true;
-  size_t capacity = capacity_ == 0 ? kFirstCapacity : capacity_ + capacity_ / 2;
-  const size_t wanted = rows + rows / 4 + 4;
-  if (capacity < wanted) capacity = wanted;
+  const size_t old_entries = lines_ * kLineEntries;
+  size_t lines = lines_ == 0 ? kFirstLines : lines_ + lines_ / 2;
+  const size_t wanted = (rows + rows / 4) / kLineEntries + 1;
+  if (lines < wanted) lines = wanted;
   PageBlock index;
-  if (!index.allocate(capacity * sizeof(Entry))) return false;
-  const Entry* old = entries();
-  const size_t old_capacity = capacity_;
-  Entry* fresh = static_cast<Entry*>(index.data());
-  capacity_ = capacity;
-  limit_ = capacity * kLoadTenths / 10;
-  for (size_t i = 0; i < old_capacity; i++) {
-    if (old[i].row1 == 0) continue;
-    size_t position = home(mix64(old[i].fid));
-    while (fresh[position].row1 != 0) position = position + 1 == capacity ? 0 : position + 1;
-    fresh[position] = old[i];
-  }
+  if (!index.allocate(lines * kLineEntries * sizeof(Entry))) return false;
   index_.swap(index);
-  return true;
-}
-
-Table::Entry* Table::find(uint64_t fid, size_t position) const {
-  Entry* table = entries();
-  for (;;) {
-    Entry* entry = table + position;
-    if (entry->row1 == 0 || entry->fid == fid) return entry;
-    if (++position == capacity_) position = 0;
+  lines_ = lines;
+  limit_ = lines * kLineEntries * kLoadTenths / 10;
+  const Entry* old = static_cast<const Entry*>(index.data());
+  for (size_t i = 0; i < old_entries; i++) {
+    if (old[i].row1 != 0) *find(old[i].fid, home(mix64(old[i].fid))) = old[i];
   }
+  return true;
 }
 
 void Table::initialize_row(uint64_t fid, float* record) const {
@@ -110,29 +97,19 @@ void Table::initialize_row(uint64_t fid, float* record) const {
 
 template <typename Visit>
 void Table::visit_bucket(uint32_t bits, uint64_t bucket, Visit visit) const {
-  const Entry* table = entries();
-  if (bits == 0) {
-    for (size_t i = 0; i < capacity_; i++) {
-      if (table[i].row1 != 0) visit(table[i]);
-    }
-    return;
-  }
-  // Homes of the bucket, then on to the first empty entry behind them: displaced entries end there.
-  const uint64_t first_hash = bucket << (64 - bits);
-  const size_t first = home(first_hash);
-  const size_t last = home(first_hash + ((uint64_t{1} << (64 - bits)) - 1));
-  size_t position = first;
+  // Homes of the bucket, then on to the first line with an empty entry behind them: displaced entries end there.
+  const uint64_t first_hash = bits == 0 ? 0 : bucket << (64 - bits);
+  const size_t last = home(bits == 0 ? ~uint64_t{0} : first_hash + ((uint64_t{1} << (64 - bits)) - 1));
+  size_t line = home(first_hash);
   bool behind = false;
-  for (size_t steps = 0; steps < capacity_; steps++) {
-    const Entry& entry = table[position];
-    if (entry.row1 == 0) {
-      if (behind) return;
-    } else if (mix64(entry.fid) >> (64 - bits) == bucket) {
-      visit(entry);
+  for (size_t steps = 0; steps < lines_; steps++) {
+    const Entry* entry = line_at(line);
+    for (size_t j = 0; j < kLineEntries && entry[j].row1 != 0; j++) {
+      if (bits == 0 || mix64(entry[j].fid) >> (64 - bits) == bucket) visit(entry[j]);
     }
-    if (position == last) behind = true;
-    if (behind && entry.row1 == 0) return;
-    if (++position == capacity_) position = 0;
+    if (line == last) behind = true;
+    if (behind && entry[kLineEntries - 1].row1 == 0) return;
+    if (++line == lines_) line = 0;
   }
 }
 
@@ -194,7 +171,7 @@ int64_t Table::load(const uint64_t* fids, const uint32_t* timestamps, const floa
   constexpr size_t kAhead = 16;
   const size_t before = size_;
   for (size_t i = 0; i < count; i++) {
-    if (i + kAhead < count) __builtin_prefetch(entries() + home(mix64(fids[i + kAhead])), 1);
+    if (i + kAhead < count) __builtin_prefetch(line_at(home(mix64(fids[i + kAhead]))), 1);
     Entry* entry = find(fids[i], home(mix64(fids[i])));
     if (entry->row1 == 0) *entry = {fids[i], static_cast<uint32_t>(++size_), 0};
     entry->last_use = timestamps[i];

@@ -1,8 +1,10 @@
 // One shard's part of one embedding table. Owned by one thread, no locks.
 //
 // Index: open addressing over 16-byte entries {fid, row + 1, last use}; row + 1 == 0 means empty, so every 64-bit pattern is a legal fid.
-// Home of a fid: fast range of mix64(fid) over the capacity, which need not be a power of two; linear probing, load <= 0.8. The order of
-// homes is the order of hashes, so a bucket (top bits of the hash) is one range of the index and growing rewrites it front to back.
+// Entries stand in lines of four (64 bytes, aligned). Home of a fid: fast range of mix64(fid) over the lines, whose number need not be a
+// power of two; a line is looked at whole, without a branch an entry, then the next one: linear probing by lines, load <= 0.8. A line fills
+// from the left and nothing is ever taken out, so the first empty entry ends a search. The order of homes is the order of hashes: a bucket
+// (top bits of the hash) is one range of the index, and growing rewrites it front to back.
 // Rows: dense numbers in segments that the caller owns and keeps alive; never moved.
 #pragma once
 #include <cstddef>
@@ -72,6 +74,9 @@ class Table {
     uint32_t last_use;
   };
 
+  static constexpr size_t kLineEntries = 4;
+  static_assert(sizeof(Entry) * kLineEntries == 64);
+
   Entry* entries() const { return static_cast<Entry*>(index_.data()); }
   float* const* segment_table() const { return static_cast<float* const*>(segments_.data()); }
   uint64_t* dirty_words() const { return static_cast<uint64_t*>(dirty_.data()); }
@@ -79,10 +84,25 @@ class Table {
   RowUpdatePlan update_plan() const {
     return {slices_, num_slices_, dim_, record_ * sizeof(float), static_cast<float*>(gradient_.data())};
   }
-  size_t home(uint64_t hash) const { return static_cast<size_t>((static_cast<unsigned __int128>(hash) * capacity_) >> 64); }
+  size_t home(uint64_t hash) const { return static_cast<size_t>((static_cast<unsigned __int128>(hash) * lines_) >> 64); }
   float* row_address(size_t row) const { return segment_table()[row >> shift_] + (row & mask_) * stride_; }
-  // The entry of fid, or the empty entry where it belongs.
-  Entry* find(uint64_t fid, size_t position) const;
+  Entry* line_at(size_t line) const { return entries() + line * kLineEntries; }
+  // The entry of fid, or the empty entry where it belongs; `line` is its home.
+  Entry* find(uint64_t fid, size_t line) const {
+    for (;;) {
+      Entry* entry = line_at(line);
+      uint32_t same = 0;
+      uint32_t empty = 0;
+      for (uint32_t j = 0; j < kLineEntries; j++) {
+        same |= static_cast<uint32_t>(entry[j].fid == fid) << j;
+        empty |= static_cast<uint32_t>(entry[j].row1 == 0) << j;
+      }
+      same &= ~empty;
+      const uint32_t end = same != 0 ? same : empty;
+      if (__builtin_expect(end != 0, 1)) return entry + __builtin_ctz(end);
+      if (++line == lines_) line = 0;
+    }
+  }
   void initialize_row(uint64_t fid, float* record) const;
   void mark_dirty(size_t row) { dirty_words()[row >> 6] |= uint64_t{1} << (row & 63); }
   template <bool Create, size_t Dim>
@@ -104,7 +124,7 @@ class Table {
   uint32_t mask_ = 0;
 
   PageBlock index_;
-  size_t capacity_ = 0;
+  size_t lines_ = 0;
   // Rows at which the load reaches its bound.
   size_t limit_ = 0;
   size_t size_ = 0;

@@ -24,7 +24,7 @@ size_t Table::count_missing(const uint64_t* fids, size_t count) const {
     }
     if (i < count) {
       homes[i % kRing] = home(mix64(fids[i]));
-      __builtin_prefetch(entries() + homes[i % kRing]);
+      __builtin_prefetch(line_at(homes[i % kRing]));
     }
   }
   return missing;
@@ -74,7 +74,7 @@ int64_t Table::lookup_sized(const uint64_t* fids, size_t count, uint32_t timesta
     }
     if (i < count) {
       homes[i % kRing] = home(mix64(fids[i]));
-      __builtin_prefetch(entries() + homes[i % kRing], Create ? 1 : 0);
+      __builtin_prefetch(line_at(homes[i % kRing]), Create ? 1 : 0);
     }
   }
   return static_cast<int64_t>(size_ - before);
