@@ -35,6 +35,9 @@ bool Table::finish(uint64_t seed, uint32_t segment_shift) {
     initial_state(slices_[k], state + slices_[k].state_offset);
     slices_[k].state_offset += static_cast<uint32_t>(dim_);
   }
+  lookup_rows_ = ML_CHOOSE(lookup_rows);
+  create_rows_ = ML_CHOOSE(create_rows);
+  count_missing_ = ML_CHOOSE(count_missing);
   initialize_slice_ = ML_CHOOSE(initialize_slice);
   update_rows_ = ML_CHOOSE(update_rows);
   update_merged_ = ML_CHOOSE(update_merged);

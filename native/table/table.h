@@ -1,8 +1,8 @@
 // One shard's part of one embedding table. Owned by one thread, no locks.
 //
 // Index: open addressing over 16-byte entries {fid, row + 1, last use}; row + 1 == 0 means empty, so every 64-bit pattern is a legal fid.
-// Entries stand in lines of four (64 bytes, aligned). Home of a fid: fast range of mix64(fid) over the lines, whose number need not be a
-// power of two; a line is looked at whole, without a branch an entry, then the next one: linear probing by lines, load <= 0.8. A line fills
+// Entries stand in lines of four (64 bytes, aligned). Home of a fid: fast range of the upper half of mix64(fid) over the lines, whose number
+// need not be a power of two; a line is looked at whole, without a branch an entry, then the next one: linear probing by lines, load <= 0.8. A line fills
 // from the left and nothing is ever taken out, so the first empty entry ends a search. The order of homes is the order of hashes: a bucket
 // (top bits of the hash) is one range of the index, and growing rewrites it front to back.
 // Rows: dense numbers in segments that the caller owns and keeps alive; never moved.
@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "optimizers/row_update.h"
+#include "table/lookup.h"
 #include "table/page_block.h"
 #include "table/row_initializer.h"
 
@@ -68,14 +69,7 @@ class Table {
   void clear_dirty();
 
  private:
-  struct Entry {
-    uint64_t fid;
-    uint32_t row1;
-    uint32_t last_use;
-  };
-
-  static constexpr size_t kLineEntries = 4;
-  static_assert(sizeof(Entry) * kLineEntries == 64);
+  using Entry = IndexEntry;
 
   Entry* entries() const { return static_cast<Entry*>(index_.data()); }
   float* const* segment_table() const { return static_cast<float* const*>(segments_.data()); }
@@ -84,7 +78,7 @@ class Table {
   RowUpdatePlan update_plan() const {
     return {slices_, num_slices_, dim_, record_ * sizeof(float), static_cast<float*>(gradient_.data())};
   }
-  size_t home(uint64_t hash) const { return static_cast<size_t>((static_cast<unsigned __int128>(hash) * lines_) >> 64); }
+  size_t home(uint64_t hash) const { return static_cast<size_t>(((hash >> 32) * lines_) >> 32); }
   float* row_address(size_t row) const { return segment_table()[row >> shift_] + (row & mask_) * stride_; }
   Entry* line_at(size_t line) const { return entries() + line * kLineEntries; }
   // The entry of fid, or the empty entry where it belongs; `line` is its home.
@@ -105,8 +99,7 @@ class Table {
   }
   void initialize_row(uint64_t fid, float* record) const;
   void mark_dirty(size_t row) { dirty_words()[row >> 6] |= uint64_t{1} << (row & 63); }
-  template <bool Create, size_t Dim>
-  int64_t lookup_sized(const uint64_t* fids, size_t count, uint32_t timestamp, float* rows, int32_t* handles);
+  LookupTable lookup_table(uint32_t timestamp) const;
   template <typename Visit>
   void visit_bucket(uint32_t bits, uint64_t bucket, Visit visit) const;
   int64_t apply_merged(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients,
@@ -142,6 +135,9 @@ class Table {
   PageBlock merge_rows_;
   uint32_t merge_epoch_ = 0;
 
+  LookupFn* lookup_rows_ = nullptr;
+  LookupFn* create_rows_ = nullptr;
+  CountMissingFn* count_missing_ = nullptr;
   InitializeSliceFn* initialize_slice_ = nullptr;
   UpdateRowsFn* update_rows_ = nullptr;
   UpdateMergedFn* update_merged_ = nullptr;
