@@ -1,5 +1,9 @@
-// Lookups: three stages on three blocks of ids at once, so that the memory latency of one id is hidden behind others:
-// hash block b and fetch its index lines; probe block b - 1 and fetch its rows; copy block b - 2.
+// Lookups: four stages on four blocks of ids at once, so that the memory latency of one id is hidden behind others.
+//   block b      hash, fetch home lines
+//   block b - 1  look at home lines, fetch rows; the fifth of all ids whose home line is full and without them waits, its next line fetched
+//   block b - 2  look further for those that waited, fetch their rows
+//   block b - 3  copy rows
+// Rows are created afterwards, in the order of ids, so that row numbers do not depend on who waited.
 #include "table/lookup.h"
 
 #include "table/mix64.h"
@@ -72,87 +76,138 @@ inline float* row_address(const RowSpace& space, uint32_t row) {
   return space.segments[row >> space.shift] + static_cast<size_t>(row & space.mask) * space.stride;
 }
 
-// Dim: number of values when known at compile time, else 0.
-template <bool Create, size_t Dim>
-inline void probe_block(LookupTable& table, const RowSpace& space, const uint64_t* fids, size_t n, const uint32_t* homes, int32_t* handles) {
+// Ids of one block and what is known of them so far.
+struct Block {
+  alignas(64) uint32_t homes[kBlock];
+  uint32_t waiting[kBlock];
+  size_t num_waiting;
+};
+
+// Dim: number of values when known at compile time, else 0. Touch: the use is stored.
+template <bool Touch, size_t Dim>
+inline int32_t found(const LookupTable& table, const RowSpace& space, IndexEntry* entry) {
+  if (entry->row1 == 0) return -1;
+  if constexpr (Touch) entry->last_use = table.timestamp;
   const size_t bytes = (Dim ? Dim : table.dim) * sizeof(float);
   const size_t fetched = bytes < 512 ? bytes : 512;
+  const char* record = reinterpret_cast<const char*>(row_address(space, entry->row1 - 1));
+  for (size_t offset = 0; offset < fetched; offset += 64) __builtin_prefetch(record + offset);
+  // A record that does not start on a line may end in one more.
+  if (Dim != 16 && Dim != 32) __builtin_prefetch(record + fetched - 1);
+  return static_cast<int32_t>(entry->row1) - 1;
+}
+
+template <bool Touch, size_t Dim>
+inline void probe_homes(const LookupTable& table, const RowSpace& space, const uint64_t* fids, size_t n, Block& block, int32_t* handles) {
+  block.num_waiting = 0;
   for (size_t i = 0; i < n; i++) {
-    IndexEntry* entry = find(table, fids[i], homes[i]);
-    if constexpr (Create) {
-      if (__builtin_expect(entry->row1 == 0, 0)) {
-        entry->fid = fids[i];
-        entry->row1 = static_cast<uint32_t>(table.size + 1);
-        space.dirty[table.size >> 6] |= uint64_t{1} << (table.size & 63);
-        table.size++;
-      }
-      entry->last_use = table.timestamp;
+    IndexEntry* line = table.index + static_cast<size_t>(block.homes[i]) * kLineEntries;
+    const uint32_t match = match_line(line, fids[i]);
+    if (match != 0) {
+      handles[i] = found<Touch, Dim>(table, space, line + (__builtin_ctz(match) >> 1));
+    } else {
+      // Behind the last line lies nothing; that prefetch is harmless.
+      __builtin_prefetch(line + kLineEntries);
+      block.waiting[block.num_waiting++] = static_cast<uint32_t>(i);
     }
-    const int32_t handle = static_cast<int32_t>(entry->row1) - 1;
-    handles[i] = handle;
-    if (handle < 0) continue;
-    const char* record = reinterpret_cast<const char*>(row_address(space, static_cast<uint32_t>(handle)));
-    for (size_t offset = 0; offset < fetched; offset += 64) __builtin_prefetch(record + offset);
-    // A record that does not start on a line may end in one more.
-    if (Dim != 16 && Dim != 32) __builtin_prefetch(record + fetched - 1);
   }
 }
 
-template <bool Create, size_t Dim>
-inline void copy_block(const LookupTable& table, const RowSpace& space, const uint64_t* fids, size_t n, size_t before, const int32_t* handles,
-                       float* rows) {
+template <bool Touch, size_t Dim>
+inline void probe_further(const LookupTable& table, const RowSpace& space, const uint64_t* fids, const Block& block, int32_t* handles) {
+  for (size_t k = 0; k < block.num_waiting; k++) {
+    const uint32_t i = block.waiting[k];
+    const size_t next = static_cast<size_t>(block.homes[i]) + 1;
+    handles[i] = found<Touch, Dim>(table, space, find(table, fids[i], next == table.lines ? 0 : next));
+  }
+}
+
+// Returns how many had no row.
+template <size_t Dim>
+inline size_t copy_block(const LookupTable& table, const RowSpace& space, size_t n, const int32_t* handles, float* rows) {
   const size_t dim = Dim ? Dim : table.dim;
+  size_t missing = 0;
   for (size_t i = 0; i < n; i++, rows += dim) {
     const int32_t handle = handles[i];
     if (__builtin_expect(handle < 0, 0)) {
       __builtin_memset(rows, 0, dim * sizeof(float));
+      missing++;
       continue;
     }
-    float* record = row_address(space, static_cast<uint32_t>(handle));
-    if constexpr (Create) {
-      if (__builtin_expect(static_cast<size_t>(handle) >= before, 0)) table.initialize(table.owner, fids[i], record);
-    }
+    const float* record = row_address(space, static_cast<uint32_t>(handle));
     if constexpr (Dim != 0) {
       __builtin_memcpy(rows, record, Dim * sizeof(float));
     } else {
       __builtin_memcpy(rows, record, dim * sizeof(float));
     }
   }
+  return missing;
 }
 
-template <bool Create, size_t Dim>
-void run(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
+template <bool Touch, size_t Dim>
+size_t run(const LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
   const RowSpace space = table.rows;
   const size_t dim = Dim ? Dim : table.dim;
-  const size_t before = table.size;
   const size_t blocks = (count + kBlock - 1) / kBlock;
-  const auto length = [count](size_t block) { return count - block * kBlock < kBlock ? count - block * kBlock : kBlock; };
-  alignas(64) uint32_t homes[2][kBlock];
-  for (size_t b = 0; b < blocks + 2; b++) {
+  const auto length = [count](size_t b) { return count - b * kBlock < kBlock ? count - b * kBlock : kBlock; };
+  Block ring[4];
+  size_t missing = 0;
+  for (size_t b = 0; b < blocks + 3; b++) {
     if (b < blocks) {
-      hash_block(fids + b * kBlock, length(b), table.lines, homes[b & 1]);
-      prefetch_lines(table, homes[b & 1], length(b));
+      hash_block(fids + b * kBlock, length(b), table.lines, ring[b & 3].homes);
+      prefetch_lines(table, ring[b & 3].homes, length(b));
     }
     if (b >= 1 && b - 1 < blocks) {
       const size_t at = (b - 1) * kBlock;
-      probe_block<Create, Dim>(table, space, fids + at, length(b - 1), homes[(b - 1) & 1], handles + at);
+      probe_homes<Touch, Dim>(table, space, fids + at, length(b - 1), ring[(b - 1) & 3], handles + at);
     }
-    if (b >= 2) {
+    if (b >= 2 && b - 2 < blocks) {
       const size_t at = (b - 2) * kBlock;
-      copy_block<Create, Dim>(table, space, fids + at, length(b - 2), before, handles + at, rows + at * dim);
+      probe_further<Touch, Dim>(table, space, fids + at, ring[(b - 2) & 3], handles + at);
     }
+    if (b >= 3) {
+      const size_t at = (b - 3) * kBlock;
+      missing += copy_block<Dim>(table, space, length(b - 3), handles + at, rows + at * dim);
+    }
+  }
+  return missing;
+}
+
+// Number of ids without a row.
+template <bool Touch>
+inline size_t run_sized(const LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
+  switch (table.dim) {
+    case 1: return run<Touch, 1>(table, fids, count, rows, handles);
+    case 8: return run<Touch, 8>(table, fids, count, rows, handles);
+    case 16: return run<Touch, 16>(table, fids, count, rows, handles);
+    case 17: return run<Touch, 17>(table, fids, count, rows, handles);
+    case 32: return run<Touch, 32>(table, fids, count, rows, handles);
+    default: return run<Touch, 0>(table, fids, count, rows, handles);
   }
 }
 
-template <bool Create>
-inline void run_sized(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
-  switch (table.dim) {
-    case 1: return run<Create, 1>(table, fids, count, rows, handles);
-    case 8: return run<Create, 8>(table, fids, count, rows, handles);
-    case 16: return run<Create, 16>(table, fids, count, rows, handles);
-    case 17: return run<Create, 17>(table, fids, count, rows, handles);
-    case 32: return run<Create, 32>(table, fids, count, rows, handles);
-    default: return run<Create, 0>(table, fids, count, rows, handles);
+// A row for each of ids[0, n) of fids; an id that came twice finds the row of its first time.
+inline void create_block(LookupTable& table, const uint64_t* fids, const size_t* ids, size_t n, float* rows, int32_t* handles) {
+  uint64_t wanted[kBlock];
+  uint32_t homes[kBlock];
+  for (size_t k = 0; k < n; k++) wanted[k] = fids[ids[k]];
+  hash_block(wanted, n, table.lines, homes);
+  prefetch_lines(table, homes, n);
+  for (size_t k = 0; k < n; k++) {
+    IndexEntry* entry = find(table, wanted[k], homes[k]);
+    const bool fresh = entry->row1 == 0;
+    if (fresh) {
+      entry->fid = wanted[k];
+      entry->row1 = static_cast<uint32_t>(table.size + 1);
+      entry->last_use = table.timestamp;
+      table.rows.dirty[table.size >> 6] |= uint64_t{1} << (table.size & 63);
+      table.size++;
+    }
+    const uint32_t row = entry->row1 - 1;
+    float* record = row_address(table.rows, row);
+    if (fresh) table.initialize(table.owner, wanted[k], record);
+    handles[ids[k]] = static_cast<int32_t>(row);
+    __builtin_memcpy(rows + ids[k] * table.dim, record, table.dim * sizeof(float));
   }
 }
 
@@ -163,22 +218,34 @@ void lookup_rows(LookupTable& table, const uint64_t* fids, size_t count, float* 
 }
 
 void create_rows(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
-  run_sized<true>(table, fids, count, rows, handles);
+  if (run_sized<true>(table, fids, count, rows, handles) == 0) return;
+  size_t ids[kBlock];
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (handles[i] >= 0) continue;
+    ids[n++] = i;
+    if (n == kBlock) {
+      create_block(table, fids, ids, n, rows, handles);
+      n = 0;
+    }
+  }
+  create_block(table, fids, ids, n, rows, handles);
 }
 
 size_t count_missing(const LookupTable& table, const uint64_t* fids, size_t count) {
-  uint32_t homes[2][kBlock];
+  Block ring[2];
   const size_t blocks = (count + kBlock - 1) / kBlock;
-  const auto length = [count](size_t block) { return count - block * kBlock < kBlock ? count - block * kBlock : kBlock; };
+  const auto length = [count](size_t b) { return count - b * kBlock < kBlock ? count - b * kBlock : kBlock; };
   size_t missing = 0;
   for (size_t b = 0; b < blocks + 1; b++) {
     if (b < blocks) {
-      hash_block(fids + b * kBlock, length(b), table.lines, homes[b & 1]);
-      prefetch_lines(table, homes[b & 1], length(b));
+      hash_block(fids + b * kBlock, length(b), table.lines, ring[b & 1].homes);
+      prefetch_lines(table, ring[b & 1].homes, length(b));
     }
     if (b == 0) continue;
     const uint64_t* block = fids + (b - 1) * kBlock;
-    for (size_t i = 0; i < length(b - 1); i++) missing += find(table, block[i], homes[(b - 1) & 1][i])->row1 == 0;
+    const uint32_t* homes = ring[(b - 1) & 1].homes;
+    for (size_t i = 0; i < length(b - 1); i++) missing += find(table, block[i], homes[i])->row1 == 0;
   }
   return missing;
 }

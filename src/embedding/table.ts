@@ -145,6 +145,11 @@ export class EmbeddingTable implements FidTable {
 
   #named(error: unknown): unknown {
     if (!(error instanceof MonolithError) || error.code !== 'TableFull') return error;
-    return new MonolithError('TableFull', `table "${this.name}": ${error.message}`, { ...error.details, table: this.name }, { cause: error });
+    return new MonolithError(
+      'TableFull',
+      `table "${this.name}": ${error.message}`,
+      { ...error.details, table: this.name },
+      { cause: error },
+    );
   }
 }
