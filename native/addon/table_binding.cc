@@ -35,12 +35,14 @@ Table* table_of(Args& args, napi_env env) {
   return static_cast<Table*>(table);
 }
 
-// tableCreate(slices: Float64Array, seedLow, seedHigh, segmentRows) -> table
+// tableCreate(slices: Float64Array, seedLow, seedHigh, segmentRows, maxRows) -> table
 napi_value table_create(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableCreate", 4);
+  Args args(env, info, "tableCreate", 5);
   auto words = args.array<double>(0, kSliceWords);
   const uint64_t seed = static_cast<uint64_t>(args.u32(2)) << 32 | args.u32(1);
   const size_t segment_rows = args.size(3);
+  const size_t max_rows = args.size(4);
+  if (args.ok() && max_rows > kMaxRows) args.fail_range("tableCreate: maxRows must be at most 2^31 - 1");
   if (!args.ok()) return nullptr;
   const size_t num_slices = words.length / kSliceWords;
   if (words.length % kSliceWords != 0 || num_slices > Table::kMaxSlices) {
@@ -76,7 +78,7 @@ napi_value table_create(napi_env env, napi_callback_info info) {
   uint32_t shift = 0;
   while ((size_t{1} << shift) < segment_rows) shift++;
   napi_value object;
-  if (!table->finish(seed, shift) || napi_create_object(env, &object) != napi_ok || napi_type_tag_object(env, object, &kTableTag) != napi_ok ||
+  if (!table->finish(seed, shift, max_rows) || napi_create_object(env, &object) != napi_ok || napi_type_tag_object(env, object, &kTableTag) != napi_ok ||
       napi_wrap(env, object, table, [](napi_env, void* data, void*) { delete static_cast<Table*>(data); }, nullptr, nullptr) != napi_ok) {
     delete table;
     fail_memory(env, "tableCreate: no memory");
@@ -96,7 +98,7 @@ napi_value table_add_segment(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// tableReserve(table, rows) -> rows that fit now (segments and index)
+// tableReserve(table, rows): grows the index for so many rows
 napi_value table_reserve(napi_env env, napi_callback_info info) {
   Args args(env, info, "tableReserve", 2);
   Table* table = table_of(args, env);
@@ -107,8 +109,7 @@ napi_value table_reserve(napi_env env, napi_callback_info info) {
     fail_memory(env, "tableReserve: no memory for the index");
     return nullptr;
   }
-  const size_t room = table->room();
-  return make_number(env, static_cast<double>(room < kMaxRows ? room : kMaxRows));
+  return nullptr;
 }
 
 // tableCountMissing(table, fids, start, count) -> how many of them have no row
@@ -123,7 +124,7 @@ napi_value table_count_missing(napi_env env, napi_callback_info info) {
   return make_number(env, static_cast<double>(table->count_missing(reinterpret_cast<const uint64_t*>(fids.data) + start, count)));
 }
 
-// tableLookup(table, fids, start, count, create, timestamp, rows, handles) -> rows created
+// tableLookup(table, fids, start, count, create, timestamp, rows, handles) -> rows created; -n: n rows are missing and have no room, none was created
 napi_value table_lookup(napi_env env, napi_callback_info info) {
   Args args(env, info, "tableLookup", 8);
   Table* table = table_of(args, env);
@@ -139,10 +140,6 @@ napi_value table_lookup(napi_env env, napi_callback_info info) {
   if (!args.ok()) return nullptr;
   const int64_t created = table->lookup(reinterpret_cast<const uint64_t*>(fids.data) + start, count, create, timestamp,
                                         rows.data + start * table->dim(), handles.data + start);
-  if (created < 0) {
-    args.fail_range("tableLookup: no room reserved for the rows to create");
-    return nullptr;
-  }
   return make_number(env, static_cast<double>(created));
 }
 

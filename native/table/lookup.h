@@ -23,8 +23,9 @@ struct LookupTable {
   uint64_t lines;
   RowSpace rows;
   size_t dim;
-  // Rows there are; counted up by creating lookups, which must have room.
+  // Rows there are, counted up by create_rows, and rows that may be.
   size_t size;
+  size_t room;
   uint32_t timestamp;
   // Fills the record of a new row.
   void (*initialize)(const void* owner, uint64_t fid, float* record);
@@ -32,11 +33,13 @@ struct LookupTable {
 };
 
 // rows[count, dim], handles[count]
-using LookupFn = void(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles);
+using LookupFn = void(const LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles);
+// 0, or how many rows are missing when there is no room for them: then none was made, the missing ones have handle -1.
+using CreateFn = size_t(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles);
 using CountMissingFn = size_t(const LookupTable& table, const uint64_t* fids, size_t count);
 
 ML_DECLARE_PER_ISA(LookupFn lookup_rows)
-ML_DECLARE_PER_ISA(LookupFn create_rows)
+ML_DECLARE_PER_ISA(CreateFn create_rows)
 ML_DECLARE_PER_ISA(CountMissingFn count_missing)
 
 }  // namespace monolith

@@ -98,19 +98,14 @@ inline int32_t found(const LookupTable& table, const RowSpace& space, IndexEntry
 }
 
 template <bool Touch, size_t Dim>
-inline void probe_homes(const LookupTable& table, const RowSpace& space, const uint64_t* fids, size_t n, Block& block, int32_t* handles) {
-  block.num_waiting = 0;
-  for (size_t i = 0; i < n; i++) {
-    IndexEntry* line = table.index + static_cast<size_t>(block.homes[i]) * kLineEntries;
-    const uint32_t match = match_line(line, fids[i]);
-    if (match != 0) {
-      handles[i] = found<Touch, Dim>(table, space, line + (__builtin_ctz(match) >> 1));
-    } else {
-      // Behind the last line lies nothing; that prefetch is harmless.
-      __builtin_prefetch(line + kLineEntries);
-      block.waiting[block.num_waiting++] = static_cast<uint32_t>(i);
-    }
-  }
+inline int32_t probe_home(const LookupTable& table, const RowSpace& space, uint64_t fid, size_t i, Block& block) {
+  IndexEntry* line = table.index + static_cast<size_t>(block.homes[i]) * kLineEntries;
+  const uint32_t match = match_line(line, fid);
+  if (match != 0) return found<Touch, Dim>(table, space, line + (__builtin_ctz(match) >> 1));
+  // Behind the last line lies nothing; that prefetch is harmless.
+  __builtin_prefetch(line + kLineEntries);
+  block.waiting[block.num_waiting++] = static_cast<uint32_t>(i);
+  return -1;
 }
 
 template <bool Touch, size_t Dim>
@@ -122,26 +117,21 @@ inline void probe_further(const LookupTable& table, const RowSpace& space, const
   }
 }
 
-// Returns how many had no row.
+// Copies one row, or zeros for a missing one; returns whether it is missing.
 template <size_t Dim>
-inline size_t copy_block(const LookupTable& table, const RowSpace& space, size_t n, const int32_t* handles, float* rows) {
+inline size_t copy_row(const LookupTable& table, const RowSpace& space, int32_t handle, float* out) {
   const size_t dim = Dim ? Dim : table.dim;
-  size_t missing = 0;
-  for (size_t i = 0; i < n; i++, rows += dim) {
-    const int32_t handle = handles[i];
-    if (__builtin_expect(handle < 0, 0)) {
-      __builtin_memset(rows, 0, dim * sizeof(float));
-      missing++;
-      continue;
-    }
-    const float* record = row_address(space, static_cast<uint32_t>(handle));
-    if constexpr (Dim != 0) {
-      __builtin_memcpy(rows, record, Dim * sizeof(float));
-    } else {
-      __builtin_memcpy(rows, record, dim * sizeof(float));
-    }
+  if (__builtin_expect(handle < 0, 0)) {
+    __builtin_memset(out, 0, dim * sizeof(float));
+    return 1;
   }
-  return missing;
+  const float* record = row_address(space, static_cast<uint32_t>(handle));
+  if constexpr (Dim != 0) {
+    __builtin_memcpy(out, record, Dim * sizeof(float));
+  } else {
+    __builtin_memcpy(out, record, dim * sizeof(float));
+  }
+  return 0;
 }
 
 template <bool Touch, size_t Dim>
@@ -149,25 +139,35 @@ size_t run(const LookupTable& table, const uint64_t* fids, size_t count, float* 
   const RowSpace space = table.rows;
   const size_t dim = Dim ? Dim : table.dim;
   const size_t blocks = (count + kBlock - 1) / kBlock;
-  const auto length = [count](size_t b) { return count - b * kBlock < kBlock ? count - b * kBlock : kBlock; };
+  // Length of a block; 0 outside the batch (block numbers below 0 wrap round).
+  const auto length = [count, blocks](size_t b) {
+    return b >= blocks ? size_t{0} : count - b * kBlock < kBlock ? count - b * kBlock : kBlock;
+  };
   Block ring[4];
   size_t missing = 0;
   for (size_t b = 0; b < blocks + 3; b++) {
-    if (b < blocks) {
-      hash_block(fids + b * kBlock, length(b), table.lines, ring[b & 3].homes);
-      prefetch_lines(table, ring[b & 3].homes, length(b));
-    }
-    if (b >= 1 && b - 1 < blocks) {
-      const size_t at = (b - 1) * kBlock;
-      probe_homes<Touch, Dim>(table, space, fids + at, length(b - 1), ring[(b - 1) & 3], handles + at);
-    }
-    if (b >= 2 && b - 2 < blocks) {
+    Block& fetched = ring[b & 3];
+    Block& probed = ring[(b - 1) & 3];
+    const size_t num_fetched = length(b);
+    const size_t num_probed = length(b - 1);
+    const size_t num_copied = length(b - 3);
+    const size_t probe_at = num_probed == 0 ? 0 : (b - 1) * kBlock;
+    const size_t copy_at = num_copied == 0 ? 0 : (b - 3) * kBlock;
+    const uint64_t* probe_fids = fids + probe_at;
+    int32_t* probe_handles = handles + probe_at;
+    const int32_t* copy_handles = handles + copy_at;
+    float* out = rows + copy_at * dim;
+    if (num_fetched != 0) hash_block(fids + b * kBlock, num_fetched, table.lines, fetched.homes);
+    if (length(b - 2) != 0) {
       const size_t at = (b - 2) * kBlock;
       probe_further<Touch, Dim>(table, space, fids + at, ring[(b - 2) & 3], handles + at);
     }
-    if (b >= 3) {
-      const size_t at = (b - 3) * kBlock;
-      missing += copy_block<Dim>(table, space, length(b - 3), handles + at, rows + at * dim);
+    probed.num_waiting = 0;
+    // One id of each stage in turn: a burst of fetches would stall, and memory would idle while the others are looked at.
+    for (size_t i = 0; i < kBlock; i++) {
+      if (i < num_fetched) __builtin_prefetch(table.index + static_cast<size_t>(fetched.homes[i]) * kLineEntries);
+      if (i < num_probed) probe_handles[i] = probe_home<Touch, Dim>(table, space, probe_fids[i], i, probed);
+      if (i < num_copied) missing += copy_row<Dim>(table, space, copy_handles[i], out + i * dim);
     }
   }
   return missing;
@@ -213,12 +213,14 @@ inline void create_block(LookupTable& table, const uint64_t* fids, const size_t*
 
 }  // namespace
 
-void lookup_rows(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
+void lookup_rows(const LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
   run_sized<false>(table, fids, count, rows, handles);
 }
 
-void create_rows(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
-  if (run_sized<true>(table, fids, count, rows, handles) == 0) return;
+size_t create_rows(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
+  const size_t missing = run_sized<true>(table, fids, count, rows, handles);
+  if (missing == 0) return 0;
+  if (table.size + missing > table.room) return missing;
   size_t ids[kBlock];
   size_t n = 0;
   for (size_t i = 0; i < count; i++) {
@@ -230,22 +232,27 @@ void create_rows(LookupTable& table, const uint64_t* fids, size_t count, float* 
     }
   }
   create_block(table, fids, ids, n, rows, handles);
+  return 0;
 }
 
 size_t count_missing(const LookupTable& table, const uint64_t* fids, size_t count) {
-  Block ring[2];
+  uint32_t homes[2][kBlock];
   const size_t blocks = (count + kBlock - 1) / kBlock;
-  const auto length = [count](size_t b) { return count - b * kBlock < kBlock ? count - b * kBlock : kBlock; };
+  const auto length = [count, blocks](size_t b) {
+    return b >= blocks ? size_t{0} : count - b * kBlock < kBlock ? count - b * kBlock : kBlock;
+  };
   size_t missing = 0;
   for (size_t b = 0; b < blocks + 1; b++) {
-    if (b < blocks) {
-      hash_block(fids + b * kBlock, length(b), table.lines, ring[b & 1].homes);
-      prefetch_lines(table, ring[b & 1].homes, length(b));
+    const size_t num_fetched = length(b);
+    const size_t num_probed = length(b - 1);
+    const uint32_t* fetched = homes[b & 1];
+    const uint32_t* probed = homes[(b - 1) & 1];
+    const uint64_t* probe_fids = fids + (num_probed == 0 ? 0 : (b - 1) * kBlock);
+    if (num_fetched != 0) hash_block(fids + b * kBlock, num_fetched, table.lines, homes[b & 1]);
+    for (size_t i = 0; i < kBlock; i++) {
+      if (i < num_fetched) __builtin_prefetch(table.index + static_cast<size_t>(fetched[i]) * kLineEntries);
+      if (i < num_probed) missing += find(table, probe_fids[i], probed[i])->row1 == 0;
     }
-    if (b == 0) continue;
-    const uint64_t* block = fids + (b - 1) * kBlock;
-    const uint32_t* homes = ring[(b - 1) & 1].homes;
-    for (size_t i = 0; i < length(b - 1); i++) missing += find(table, block[i], homes[i])->row1 == 0;
   }
   return missing;
 }

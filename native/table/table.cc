@@ -23,7 +23,8 @@ void Table::add_slice(size_t dim, InitializerSpec initializer, OptimizerKind kin
   record_ += dim + state;
 }
 
-bool Table::finish(uint64_t seed, uint32_t segment_shift) {
+bool Table::finish(uint64_t seed, uint32_t segment_shift, size_t max_rows) {
+  max_rows_ = max_rows;
   seed_ = seed;
   shift_ = segment_shift;
   mask_ = static_cast<uint32_t>((uint64_t{1} << segment_shift) - 1);
@@ -46,7 +47,8 @@ bool Table::finish(uint64_t seed, uint32_t segment_shift) {
 
 size_t Table::room() const {
   const size_t rows = num_segments_ << shift_;
-  return rows < limit_ ? rows : limit_;
+  const size_t fitting = rows < limit_ ? rows : limit_;
+  return fitting < max_rows_ ? fitting : max_rows_;
 }
 
 bool Table::add_segment(void* memory, size_t bytes) {

@@ -35,7 +35,7 @@ class Table {
 
   // Before anything else: slices in order, then finish. False when there is no memory.
   void add_slice(size_t dim, InitializerSpec initializer, OptimizerKind kind, const double* hyper);
-  bool finish(uint64_t seed, uint32_t segment_shift);
+  bool finish(uint64_t seed, uint32_t segment_shift, size_t max_rows);
 
   size_t dim() const { return dim_; }
   size_t state_length() const { return record_ - dim_; }
@@ -52,7 +52,7 @@ class Table {
   bool reserve_index(size_t rows);
 
   size_t count_missing(const uint64_t* fids, size_t count) const;
-  // Number of rows created, or kNoRoom with nothing changed.
+  // Number of rows created; -n: n rows are missing and there is no room, none was created.
   int64_t lookup(const uint64_t* fids, size_t count, bool create, uint32_t timestamp, float* rows, int32_t* handles);
   // Rows updated, or kNoMemory. handles < size() were checked by the caller.
   int64_t apply(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients, const float* rates,
@@ -113,6 +113,7 @@ class Table {
   size_t record_ = 0;
   size_t stride_ = 0;
   uint64_t seed_ = 0;
+  size_t max_rows_ = 0;
   uint32_t shift_ = 0;
   uint32_t mask_ = 0;
 
@@ -136,7 +137,7 @@ class Table {
   uint32_t merge_epoch_ = 0;
 
   LookupFn* lookup_rows_ = nullptr;
-  LookupFn* create_rows_ = nullptr;
+  CreateFn* create_rows_ = nullptr;
   CountMissingFn* count_missing_ = nullptr;
   InitializeSliceFn* initialize_slice_ = nullptr;
   UpdateRowsFn* update_rows_ = nullptr;

@@ -9,10 +9,10 @@ type TableHandle = { readonly __table: never };
 
 /** The functions of native/addon/table_binding.cc. */
 export type TableAddon = {
-  tableCreate(slices: Float64Array, seedLow: number, seedHigh: number, segmentRows: number): TableHandle;
+  tableCreate(slices: Float64Array, seedLow: number, seedHigh: number, segmentRows: number, maxRows: number): TableHandle;
   tableSegmentBytes(table: TableHandle): number;
   tableAddSegment(table: TableHandle, memory: Uint8Array): void;
-  tableReserve(table: TableHandle, rows: number): number;
+  tableReserve(table: TableHandle, rows: number): void;
   tableCountMissing(table: TableHandle, fids: BigInt64Array, start: number, count: number): number;
   tableLookup(
     table: TableHandle,
@@ -77,8 +77,6 @@ export class NativeTable implements FidTable {
   /** Kept so that no segment is freed while the addon points into it. */
   readonly #segments: Uint8Array[] = [];
   #size = 0;
-  /** Rows up to which nothing has to be allocated and no limit asked. */
-  #room = 0;
 
   constructor(addon: Addon, options: TableOptions) {
     checkTableOptions(options);
@@ -88,7 +86,7 @@ export class NativeTable implements FidTable {
     this.#addon = addon as unknown as TableAddon;
     this.#maxRows = options.maxRows;
     this.#segmentRows = options.segmentRows;
-    this.#table = this.#addon.tableCreate(describeSlices(options), options.seedLow, options.seedHigh, options.segmentRows);
+    this.#table = this.#addon.tableCreate(describeSlices(options), options.seedLow, options.seedHigh, options.segmentRows, options.maxRows);
     this.#segmentBytes = this.#addon.tableSegmentBytes(this.#table);
   }
 
@@ -110,8 +108,12 @@ export class NativeTable implements FidTable {
     handles: Int32Array,
   ): number {
     try {
-      if (create && this.#size + count > this.#room) this.#makeRoom('lookup', fids, start, count);
-      const created = this.#addon.tableLookup(this.#table, fids, start, count, create, timestamp, rows, handles);
+      let created = this.#addon.tableLookup(this.#table, fids, start, count, create, timestamp, rows, handles);
+      if (created < 0) {
+        // That many rows are missing and have no room; none was created.
+        this.#makeRoom('lookup', -created);
+        created = this.#addon.tableLookup(this.#table, fids, start, count, create, timestamp, rows, handles);
+      }
       this.#size += created;
       return created;
     } catch (error) {
@@ -150,7 +152,7 @@ export class NativeTable implements FidTable {
 
   load(fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): void {
     try {
-      if (this.#size + count > this.#room) this.#makeRoom('load', fids, 0, count);
+      this.#makeRoom('load', this.#addon.tableCountMissing(this.#table, fids, 0, count));
       this.#size += this.#addon.tableLoad(this.#table, fids, timestamps, records, count);
     } catch (error) {
       throw typedError('load', error);
@@ -171,19 +173,17 @@ export class NativeTable implements FidTable {
     this.#addon.tableClearDirty(this.#table);
   }
 
-  /** Makes room for those of fids[start, start + count) that are missing, or throws TableFull. */
-  #makeRoom(where: string, fids: BigInt64Array, start: number, count: number): void {
-    const missing = this.#addon.tableCountMissing(this.#table, fids, start, count);
+  /** Makes room for `missing` more rows, or throws TableFull. */
+  #makeRoom(where: string, missing: number): void {
     const wanted = this.#size + missing;
     if (wanted > this.#maxRows) throw tableFull(where, this.#size, missing, this.#maxRows);
-    if (wanted <= this.#room) return;
     try {
       while (this.#segments.length * this.#segmentRows < wanted) {
         const segment = new Uint8Array(new SharedArrayBuffer(this.#segmentBytes + ALIGNMENT_SLACK));
         this.#addon.tableAddSegment(this.#table, segment);
         this.#segments.push(segment);
       }
-      this.#room = Math.min(this.#maxRows, this.#addon.tableReserve(this.#table, wanted));
+      this.#addon.tableReserve(this.#table, wanted);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       throw new MonolithError(
