@@ -38,7 +38,8 @@ inline float combine_factor(uint8_t combiner, int32_t ids) {
   return 1.0f;
 }
 
-inline void prefetch_ahead(const PoolArguments& a, const float* rows, int32_t id, int32_t end) {
+// always_inline: g++ 12 takes a function that only prefetches for one without effect and drops the calls.
+__attribute__((always_inline)) inline void prefetch_ahead(const PoolArguments& a, const float* rows, int32_t id, int32_t end) {
   const int32_t ahead = id + kAhead < end ? id + kAhead : end - 1;
   const float* row = rows + static_cast<size_t>(a.inverse[ahead]) * a.row_stride;
   __builtin_prefetch(row);

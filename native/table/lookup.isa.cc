@@ -68,7 +68,8 @@ inline IndexEntry* find(const LookupTable& table, uint64_t fid, size_t line) {
   }
 }
 
-inline void prefetch_lines(const LookupTable& table, const uint32_t* homes, size_t n) {
+// always_inline: g++ 12 takes a function that only prefetches for one without effect and drops the calls.
+__attribute__((always_inline)) inline void prefetch_lines(const LookupTable& table, const uint32_t* homes, size_t n) {
   for (size_t i = 0; i < n; i++) __builtin_prefetch(table.index + static_cast<size_t>(homes[i]) * kLineEntries);
 }
 
@@ -93,7 +94,7 @@ inline int32_t found(const LookupTable& table, const RowSpace& space, IndexEntry
   const char* record = reinterpret_cast<const char*>(row_address(space, entry->row1 - 1));
   for (size_t offset = 0; offset < fetched; offset += 64) __builtin_prefetch(record + offset);
   // A record that does not start on a line may end in one more.
-  if (Dim != 16 && Dim != 32) __builtin_prefetch(record + fetched - 1);
+  if (space.stride % 16 != 0 || Dim == 0) __builtin_prefetch(record + fetched - 1);
   return static_cast<int32_t>(entry->row1) - 1;
 }
 
