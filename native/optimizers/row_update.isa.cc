@@ -1,11 +1,13 @@
 #include "optimizers/row_update.h"
 
+#include "table/prefetch.h"
+
 namespace monolith {
 namespace ML_ISA {
 namespace {
 
 // Rows ahead of the one being updated whose record is fetched: enough to cover memory latency at ~10 ns a row.
-constexpr size_t kAhead = 16;
+constexpr size_t kAhead = 24;
 
 inline double sum_squares(size_t n, const float* x) {
   double lane[8] = {0, 0, 0, 0, 0, 0, 0, 0};
@@ -161,10 +163,10 @@ inline float* row_address(const RowSpace& space, uint32_t row) {
 __attribute__((always_inline)) inline void prefetch_row(const RowUpdatePlan& plan, const RowSpace& space, uint32_t row) {
   const char* address = reinterpret_cast<const char*>(row_address(space, row));
   const size_t bytes = plan.record_bytes < 512 ? plan.record_bytes : 512;
-  for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(address + at, 1);
+  for (size_t at = 0; at < bytes; at += 64) ML_PREFETCH(address + at);
   // A record that does not start on a line may end in one more.
-  if (bytes % 64 != 0) __builtin_prefetch(address + bytes - 1, 1);
-  __builtin_prefetch(space.dirty + (row >> 6), 1);
+  if (bytes % 64 != 0) ML_PREFETCH(address + bytes - 1);
+  ML_PREFETCH(space.dirty + (row >> 6));
 }
 
 inline void update_row(const RowUpdatePlan& plan, const RowSpace& space, uint32_t row, const float* gradient, const float* rates, float clip) {

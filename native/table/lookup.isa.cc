@@ -7,6 +7,7 @@
 #include "table/lookup.h"
 
 #include "table/mix64.h"
+#include "table/prefetch.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -70,7 +71,7 @@ inline IndexEntry* find(const LookupTable& table, uint64_t fid, size_t line) {
 
 // always_inline: g++ 12 takes a function that only prefetches for one without effect and drops the calls.
 __attribute__((always_inline)) inline void prefetch_lines(const LookupTable& table, const uint32_t* homes, size_t n) {
-  for (size_t i = 0; i < n; i++) __builtin_prefetch(table.index + static_cast<size_t>(homes[i]) * kLineEntries);
+  for (size_t i = 0; i < n; i++) ML_PREFETCH(table.index + static_cast<size_t>(homes[i]) * kLineEntries);
 }
 
 inline float* row_address(const RowSpace& space, uint32_t row) {
@@ -92,9 +93,9 @@ inline int32_t found(const LookupTable& table, const RowSpace& space, IndexEntry
   const size_t bytes = (Dim ? Dim : table.dim) * sizeof(float);
   const size_t fetched = bytes < 512 ? bytes : 512;
   const char* record = reinterpret_cast<const char*>(row_address(space, entry->row1 - 1));
-  for (size_t offset = 0; offset < fetched; offset += 64) __builtin_prefetch(record + offset);
+  for (size_t offset = 0; offset < fetched; offset += 64) ML_PREFETCH(record + offset);
   // A record that does not start on a line may end in one more.
-  if (space.stride % 16 != 0 || Dim == 0) __builtin_prefetch(record + fetched - 1);
+  if (space.stride % 16 != 0 || Dim == 0) ML_PREFETCH(record + fetched - 1);
   return static_cast<int32_t>(entry->row1) - 1;
 }
 
@@ -104,7 +105,7 @@ inline int32_t probe_home(const LookupTable& table, const RowSpace& space, uint6
   const uint32_t match = match_line(line, fid);
   if (match != 0) return found<Touch, Dim>(table, space, line + (__builtin_ctz(match) >> 1));
   // Behind the last line lies nothing; that prefetch is harmless.
-  __builtin_prefetch(line + kLineEntries);
+  ML_PREFETCH(line + kLineEntries);
   block.waiting[block.num_waiting++] = static_cast<uint32_t>(i);
   return -1;
 }
@@ -166,7 +167,7 @@ size_t run(const LookupTable& table, const uint64_t* fids, size_t count, float* 
     probed.num_waiting = 0;
     // One id of each stage in turn: a burst of fetches would stall, and memory would idle while the others are looked at.
     for (size_t i = 0; i < kBlock; i++) {
-      if (i < num_fetched) __builtin_prefetch(table.index + static_cast<size_t>(fetched.homes[i]) * kLineEntries);
+      if (i < num_fetched) ML_PREFETCH(table.index + static_cast<size_t>(fetched.homes[i]) * kLineEntries);
       if (i < num_probed) probe_handles[i] = probe_home<Touch, Dim>(table, space, probe_fids[i], i, probed);
       if (i < num_copied) missing += copy_row<Dim>(table, space, copy_handles[i], out + i * dim);
     }
@@ -251,7 +252,7 @@ size_t count_missing(const LookupTable& table, const uint64_t* fids, size_t coun
     const uint64_t* probe_fids = fids + (num_probed == 0 ? 0 : (b - 1) * kBlock);
     if (num_fetched != 0) hash_block(fids + b * kBlock, num_fetched, table.lines, homes[b & 1]);
     for (size_t i = 0; i < kBlock; i++) {
-      if (i < num_fetched) __builtin_prefetch(table.index + static_cast<size_t>(fetched[i]) * kLineEntries);
+      if (i < num_fetched) ML_PREFETCH(table.index + static_cast<size_t>(fetched[i]) * kLineEntries);
       if (i < num_probed) missing += find(table, probe_fids[i], probed[i])->row1 == 0;
     }
   }

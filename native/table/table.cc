@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "table/mix64.h"
+#include "table/prefetch.h"
 
 namespace monolith {
 namespace {
@@ -163,7 +164,7 @@ int64_t Table::dump(uint32_t bits, uint64_t bucket, uint64_t* fids, uint32_t* ti
   const Dumped* sorted = sort_by_fid(items, items + count, count);
   constexpr size_t kAhead = 16;
   for (size_t i = 0; i < count; i++) {
-    if (i + kAhead < count) __builtin_prefetch(row_address(sorted[i + kAhead].row));
+    if (i + kAhead < count) ML_PREFETCH(row_address(sorted[i + kAhead].row));
     fids[i] = sorted[i].fid;
     timestamps[i] = sorted[i].last_use;
     std::memcpy(records + i * record_, row_address(sorted[i].row), record_ * sizeof(float));
@@ -176,7 +177,7 @@ int64_t Table::load(const uint64_t* fids, const uint32_t* timestamps, const floa
   constexpr size_t kAhead = 16;
   const size_t before = size_;
   for (size_t i = 0; i < count; i++) {
-    if (i + kAhead < count) __builtin_prefetch(line_at(home(mix64(fids[i + kAhead]))), 1);
+    if (i + kAhead < count) ML_PREFETCH(line_at(home(mix64(fids[i + kAhead]))));
     Entry* entry = find(fids[i], home(mix64(fids[i])));
     if (entry->row1 == 0) *entry = {fids[i], static_cast<uint32_t>(++size_), 0};
     entry->last_use = timestamps[i];
