@@ -93,7 +93,7 @@ size_t dedupe(const int64_t* fids, size_t nnz, size_t shards, int64_t* unique, i
   // Grouping works at the very end of scratch: no call that fits into scratch has slots there.
   int32_t* moved = scratch + (scratch_length - 3 * nnz);
   int32_t* copy = moved + nnz;
-  std::memcpy(copy, unique, n * sizeof(int64_t));
+  if (n != 0) std::memcpy(copy, unique, n * sizeof(int64_t));
   std::memset(shard_offsets, 0, (shards + 1) * sizeof(int32_t));
   for (size_t u = 0; u < n; u++) {
     const size_t shard = shard_of(unique[u], shards);
