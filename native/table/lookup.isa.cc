@@ -1,6 +1,6 @@
 // Lookups: four stages on four blocks of ids at once, so that the memory latency of one id is hidden behind others.
 //   block b      hash, fetch home lines
-//   block b - 1  look at home lines, fetch rows; the fifth of all ids whose home line is full and without them waits, its next line fetched
+//   block b - 1  look at home lines, fetch rows; the fifth of all ids whose home line is full and without them waits, its next lines fetched
 //   block b - 2  look further for those that waited, fetch their rows
 //   block b - 3  copy rows
 // Rows are created afterwards, in the order of ids, so that row numbers do not depend on who waited.
@@ -104,8 +104,9 @@ inline int32_t probe_home(const LookupTable& table, const RowSpace& space, uint6
   IndexEntry* line = table.index + static_cast<size_t>(block.homes[i]) * kLineEntries;
   const uint32_t match = match_line(line, fid);
   if (match != 0) return found<Touch, Dim>(table, space, line + (__builtin_ctz(match) >> 1));
-  // Behind the last line lies nothing; that prefetch is harmless.
+  // Two lines: near the load bound the next one is often full too. Behind the last line lies nothing; a fetch there is harmless.
   ML_PREFETCH(line + kLineEntries);
+  ML_PREFETCH(line + 2 * kLineEntries);
   block.waiting[block.num_waiting++] = static_cast<uint32_t>(i);
   return -1;
 }
