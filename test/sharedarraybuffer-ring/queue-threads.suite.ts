@@ -94,9 +94,9 @@ describe('rings between threads', () => {
   });
 
   for (const kind of ['ring', 'mpsc'] as const) {
-    test(`no wake-up is lost in 30 000 questions and answers where every wait is a sleep (${kind})`, async () => {
+    test(`no wake-up is lost in 15 000 questions and answers where every wait is a sleep (${kind})`, async () => {
       const scene = new Scene(kind, 1, 4);
-      const options = { messages: 30_000, spins: 0 };
+      const options = { messages: 15_000, spins: 0 };
       const [asked, answered] = await runThreads([scene.start('ask', options), scene.start('reply', options)]);
       assert.deepEqual(answered, asked);
     });
