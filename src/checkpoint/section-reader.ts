@@ -54,15 +54,18 @@ export class SectionReader {
     const file = await this.#open();
     try {
       const checksums = await this.#readFooter(file);
-      let buffer = new Uint8Array(Math.min(CHUNK_LENGTH, this.bytes));
-      let spare = new Uint8Array(buffer.length > 0 && this.bytes > CHUNK_LENGTH ? CHUNK_LENGTH : 0);
+      const length = Math.min(CHUNK_LENGTH, this.bytes);
+      const buffers = [new Uint8Array(length), new Uint8Array(length)] as const;
       // The next piece is read while the caller works on this one. The promise yields its error, so that it never rejects unseen.
-      let next = settle(this.#fill(file, 0, buffer));
+      const read = (start: number) => {
+        const target = buffers[(start / CHUNK_LENGTH) % 2 === 0 ? 0 : 1].subarray(0, Math.min(length, this.bytes - start));
+        return settle(this.#fill(file, start, target));
+      };
+      let next = read(0);
       for (let start = 0; start < this.bytes; start += CHUNK_LENGTH) {
         const piece = await next;
         if (piece instanceof Error) throw piece;
-        [buffer, spare] = [spare, buffer];
-        if (start + CHUNK_LENGTH < this.bytes) next = settle(this.#fill(file, start + CHUNK_LENGTH, buffer));
+        if (start + CHUNK_LENGTH < this.bytes) next = read(start + CHUNK_LENGTH);
         this.#checkBlocks(piece, start, checksums);
         yield piece;
       }
