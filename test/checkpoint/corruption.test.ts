@@ -55,8 +55,8 @@ describe('a flipped bit', () => {
 
   test('in a section is detected, and file, block, bytes and both checksums are named', async () => {
     const random = new SeededRandom(20);
-    const dataLength = 2 * 65536 + 1000;
-    const offsets = Array.from({ length: 600 }, () => random.nextBelow(dataLength));
+    const dataLength = 65536 + 9000;
+    const offsets = Array.from({ length: 500 }, () => random.nextBelow(dataLength));
     offsets.push(0, 65535, 65536, dataLength - 1);
     for (let at = dataLength; at < section.length; at++) offsets.push(at);
     for (const at of offsets) {
