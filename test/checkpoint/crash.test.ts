@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -114,10 +114,12 @@ describe('a save whose n-th operation fails', () => {
   async function failEvery(name: string, action: 'eio' | 'enospc' | 'short-write', check: (error: MonolithError) => void): Promise<void> {
     const operations = await countOperations(name);
     assert.ok(operations > 0);
+    const start = newModelDir();
+    await save(start, 1);
     for (let n = 1; n <= operations; n++) {
       const label = `${action} at ${name} ${n} of ${operations}`;
       const modelDir = newModelDir();
-      await save(modelDir, 1);
+      cpSync(start, modelDir, { recursive: true });
       armFailpoint(name, action, n);
       check(await failureOf(() => save(modelDir, 2)));
       disarmAll();
