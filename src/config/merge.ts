@@ -47,7 +47,7 @@ const VALUES_LABEL = 'options';
 
 /** Variables of the package that are no options: tests and forced instruction sets. */
 const otherVariables: ReadonlySet<string> = new Set(
-  ['ISA', 'NO_ADDON', 'SHARED_DATA', 'FAILPOINT', 'FAILPOINTS'].map((name) => environmentPrefix + name),
+  ['ISA', 'NO_ADDON', 'SHARED_DATA', 'FAILPOINTS'].map((name) => environmentPrefix + name),
 );
 
 type Place = {

@@ -16,7 +16,7 @@ const prototypeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 
  * A YAML or JSON file as plain values. Refuses what YAML would let pass silently: a key given twice, keys that are not text, keys that reach a
  * prototype, unknown tags, several documents. An empty file is an empty mapping.
  *
- * @throws InvalidConfig with file, line and what is wrong; DataNotFound never: a file that cannot be read is InvalidConfig too.
+ * @throws InvalidConfig with file, line and what is wrong, also for a file that is not there or may not be read.
  */
 export function readStructuredFile(path: string): unknown {
   let text: string;
