@@ -55,8 +55,8 @@ function checkSplit(config: RunConfig, add: Add): void {
   }
   if (split.by === 'rows') {
     const [first, last] = (split.rows ?? '').split('-').map(Number);
-    if (split.rows === null) add('data.split.by', 'rows needs data.split.rows, such as 9000-9999');
-    else if (first > last) add('data.split.rows', `expected the first row not after the last, got ${split.rows}`);
+    if (split.rows === null) add('data.split.by', 'rows needs data.split.rows, such as 9001-10000');
+    else if (first < 1 || first > last) add('data.split.rows', `expected first-last with 1 ≤ first ≤ last, got ${split.rows}`);
   }
 }
 

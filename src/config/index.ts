@@ -1,5 +1,6 @@
 export { renderConfigurationDocs } from './docs.js';
 export { configToYaml, explain } from './explain.js';
+export * from './feature-schema.js';
 export { type ConfigSources, type ResolvedConfig, resolveConfig } from './merge.js';
 export {
   environmentPrefix,

@@ -165,13 +165,18 @@ class Layers {
     if (option.path !== null) value = resolvePaths(value, option.path, folder);
     let object = at;
     if (option.path === 'schema' && typeof value === 'string') {
+      const file = value;
       try {
-        object = { source: value, place: `${value}: `, name: '' };
-        value = readStructuredFile(value);
+        value = readStructuredFile(file);
       } catch (error) {
         this.problemOf(error, path, at.source);
         return;
       }
+      if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+        this.problem(`${file}: expected a mapping, got ${showValue(value)}`, path, at.source);
+        return;
+      }
+      object = { source: file, place: `${file}: `, name: '' };
     }
     const unavailable = typeof value === 'string' && Object.hasOwn(option.unavailable, value) ? option.unavailable[value] : undefined;
     if (unavailable !== undefined) {

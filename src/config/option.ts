@@ -135,6 +135,16 @@ export function optionalNumber(text: string, more: Words & Limits = {}): Option<
   return option({ kind: 'number', expected, schema: limited(z.number(), more), defaultValue: undefined, optional: true, text }, more);
 }
 
+/** A whole number within limits, or null, which is the default. */
+export function nullableInteger(text: string, more: Words & Limits = {}): Option<number | null> {
+  const expected = `an integer${limitsText(more)} or null`;
+  const schema = limited(z.int(), more).nullable();
+  return option<number | null, false>(
+    { kind: 'integer', expected, schema, defaultValue: null, optional: false, nullable: true, text },
+    more,
+  );
+}
+
 /** true or false. */
 export function boolean(defaultValue: boolean, text: string, more: Words = {}): Option<boolean> {
   return option({ kind: 'boolean', expected: 'true or false', schema: z.boolean(), defaultValue, optional: false, text }, more);

@@ -1,6 +1,18 @@
 import { z } from 'zod';
-import { dataSchemaCheck } from './data-schema.js';
-import { boolean, choice, integer, list, NullableSection, nullableText, number, object, optionalNumber, text } from './option.js';
+import { type FeatureSchema, featureSchemaValidator } from './feature-schema.js';
+import {
+  boolean,
+  choice,
+  integer,
+  list,
+  NullableSection,
+  nullableInteger,
+  nullableText,
+  number,
+  object,
+  optionalNumber,
+  text,
+} from './option.js';
 
 /** Largest seed: seeds are unsigned 32-bit numbers. */
 const MAX_SEED = 2 ** 32 - 1;
@@ -61,9 +73,9 @@ export const optionTree = {
       'Format of the data. auto looks at the names and the first bytes of the files.',
       { flag: 'format' },
     ),
-    schema: object<z.output<typeof dataSchemaCheck> | null>(
+    schema: object<FeatureSchema | null>(
       null,
-      dataSchemaCheck.nullable(),
+      (featureSchemaValidator satisfies z.ZodType<FeatureSchema>).nullable(),
       'Feature schema: which column becomes which feature. A mapping, or the name of a YAML or JSON file that holds one. null: the schema that the format implies.',
       { flag: 'schema', path: 'schema' },
     ),
@@ -81,17 +93,20 @@ export const optionTree = {
       column: nullableText('the name of a column', z.string().min(1), 'by column: the column that says where an example belongs.'),
       evalValues: list('by column: examples with one of these values are for evaluation.'),
       rows: nullableText(
-        'a range of rows such as 9000-9999',
+        'a range of rows such as 9001-10000',
         z.string().regex(/^\d+-\d+$/),
-        'by rows: these rows, counted from 0 over all files, both ends included, are for evaluation.',
+        'by rows: these records of each file, counted from 1, both ends included, are for evaluation.',
       ),
     },
-    maxBadRecords: integer(0, 'Records that cannot be read are skipped and counted up to this number; one more ends the run.', {
+    maxBadRecords: integer(0, 'Records of an epoch that cannot be read are skipped and counted up to this number; one more ends the run.', {
       min: 0,
       flag: 'max-bad-records',
     }),
-    maxIdsPerExample: integer(1024, 'Most ids of one example; a longer record counts as bad.', { min: 1, max: 2 ** 20 }),
-    parseThreads: integer(0, 'Threads that parse; 0 chooses by format and cores.', { min: 0, max: 256 }),
+    maxIdsPerExample: integer(1024, 'Most ids of one example in one table; a longer record counts as bad.', { min: 1, max: 2 ** 20 }),
+    parseThreads: nullableInteger('Threads that parse; 0 parses on the main thread, null chooses by the number of cores.', {
+      min: 0,
+      max: 256,
+    }),
     headerBytes: integer(0, 'criteo-bin: bytes before the first record.', { min: 0 }),
     labelType: choice('int32', ['int32', 'float32'], 'criteo-bin: type of the label word.'),
     denseType: choice('int32', ['int32', 'float32'], 'criteo-bin: type of the dense words.'),
@@ -104,8 +119,8 @@ export const optionTree = {
       'csv and tsv: the character between columns; null takes that of the format.',
     ),
     header: choice('auto', ['auto', true, false], 'csv and tsv: whether the first line of a file names the columns.'),
-    trim: boolean(false, 'csv and tsv: take spaces away at both ends of a field.'),
-    numFields: integer(0, 'libffm: number of fields; 0 finds it in the first records.', { min: 0, max: 32768 }),
+    trim: boolean(true, 'csv and tsv: take spaces away at both ends of a field.'),
+    numFields: nullableInteger('libffm: number of fields; null finds it in the data.', { min: 1, max: 32768 }),
     criteoIntegers: choice(
       'dense',
       ['dense', 'bucketized', 'both'],

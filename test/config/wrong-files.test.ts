@@ -159,7 +159,7 @@ const wrongFiles: readonly (readonly [what: string, text: string, message: strin
   [
     'rows in the wrong order',
     'data: {split: {by: rows, rows: 9-3}}',
-    'data.split.rows: expected the first row not after the last, got 9-3',
+    'data.split.rows: expected first-last with 1 ≤ first ≤ last, got 9-3',
   ],
   [
     'early stopping without evaluation',
