@@ -17,4 +17,4 @@ export { showValue } from './problems.js';
 export type { PartialRunConfig, RunConfig } from './run-config.js';
 export { parseJson, parseYaml, readStructuredFile } from './sources.js';
 export { editDistance, suggest } from './suggest.js';
-export { type YargsOption, yargsOptions, yargsParserConfiguration } from './yargs-options.js';
+export { argumentsForYargs, type YargsOption, yargsOptions, yargsParserConfiguration } from './yargs-options.js';

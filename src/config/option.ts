@@ -77,10 +77,14 @@ type OptionValue<N> =
   N extends Option<infer T, boolean> ? T : N extends NullableSection<infer G> ? SectionValues<G> | null : SectionValues<N>;
 type OptionalKeys<G> = { [K in keyof G]: G[K] extends Option<infer _T, true> ? K : never }[keyof G];
 
+type Flat<T> = { [K in keyof T]: T[K] };
+
 /** The configuration that a tree of options describes. */
-export type SectionValues<G> = { readonly [K in Exclude<keyof G, OptionalKeys<G>>]: OptionValue<G[K]> } & {
-  readonly [K in OptionalKeys<G>]?: OptionValue<G[K]>;
-};
+export type SectionValues<G> = Flat<
+  { readonly [K in Exclude<keyof G, OptionalKeys<G>>]: OptionValue<G[K]> } & {
+    readonly [K in OptionalKeys<G>]?: OptionValue<G[K]>;
+  }
+>;
 
 type Words = { readonly flag?: string; readonly group?: string; readonly path?: PathRule };
 type Limits = { readonly min?: number; readonly max?: number /** the lower limit itself is not allowed */; readonly above?: number };

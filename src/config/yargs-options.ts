@@ -1,4 +1,4 @@
-import { type OptionEntry, optionTable } from './option-table.js';
+import { type OptionEntry, optionOfFlag, optionTable } from './option-table.js';
 
 /** One option as `yargs.options()` takes it. Numbers are texts there: the configuration parses them and names what is wrong. */
 export type YargsOption = {
@@ -19,6 +19,30 @@ export const yargsParserConfiguration = {
   'duplicate-arguments-array': true,
   'strip-aliased': true,
 } as const;
+
+/**
+ * Arguments as yargs must get them: it takes a lone `-` (standard input) for no value, so one behind `--data` becomes `--data=-`.
+ *
+ * @param line arguments behind the program's name; what follows `--` is left as it is.
+ */
+export function argumentsForYargs(line: readonly string[]): string[] {
+  const end = line.includes('--') ? line.indexOf('--') : line.length;
+  const result: string[] = [];
+  let flag: string | null = null;
+  for (const argument of line.slice(0, end)) {
+    if (argument.startsWith('--')) {
+      const name = argument.slice(2).split('=')[0];
+      flag = optionOfFlag(name)?.option.kind === 'list' ? `--${name}` : null;
+    }
+    if (argument !== '-' || flag === null) {
+      result.push(argument);
+      continue;
+    }
+    if (result[result.length - 1] === flag) result.pop();
+    result.push(`${flag}=-`);
+  }
+  return [...result, ...line.slice(end)];
+}
 
 function defaultText(entry: OptionEntry): string {
   const value = entry.option.defaultValue;

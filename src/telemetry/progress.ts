@@ -84,10 +84,14 @@ export class ProgressReporter {
     this.stream.write(`${text}\n`);
   }
 
-  /** Shows the last state once more, on a line that stays. Safe to call twice. */
-  finish(): void {
+  /** Shows the final state, or else the last one given, on a line that stays. Safe to call twice. */
+  finish(final?: ProgressUpdate): void {
     if (this.silent) return;
     this.hideBar();
+    if (final !== undefined) {
+      this.last = final;
+      this.lastIsShown = false;
+    }
     if (this.last !== null && (!this.lastIsShown || this.bar !== null)) this.stream.write(`${progressLine(this.last)}\n`);
     this.last = null;
     this.lastIsShown = true;

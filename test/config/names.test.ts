@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import yargs from 'yargs';
 import {
+  argumentsForYargs,
   editDistance,
   kebabOfPath,
   optionAtPath,
@@ -84,6 +85,17 @@ describe('names of options', () => {
     assert.deepEqual([config.batchSize, config.optimizer.sparse.learningRate, config.seed], [64, 0.1, 7]);
     assert.deepEqual([config.data.train, config.fresh, config.json], [['a', 'b', 'c'], false, true]);
     assert.equal([...origins.values()].filter((origin) => origin !== 'default').length, 6);
+  });
+
+  test('yargs takes standard input, a tab and a negative number as values', () => {
+    const line = argumentsForYargs(['-', '--data', '-', 'a', '-', '--data.separator', '\\t', '--clip.value', '-1', '--', '-']);
+    const parser = yargs(line).parserConfiguration(yargsParserConfiguration).options(yargsOptions()).exitProcess(false);
+    const parsed = parser.parseSync();
+    assert.deepEqual(parsed.data, ['-', 'a', '-']);
+    assert.deepEqual([parsed._, parsed['data.separator'], parsed['clip.value']], [['-', '-'], '\\t', '-1']);
+    const few = yargsOptions(['seed', 'fresh', 'data']);
+    assert.deepEqual(Object.keys(few).sort(), ['data', 'fresh', 'seed']);
+    assert.deepEqual([few.seed.defaultDescription, few.fresh.type, few.data.array], ['42', 'boolean', true]);
   });
 
   test('docs/configuration.md is what the table of options says', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { configToYaml, explain, optionTable, type RunConfig, resolveConfig } from '../../src/config/index.js';
+import type { OptimizerSpec, RowInitializer } from '../../src/models/index.js';
 import { inFolder, messageOf } from './helpers.js';
 
 describe('resolving a configuration', () => {
@@ -165,9 +166,14 @@ describe('resolving a configuration', () => {
     );
   });
 
-  test('explain shows every option with value and origin in columns', () => {
+  test('explain shows every option in force with value and origin in columns', () => {
     const lines = explain(resolveConfig({ flags: { 'batch-size': '64' } })).split('\n');
-    assert.equal(lines.length, optionTable.length + 1);
+    const shown = lines.slice(1).map((text) => text.split(' ')[0]);
+    for (const { path, option, nullableSection } of optionTable) {
+      if (!option.optional && nullableSection === null) assert.ok(shown.includes(path), path);
+    }
+    assert.match(lines.find((text) => text.startsWith('optimizer.linear')) ?? '', /^optimizer\.linear +null +default$/);
+    assert.ok(shown.includes('optimizer.sparse.epsilon') && !shown.includes('optimizer.sparse.beta1'));
     const line = lines.find((candidate) => candidate.startsWith('batchSize ')) ?? '';
     assert.match(line, /^batchSize +64 +--batch-size$/);
     assert.equal(lines[0].indexOf('origin'), line.indexOf('--batch-size'));
@@ -177,6 +183,9 @@ describe('resolving a configuration', () => {
     const config: RunConfig = resolveConfig().config;
     const format: 'auto' | 'csv' | 'tsv' | 'criteo' | 'criteo-bin' | 'libsvm' | 'libffm' | 'tfrecord' = config.data.format;
     const header: boolean | 'auto' = config.data.header;
+    const rules: readonly (OptimizerSpec | null)[] = [config.optimizer.sparse, config.optimizer.linear, config.optimizer.dense];
+    const initializer: RowInitializer | null = config.embedding.initializer;
+    assert.deepEqual([rules.length, initializer], [3, null]);
     const beta: number | undefined = config.optimizer.dense.beta;
     const kind: 'sgd' | 'adagrad' | 'rowwise-adagrad' | 'adam' | 'ftrl' | undefined = config.optimizer.linear?.kind;
     assert.deepEqual([format, header, beta, kind], ['auto', 'auto', undefined, undefined]);

@@ -72,7 +72,12 @@ describe('progress', () => {
     reporter.update({ ...at(3), epochs: 0, fraction: null, etaSeconds: null });
     assert.equal(screen.text, '');
     reporter.finish();
-    assert.equal(screen.text, 'epoch 1  step 3  1,536 examples  152 k/s  loss 0.45123\n');
+    reporter.finish({ ...at(4), fraction: 1, etaSeconds: null });
+    assert.deepEqual(screen.text.split('\n'), [
+      'epoch 1  step 3  1,536 examples  152 k/s  loss 0.45123',
+      'epoch 1/3  100 %  step 4  2,048 examples  152 k/s  loss 0.45123',
+      '',
+    ]);
   });
 
   test('on a terminal is a bar, redrawn at most four times a second', () => {
