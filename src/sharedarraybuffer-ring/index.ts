@@ -5,4 +5,4 @@ export { Counter } from './counter.js';
 export { DescriptorQueue, type QueueOptions } from './descriptor-queue.js';
 export { MpscRing } from './mpsc-ring.js';
 export { Ring } from './ring.js';
-export { availableCores, SLICE_MS, spinBudget, type WaitAsync, type WaitOptions, waitUntil, waitUntilAsync } from './wait.js';
+export { availableCores, monotonicMs, SLICE_MS, spinBudget, type WaitAsync, type WaitOptions, waitUntil, waitUntilAsync } from './wait.js';
