@@ -8,3 +8,4 @@ export { TrainLoop, type TrainLoopParts, type TrainLoopSettings, type TrainerSta
 export { evaluateStep, trainStep, type WorkerContext } from './train-step.js';
 export { LOSS_HISTORY, WORKER_COMMAND_WORDS, WORKER_STATS, WorkerOp, WorkerStat } from './worker-command.js';
 export { runWorkerLoop, type WorkerLines } from './worker-loop.js';
+export { modelOptionsOf, planOfRun, planRun } from './plan-run.js';

@@ -2,12 +2,12 @@ import type { ScheduleSpec } from '../optimizers/index.js';
 import type { ModelInputs, ModelPlan } from '../models/index.js';
 import type { DenseClip, DenseTensor, ExchangeLayout } from '../ps/index.js';
 import type { BatchLayout } from '../tensor/index.js';
-import type { SliceLayout } from '../kernels/index.js';
+import type { NamedSlice } from '../embedding/index.js';
 
 /** A table as its shards build it. */
 export type TableSpec = {
   readonly name: string;
-  readonly slices: readonly SliceLayout[];
+  readonly slices: readonly NamedSlice[];
   readonly sliceRates: readonly number[];
   readonly maxRows: number;
 };
