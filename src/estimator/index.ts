@@ -1,0 +1,4 @@
+export { Estimator, type RunInfo, type TrainOptions } from './estimator.js';
+export { EventHook } from './run-log-hook.js';
+export { bindModel, type ModelOnData, openNewest } from './session.js';
+export { packageVersion } from './version.js';
