@@ -133,6 +133,8 @@ export function doneEvent(result: {
   readonly step: number;
   readonly examples: number;
   readonly seconds: number;
+  /** Over `seconds`; a resumed run has more `examples` than it trained in them. */
+  readonly examplesPerSecond: number;
   readonly trainLoss: number;
   readonly eval: BinaryMetrics | RegressionMetrics | null;
   readonly checkpoint: string | null;
@@ -143,7 +145,7 @@ export function doneEvent(result: {
     step: result.step,
     examples: result.examples,
     seconds: rounded(result.seconds),
-    examples_per_second: rounded(result.examples / result.seconds),
+    examples_per_second: rounded(result.examplesPerSecond),
     train: { loss: figure(result.trainLoss) },
     eval: result.eval === null ? null : evalFigures(result.eval),
     checkpoint: result.checkpoint,

@@ -38,8 +38,8 @@ export type RunLogOptions = {
 
 /**
  * The record that a run leaves in its folder: `config.yaml`, `metrics.csv`, `metrics.jsonl` (the events of `--json` with the time of day) and
- * `events.out.tfevents.*` for TensorBoard. A run that was killed and resumed leaves the same rows as one that was not: torn last lines and
- * lines behind the checkpoint are taken out, and TensorBoard is told to forget its points of those steps.
+ * `events.out.tfevents.*` for TensorBoard. After a kill and a resume no step stands in them twice: torn last lines and lines behind the
+ * checkpoint are taken out, and TensorBoard is told to forget its points of those steps.
  */
 export class RunLog {
   private constructor(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { createNativeSparse } from '../../../src/kernels/native/native-sparse.js';
-import { type Addon, loadAddon } from '../../../src/kernels/native/load.js';
-import { referenceSparse, type SparseKernels } from '../../../src/kernels/reference/sparse.js';
 import { InitializerKind, OptimizerKind, type SliceLayout, type TableOptions } from '../../../src/kernels/index.js';
+import { type Addon, loadAddon } from '../../../src/kernels/native/load.js';
+import { createNativeSparse } from '../../../src/kernels/native/native-sparse.js';
+import { referenceSparse, type SparseKernels } from '../../../src/kernels/reference/sparse.js';
 
 export type Candidate = { readonly name: string; readonly kernels: SparseKernels };
 

@@ -61,8 +61,15 @@ export function optimizerSuite({ name, kernels }: Candidate): void {
         kernels.optimizerStep(kind, n, w, grad, state, 0.05, Float64Array.from(hyper));
         stepInDouble(kind, exactW, [...grad], exactState, 0.05, hyper);
       }
-      exactW.forEach((expected, i) => assert.ok(Math.abs(w[i] - expected) < 3e-4, `kind ${kind} w[${i}] ${w[i]} ${expected}`));
-      exactState.forEach((expected, i) => assert.ok(Math.abs(state[i] - expected) < 3e-4 * (1 + Math.abs(expected)), `kind ${kind} state[${i}]`));
+      const close = (actual: number, expected: number) => Math.abs(actual - expected) < 3e-4 * (1 + Math.abs(expected));
+      assert.ok(
+        exactW.every((expected, i) => close(w[i], expected)),
+        `kind ${kind}: ${w} against ${exactW}`,
+      );
+      assert.ok(
+        exactState.every((expected, i) => close(state[i], expected)),
+        `kind ${kind}: ${state} against ${exactState}`,
+      );
     }
   });
 
@@ -88,7 +95,10 @@ export function optimizerSuite({ name, kernels }: Candidate): void {
     const w = new Float32Array(4);
     const state = new Float32Array(8);
     kernels.optimizerStep(OptimizerKind.ftrl, 4, w, Float32Array.of(2, -2, 0.4, -0.4), state, 0.1, Float64Array.of(0, 0, 1, 0.5, 0));
-    [-0.05, 0.05, 0, 0].forEach((expected, i) => assert.ok(Math.abs(w[i] - expected) < 1e-7, `w[${i}] = ${w[i]}`));
+    assert.ok(
+      [-0.05, 0.05, 0, 0].every((expected, i) => Math.abs(w[i] - expected) < 1e-7),
+      `w = ${[...w]}`,
+    );
   });
 
   test(`${name}: FTRL at learning rate 0 changes nothing`, () => {
@@ -104,7 +114,11 @@ export function optimizerSuite({ name, kernels }: Candidate): void {
     const hyper = new Float64Array(3);
     const { adagrad } = OptimizerKind;
     assert.throws(() => kernels.optimizerStep(9 as OptimizerKind, 4, ok, ok, ok, 0.1, hyper));
-    for (const [w, g, s] of [[3, 4, 4], [4, 3, 4], [4, 4, 3]]) {
+    for (const [w, g, s] of [
+      [3, 4, 4],
+      [4, 3, 4],
+      [4, 4, 3],
+    ]) {
       const views = [w, g, s].map((length) => new Float32Array(length));
       assert.throws(() => kernels.optimizerStep(adagrad, 4, views[0], views[1], views[2], 0.1, hyper), { code: 'ShapeMismatch' });
     }

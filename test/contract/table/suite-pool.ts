@@ -45,9 +45,39 @@ function makeCase(d: number, weighted: boolean, single: boolean): Case {
 /** Pooling of one implementation. */
 export function poolSuite({ name, kernels }: Candidate): void {
   const forward = (which: typeof kernels, c: Case, out: Float32Array) =>
-    which.embeddingPool(c.m, c.f, c.d, c.first, c.offsets, c.inverse, c.values, c.rows, c.stride, c.slice, c.combiners, c.columns, out, c.ld);
+    which.embeddingPool(
+      c.m,
+      c.f,
+      c.d,
+      c.first,
+      c.offsets,
+      c.inverse,
+      c.values,
+      c.rows,
+      c.stride,
+      c.slice,
+      c.combiners,
+      c.columns,
+      out,
+      c.ld,
+    );
   const backward = (which: typeof kernels, c: Case, dRows: Float32Array, dOut: Float32Array) =>
-    which.embeddingPoolBackward(c.m, c.f, c.d, c.first, c.offsets, c.inverse, c.values, dRows, c.stride, c.slice, c.combiners, c.columns, dOut, c.ld);
+    which.embeddingPoolBackward(
+      c.m,
+      c.f,
+      c.d,
+      c.first,
+      c.offsets,
+      c.inverse,
+      c.values,
+      dRows,
+      c.stride,
+      c.slice,
+      c.combiners,
+      c.columns,
+      dOut,
+      c.ld,
+    );
   const cases = [1, 2, 4, 8, 13, 16, 32, 64, 70].flatMap((d) => [
     makeCase(d, false, false),
     makeCase(d, true, false),

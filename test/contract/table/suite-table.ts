@@ -81,9 +81,15 @@ export function tableSuite({ name, kernels }: Candidate): void {
     const distinct = [...new Set(hostile)];
     const first = look(table, distinct, true);
     assert.equal(first.created, distinct.length);
-    assert.deepEqual([...first.handles], distinct.map((_, i) => i));
+    assert.deepEqual(
+      [...first.handles],
+      distinct.map((_, i) => i),
+    );
     const again = look(table, [...distinct].reverse(), false);
-    assert.deepEqual([...again.handles].reverse(), distinct.map((_, i) => i));
+    assert.deepEqual(
+      [...again.handles].reverse(),
+      distinct.map((_, i) => i),
+    );
     assert.deepEqual(look(table, [...distinct], true).rows, first.rows);
   });
 
@@ -111,7 +117,11 @@ export function tableSuite({ name, kernels }: Candidate): void {
   test(`${name}: uniform and normal rows have the moments they should`, () => {
     const slices = [slice(32, { initializer: { kind: 2, a: -1, b: 3 } }), slice(32, { initializer: { kind: 3, a: 2, b: 0.5 } })];
     const table = kernels.createTable(options(slices));
-    const { rows } = look(table, Array.from({ length: 2000 }, (_, i) => BigInt(i)), true);
+    const { rows } = look(
+      table,
+      Array.from({ length: 2000 }, (_, i) => BigInt(i)),
+      true,
+    );
     for (const [first, mean, variance] of [
       [0, 1, 16 / 12],
       [32, 2, 0.25],
@@ -135,12 +145,44 @@ export function tableSuite({ name, kernels }: Candidate): void {
 
   test(`${name}: TableFull is thrown before anything is created`, () => {
     const table = kernels.createTable(options([slice(4)], { maxRows: 100 }));
-    look(table, Array.from({ length: 90 }, (_, i) => BigInt(i)), true);
-    assert.throws(() => look(table, Array.from({ length: 20 }, (_, i) => BigInt(80 + i + 1)), true), { code: 'TableFull' });
+    look(
+      table,
+      Array.from({ length: 90 }, (_, i) => BigInt(i)),
+      true,
+    );
+    assert.throws(
+      () =>
+        look(
+          table,
+          Array.from({ length: 20 }, (_, i) => BigInt(80 + i + 1)),
+          true,
+        ),
+      { code: 'TableFull' },
+    );
     assert.equal(table.size(), 90);
-    assert.ok(look(table, Array.from({ length: 20 }, (_, i) => BigInt(90 + i)), false).handles.every((handle) => handle === -1));
-    assert.equal(look(table, Array.from({ length: 20 }, (_, i) => BigInt(80 + i)), true).created, 10);
-    assert.equal(look(table, Array.from({ length: 100 }, (_, i) => BigInt(i)), true).created, 0);
+    assert.ok(
+      look(
+        table,
+        Array.from({ length: 20 }, (_, i) => BigInt(90 + i)),
+        false,
+      ).handles.every((handle) => handle === -1),
+    );
+    assert.equal(
+      look(
+        table,
+        Array.from({ length: 20 }, (_, i) => BigInt(80 + i)),
+        true,
+      ).created,
+      10,
+    );
+    assert.equal(
+      look(
+        table,
+        Array.from({ length: 100 }, (_, i) => BigInt(i)),
+        true,
+      ).created,
+      0,
+    );
     const record = new Float32Array(8);
     assert.throws(() => table.load(BigInt64Array.of(1000n), Uint32Array.of(1), record, 1), { code: 'TableFull' });
   });
@@ -170,9 +212,15 @@ export function tableSuite({ name, kernels }: Candidate): void {
     applyOnce(table, handles, randomFloats(fids.length * 7, next), [0.1, 0.2]);
     const all = dumpAll(table);
     const unsigned = [...all.fids].map((fid) => BigInt.asUintN(64, fid));
-    assert.deepEqual(unsigned, fids.map((fid) => BigInt.asUintN(64, fid)).sort((a, b) => (a < b ? -1 : 1)));
+    assert.deepEqual(
+      unsigned,
+      fids.map((fid) => BigInt.asUintN(64, fid)).sort((a, b) => (a < b ? -1 : 1)),
+    );
     const stamp = new Map(fids.map((fid, i) => [fid, 100 + Math.floor(i / 1000) * 1000]));
-    all.fids.forEach((fid, i) => assert.equal(all.timestamps[i], stamp.get(fid)));
+    assert.deepEqual(
+      [...all.timestamps],
+      [...all.fids].map((fid) => stamp.get(fid)),
+    );
     for (const bucketBits of [1, 3, 7]) {
       let total = 0;
       for (let bucket = 0; bucket < 1 << bucketBits; bucket++) {
@@ -214,7 +262,9 @@ export function tableSuite({ name, kernels }: Candidate): void {
   });
 
   test(`${name}: gradients of a row are summed over sources in source order, then applied once`, () => {
-    const table = kernels.createTable(options([slice(2, { optimizer: { kind: OptimizerKind.sgd, hyper: [0] }, initializer: { kind: 0, a: 0, b: 0 } })]));
+    const table = kernels.createTable(
+      options([slice(2, { optimizer: { kind: OptimizerKind.sgd, hyper: [0] }, initializer: { kind: 0, a: 0, b: 0 } })]),
+    );
     const { handles } = look(table, [10n, 20n, 30n], true);
     const [a, b, c] = handles;
     // (1e8 + 1) − 1e8 is 0 in float32 while (1e8 − 1e8) + 1 is 1: the order shows.
@@ -228,7 +278,10 @@ export function tableSuite({ name, kernels }: Candidate): void {
     const updated = table.apply(sources, Int32Array.of(0, 1, 0, 0), Int32Array.of(3, 3, 2, 0), gradients, Float32Array.of(1), 0);
     assert.equal(updated, 3);
     const { rows } = look(table, [10n, 20n, 30n], false);
-    assert.deepEqual([...rows], [-0, -1, -7, -7, -6, -6].map((x) => x + 0));
+    assert.deepEqual(
+      [...rows],
+      [-0, -1, -7, -7, -6, -6].map((x) => x + 0),
+    );
   });
 
   test(`${name}: several sources give the bits of one source that holds the sums`, () => {
@@ -254,11 +307,13 @@ export function tableSuite({ name, kernels }: Candidate): void {
   test(`${name}: clipRowNorm scales a long gradient down to the norm and leaves a short one`, () => {
     const zeros = { kind: 0, a: 0, b: 0 } as const;
     const sgd = { kind: OptimizerKind.sgd, hyper: [0] };
-    const table = kernels.createTable(options([slice(1, { optimizer: sgd, initializer: zeros }), slice(1, { optimizer: sgd, initializer: zeros })]));
+    const table = kernels.createTable(
+      options([slice(1, { optimizer: sgd, initializer: zeros }), slice(1, { optimizer: sgd, initializer: zeros })]),
+    );
     const { handles } = look(table, [1n, 2n], true);
     applyOnce(table, handles, Float32Array.of(30, 40, 0.3, 0.4), [1, 1], 5);
     const { rows } = look(table, [1n, 2n], false);
-    [-3, -4, -0.3, -0.4].forEach((expected, i) => assert.ok(Math.abs(rows[i] - expected) < 1e-6));
+    assert.ok([-3, -4, -0.3, -0.4].every((expected, i) => Math.abs(rows[i] - expected) < 1e-6));
   });
 
   test(`${name}: wrong arguments are errors, and the table goes on working`, () => {
