@@ -20,6 +20,11 @@ export type RunInfo = {
   /** Set when the data are not those of the checkpoint: training starts at the beginning of the new ones. */
   readonly newData: boolean;
   readonly startupMs: number;
+  /** Files after globs are resolved, their bytes (null when not known) and the format found. */
+  readonly trainFiles: readonly string[];
+  readonly evalFiles: readonly string[];
+  readonly trainBytes: number | null;
+  readonly format: string;
 };
 
 export type TrainOptions = {
@@ -81,6 +86,10 @@ export class Estimator {
         resumedStep: saved?.state.step ?? null,
         newData: saved?.newData ?? false,
         startupMs: performance.now() - started,
+        trainFiles: train.files,
+        evalFiles: evaluation === null ? [] : evaluation.files,
+        trainBytes: train.stats().totalBytes,
+        format: train.format,
       };
       const logHook = new RunLogHook(log, info);
       await options.onReady?.(info);

@@ -10,6 +10,8 @@ export type Progress = {
   /** Mean loss of the steps since the last report. */
   readonly loss: number;
   readonly learningRateFactor: number;
+  /** Done part of the run, 0 … 1; null where nothing tells. */
+  readonly fraction: number | null;
   /** Seconds left by data read or steps done; null where nothing tells. */
   readonly etaSeconds: number | null;
   readonly badRecords: number;

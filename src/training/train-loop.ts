@@ -61,6 +61,8 @@ export class TrainLoop {
   private activeSince = 0;
   private reportedAt = 0;
   private reportedExamples = 0;
+  /** Done part at the start of this process: a resumed run does not begin at 0. */
+  private startFraction = 0;
 
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
@@ -76,6 +78,7 @@ export class TrainLoop {
     await callHooks(hooks, (hook) => hook.onStart?.(this.step));
     this.activeSince = now();
     this.reportedAt = now();
+    this.startFraction = this.fraction(train.stats().progress) ?? 0;
     let reason: StopReason | null = state?.finished === true ? 'early stopping' : null;
     while (reason === null) {
       if (stop?.aborted === true) reason = 'stopped';
@@ -155,7 +158,7 @@ export class TrainLoop {
   }
 
   private async report(epoch: number): Promise<void> {
-    const { hooks, now, train, engine, settings } = this.parts;
+    const { hooks, now, train, engine } = this.parts;
     this.collect();
     const at = now();
     const rate = ((this.runExamples - this.reportedExamples) / Math.max(1, at - this.reportedAt)) * 1000;
@@ -167,7 +170,8 @@ export class TrainLoop {
       examplesPerSecond: rate,
       loss: this.takeLoss(),
       learningRateFactor: learningRateAt(engine.spec.schedule, 1, this.step),
-      etaSeconds: this.eta(rate, stats.progress, settings.maxSteps),
+      fraction: this.fraction(stats.progress),
+      etaSeconds: this.eta(),
       badRecords: stats.badRecords,
     };
     this.reportedAt = at;
@@ -175,13 +179,20 @@ export class TrainLoop {
     await callHooks(hooks, (hook) => hook.onProgress?.(progress));
   }
 
-  private eta(rate: number, fraction: number | null, maxSteps: number): number | null {
-    const spent = (this.activeMs + this.parts.now() - this.activeSince) / 1000;
-    const byData = fraction !== null && fraction > 0 ? (spent * (1 - fraction)) / fraction : null;
-    const perStep = this.runExamples > 0 ? this.examples / Math.max(1, this.step) : 0;
-    const bySteps = maxSteps > 0 && rate > 0 ? ((maxSteps - this.step) * perStep) / rate : null;
-    if (byData === null) return bySteps;
-    return bySteps === null ? byData : Math.min(byData, bySteps);
+  /** Done part of the run by data read or steps made, whichever ends it first; null where neither tells. */
+  private fraction(dataFraction: number | null): number | null {
+    const { maxSteps } = this.parts.settings;
+    const bySteps = maxSteps > 0 ? this.step / maxSteps : null;
+    if (dataFraction === null || bySteps === null) return dataFraction ?? bySteps;
+    return Math.max(dataFraction, bySteps);
+  }
+
+  /** Seconds to the end at the pace of this run. */
+  private eta(): number | null {
+    const fraction = this.fraction(this.parts.train.stats().progress);
+    if (fraction === null || fraction <= this.startFraction) return null;
+    const spentMs = this.activeMs + this.parts.now() - this.activeSince;
+    return ((spentMs / 1000) * (1 - fraction)) / (fraction - this.startFraction);
   }
 
   /** Evaluates; true when training should end early. */
