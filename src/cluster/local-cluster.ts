@@ -165,6 +165,11 @@ export class LocalCluster implements TrainingEngine {
     };
   }
 
+  /** Ends one thread as a crash would: for tests of what the run then does. */
+  async terminateThread(role: 'worker' | 'ps', index: number): Promise<void> {
+    await this.threads[role === 'ps' ? index : this.spec.ps + index].terminate();
+  }
+
   /** Ends all threads: those that do not end by themselves are terminated. Twice is fine. */
   async close(): Promise<void> {
     if (this.closed) return;

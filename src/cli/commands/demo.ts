@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { MonolithError, SeededRandom } from '../../base/index.js';
 import { resolveConfig } from '../../config/index.js';
 import { exactAuc } from '../../metrics/index.js';
-import { ExitCode } from '../exit-codes.js';
 import type { Output } from '../output.js';
 import { train } from './train.js';
 
