@@ -1,0 +1,284 @@
+// Writing one record's values into a parsed block. A record is begun, filled by actions, and ended as good or bad; a bad one leaves no trace but
+// its flag. Twin: src/data/twins/emitter.ts.
+#pragma once
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "parsers/block.h"
+#include "parsers/city_hash.h"
+#include "parsers/number_text.h"
+#include "parsers/program.h"
+
+namespace monolith {
+
+struct Token {
+  const uint8_t* data = nullptr;
+  size_t length = 0;
+};
+
+inline int64_t make_fid(int32_t slot, uint64_t low48) {
+  return static_cast<int64_t>((static_cast<uint64_t>(slot) << 48) | (low48 & 0xffffffffffffull));
+}
+
+class Emitter {
+ public:
+  Emitter(const Program& program, Block& block, double* result) : program_(program), block_(block), result_(result) {
+    for (int32_t g = 0; g < block.num_groups; g++) block.groups[g].offsets[0] = 0;
+  }
+
+  bool has_room() const { return record_ < block_.max_examples; }
+  int32_t record() const { return record_; }
+
+  void begin() {
+    flags_ = 0;
+    label_ = std::numeric_limits<float>::quiet_NaN();
+    weight_ = 1;
+    for (int32_t g = 0; g < block_.num_groups; g++) block_.groups[g].ids = start(g);
+  }
+
+  // Ends the record. `at` and token offsets are relative to the parsed bytes.
+  void good() {
+    block_.labels[record_] = label_;
+    block_.weights[record_] = weight_;
+    block_.flags[record_] = flags_;
+    record_++;
+  }
+
+  void bad(int32_t code, size_t at, int32_t line, int32_t column, size_t token_start, size_t token_end, int32_t extra) {
+    if (bad_ < kBadEntries) {
+      int32_t* entry = block_.bad + bad_ * kBadWords;
+      entry[0] = record_;
+      entry[1] = static_cast<int32_t>(at);
+      entry[2] = line;
+      entry[3] = code;
+      entry[4] = column;
+      entry[5] = static_cast<int32_t>(token_start);
+      entry[6] = static_cast<int32_t>(token_end);
+      entry[7] = extra;
+    }
+    bad_++;
+    for (int32_t d = 0; d < block_.num_dense; d++) block_.dense[static_cast<size_t>(record_) * block_.num_dense + d] = 0;
+    for (int32_t g = 0; g < block_.num_groups; g++) {
+      BlockGroup& group = block_.groups[g];
+      const int32_t first = start(g);
+      group.ids = first;
+      for (int32_t j = 1; j <= group.features; j++) group.offsets[static_cast<size_t>(record_) * group.features + j] = first;
+    }
+    block_.labels[record_] = std::numeric_limits<float>::quiet_NaN();
+    block_.weights[record_] = 0;
+    block_.flags[record_] = flags_ | kFlagBad;
+    record_++;
+  }
+
+  void finish(size_t consumed, int32_t lines, bool full) {
+    std::memset(block_.header, 0, kHeaderWords * 4);
+    block_.header[0] = record_;
+    block_.header[1] = record_;
+    for (int32_t g = 0; g < block_.num_groups; g++) block_.header[kHeaderIds + g] = start(g);
+    result_[R_CONSUMED] = static_cast<double>(consumed);
+    result_[R_RECORDS] = record_;
+    result_[R_LINES] = lines;
+    result_[R_BAD] = bad_;
+    result_[R_FULL] = full ? 1 : 0;
+  }
+
+  // --- values -------------------------------------------------------------------------------------------------------------------------
+
+  void set_dense(int32_t column, float value) { block_.dense[static_cast<size_t>(record_) * block_.num_dense + column] = value; }
+  void set_flag(uint8_t flag) { flags_ |= flag; }
+
+  int32_t set_label(double value) {
+    if (!std::isfinite(value)) return B_LABEL;
+    label_ = static_cast<float>(value);
+    return std::isfinite(label_) ? OK : B_LABEL;
+  }
+
+  int32_t set_weight(double value) {
+    if (!(value >= 0) || !std::isfinite(static_cast<float>(value))) return B_WEIGHT;
+    weight_ = static_cast<float>(value);
+    return OK;
+  }
+
+  int32_t push(int32_t g, int64_t fid, float value) {
+    BlockGroup& group = block_.groups[g];
+    if (group.ids >= group.max_ids) return FULL;
+    group.fids[group.ids] = fid;
+    if (group.values != nullptr) group.values[group.ids] = value;
+    group.ids++;
+    return OK;
+  }
+
+  int32_t ids_of_record(int32_t g) const { return block_.groups[g].ids - start(g); }
+
+  // Ends bag j of group g.
+  int32_t end_bag(int32_t g, int32_t j) {
+    BlockGroup& group = block_.groups[g];
+    group.offsets[static_cast<size_t>(record_) * group.features + j + 1] = group.ids;
+    return group.ids - start(g) > id_limit(g) ? B_TOO_MANY_IDS : OK;
+  }
+
+  int32_t id_limit(int32_t g) const {
+    const int32_t most = program_[P_MAX_IDS], features = block_.groups[g].features;
+    return most > features ? most : features;
+  }
+
+  // --- actions over numbers and texts -------------------------------------------------------------------------------------------------
+
+  bool is_missing(Token t) const { return in_strings(t, program_[P_MISSING_FIRST], program_[P_MISSING_COUNT]); }
+
+  bool in_strings(Token t, int32_t first, int32_t count) const {
+    for (int32_t i = 0; i < count; i++) {
+      size_t length;
+      const uint8_t* text = program_.string(first + i, &length);
+      if (length == t.length && std::memcmp(text, t.data, length) == 0) return true;
+    }
+    return false;
+  }
+
+  void numeric(const int32_t* a, double value) {
+    const double* c = program_.constants + a[A_CONSTANT_FIRST];
+    if (a[A_TRANSFORM] == T_LOG1P) value = log1p_positive(value);
+    else if (a[A_TRANSFORM] == T_STANDARDIZE) value = (value - c[1]) / c[2];
+    set_dense(a[A_DENSE], static_cast<float>(value));
+  }
+
+  void numeric_missing(const int32_t* a) { set_dense(a[A_DENSE], static_cast<float>(program_.constants[a[A_CONSTANT_FIRST]])); }
+
+  int32_t label_number(const int32_t* a, double value) {
+    if (a[A_MODE] != L_AT_LEAST) return set_label(value);
+    if (value != value) return B_LABEL;
+    return set_label(value >= program_.constants[a[A_CONSTANT_FIRST]] ? 1 : 0);
+  }
+
+  int32_t bucket(const int32_t* a, bool missing, double value) {
+    int64_t id;
+    if (a[A_OP] == OP_LOG2_SQUARED) {
+      if (missing || value != value) id = kMissingBucket;
+      else if (value > 2) {
+        double log = natural_log(value), squared = std::floor(log * log);
+        id = kLargeOffset + (squared < kLargestBucket ? static_cast<int64_t>(squared) : kLargestBucket);
+      } else {
+        double whole = std::trunc(value);
+        id = kSmallOffset + (whole > kSmallest ? static_cast<int64_t>(whole) : kSmallest);
+      }
+    } else {
+      const double* bounds = program_.constants + a[A_CONSTANT_FIRST];
+      const int32_t count = a[A_CONSTANT_COUNT];
+      if (missing || value != value) id = count + 1;
+      else {
+        int32_t low = 0, high = count;
+        while (low < high) {
+          int32_t middle = (low + high) >> 1;
+          if (bounds[middle] <= value) low = middle + 1;
+          else high = middle;
+        }
+        id = low;
+      }
+    }
+    int32_t code = push(a[A_GROUP], make_fid(a[A_SLOT], static_cast<uint64_t>(id)), 1);
+    return code != OK ? code : end_bag(a[A_GROUP], a[A_INDEX]);
+  }
+
+  int32_t category(const int32_t* a, Token t) { return push(a[A_GROUP], make_fid(a[A_SLOT], city_hash64(t.data, t.length)), 1); }
+
+  // One text into a bag without ending it: split at the separator, at most maxLength values in all (count so far in *count).
+  int32_t categories(const int32_t* a, Token t, int32_t* count) {
+    const int32_t most = a[A_MAX_LENGTH] > 0 ? a[A_MAX_LENGTH] : std::numeric_limits<int32_t>::max();
+    if (a[A_SEPARATOR] < 0) {
+      if (*count >= most) return OK;
+      (*count)++;
+      return category(a, t);
+    }
+    const int32_t limit = id_limit(a[A_GROUP]);
+    const uint8_t* p = t.data;
+    const uint8_t* end = t.data + t.length;
+    while (*count < most) {
+      const uint8_t* q = p;
+      while (q < end && *q != a[A_SEPARATOR]) q++;
+      Token part{p, static_cast<size_t>(q - p)};
+      if (program_.flag(F_TRIM)) part = trimmed(part);
+      if (part.length > 0) {
+        if (ids_of_record(a[A_GROUP]) > limit) return B_TOO_MANY_IDS;
+        int32_t code = category(a, part);
+        if (code != OK) return code;
+        (*count)++;
+      }
+      if (q >= end) break;
+      p = q + 1;
+    }
+    return OK;
+  }
+
+  int32_t missing_category(const int32_t* a) {
+    if (a[A_MISSING_TOKEN] != 0) {
+      int32_t code = push(a[A_GROUP], make_fid(a[A_SLOT], city_hash64(nullptr, 0)), 1);
+      if (code != OK) return code;
+    }
+    return end_bag(a[A_GROUP], a[A_INDEX]);
+  }
+
+  static Token trimmed(Token t) {
+    while (t.length > 0 && t.data[0] == ' ') {
+      t.data++;
+      t.length--;
+    }
+    while (t.length > 0 && t.data[t.length - 1] == ' ') t.length--;
+    return t;
+  }
+
+  // The action `a` on a text (csv, tsv, criteo; also one bytes value of tf.Example).
+  int32_t text(const int32_t* a, Token t) {
+    double value = 0;
+    const bool missing = is_missing(t);
+    switch (a[A_OP]) {
+      case OP_CATEGORICAL: {
+        if (missing) return missing_category(a);
+        int32_t count = 0, code = categories(a, t, &count);
+        return code != OK ? code : end_bag(a[A_GROUP], a[A_INDEX]);
+      }
+      case OP_NUMERIC:
+        if (missing) {
+          numeric_missing(a);
+          return OK;
+        }
+        if (!parse_number(t.data, t.length, &value)) return B_NUMBER;
+        numeric(a, value);
+        return OK;
+      case OP_BOUNDARIES:
+      case OP_LOG2_SQUARED:
+        if (!missing && !parse_number(t.data, t.length, &value)) return B_NUMBER;
+        return bucket(a, missing, value);
+      case OP_LABEL:
+        if (missing) return program_.flag(F_REQUIRE_LABEL) ? B_MISSING_LABEL : OK;
+        if (a[A_MODE] == L_POSITIVE) return set_label(in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT]) ? 1 : 0);
+        if (!parse_number(t.data, t.length, &value)) return B_LABEL;
+        return label_number(a, value);
+      case OP_WEIGHT:
+        if (missing) return OK;
+        return parse_number(t.data, t.length, &value) ? set_weight(value) : B_WEIGHT;
+      case OP_EVAL_VALUE:
+        if (in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT])) set_flag(kFlagEvaluation);
+        return OK;
+      default:
+        return OK;
+    }
+  }
+
+ private:
+  int32_t start(int32_t g) const {
+    const BlockGroup& group = block_.groups[g];
+    return group.offsets[static_cast<size_t>(record_) * group.features];
+  }
+
+  const Program& program_;
+  Block& block_;
+  double* result_;
+  int32_t record_ = 0;
+  int32_t bad_ = 0;
+  uint8_t flags_ = 0;
+  float label_ = 0;
+  float weight_ = 1;
+};
+
+}  // namespace monolith

@@ -1,0 +1,392 @@
+// TFRecord framing and tf.train.Example. Twins: src/data/twins/tfrecord.ts and example.ts.
+#include <memory>
+#include <vector>
+
+#include "parsers/crc32c.h"
+#include "parsers/emit.h"
+#include "parsers/parsers.h"
+
+namespace monolith {
+namespace {
+
+enum Kind : int32_t { kMissing = 0, kBytes = 1, kFloat = 2, kInt64 = 3 };
+
+struct Feature {
+  const uint8_t* data = nullptr;
+  const uint8_t* end = nullptr;
+  Kind kind = kMissing;
+};
+
+// A varint of at most ten bytes. Null: malformed or cut off.
+const uint8_t* read_varint(const uint8_t* p, const uint8_t* end, uint64_t* out) {
+  if (p < end && *p < 0x80) {
+    *out = *p;
+    return p + 1;
+  }
+  uint64_t value = 0;
+  for (int shift = 0; shift < 70 && p < end; shift += 7) {
+    const uint8_t byte = *p++;
+    if (shift == 63 && byte > 1) return nullptr;
+    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      *out = value;
+      return p;
+    }
+  }
+  return nullptr;
+}
+
+// One field: its number, wire type and, for lengths, its bytes; for varints its value. Null: malformed.
+struct Field {
+  uint64_t number = 0;
+  int wire = 0;
+  uint64_t value = 0;
+  const uint8_t* data = nullptr;
+  const uint8_t* end = nullptr;
+};
+
+const uint8_t* read_field(const uint8_t* p, const uint8_t* end, Field* field) {
+  uint64_t tag;
+  p = read_varint(p, end, &tag);
+  if (p == nullptr) return nullptr;
+  field->number = tag >> 3;
+  field->wire = static_cast<int>(tag & 7);
+  if (field->number == 0 || field->number > 536870911) return nullptr;
+  switch (field->wire) {
+    case 0:
+      return read_varint(p, end, &field->value);
+    case 1:
+    case 5: {
+      const size_t size = field->wire == 1 ? 8 : 4;
+      if (static_cast<size_t>(end - p) < size) return nullptr;
+      field->data = p;
+      field->end = p + size;
+      return field->end;
+    }
+    case 2: {
+      uint64_t length;
+      p = read_varint(p, end, &length);
+      if (p == nullptr || length > static_cast<uint64_t>(end - p)) return nullptr;
+      field->data = p;
+      field->end = p + length;
+      return field->end;
+    }
+    default:
+      return nullptr;
+  }
+}
+
+size_t decimal(int64_t value, uint8_t* text) {
+  uint8_t digits[20];
+  size_t n = 0, at = 0;
+  uint64_t rest = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  do {
+    digits[n++] = static_cast<uint8_t>('0' + rest % 10);
+    rest /= 10;
+  } while (rest != 0);
+  if (value < 0) text[at++] = '-';
+  while (n > 0) text[at++] = digits[--n];
+  return at;
+}
+
+// Calls `each` for every value of a list; it returns a code, OK goes on.
+template <typename Each>
+int32_t for_each_value(const Feature& feature, Each each) {
+  const uint8_t* p = feature.data;
+  while (p < feature.end) {
+    Field field;
+    p = read_field(p, feature.end, &field);
+    if (p == nullptr) return B_EXAMPLE;
+    if (field.number != 1) continue;
+    int32_t code = OK;
+    if (feature.kind == kBytes) {
+      if (field.wire != 2) return B_EXAMPLE;
+      code = each(Token{field.data, static_cast<size_t>(field.end - field.data)}, 0.0, static_cast<int64_t>(0));
+    } else if (feature.kind == kFloat) {
+      if (field.wire != 5 && field.wire != 2) return B_EXAMPLE;
+      if ((field.end - field.data) % 4 != 0) return B_EXAMPLE;
+      for (const uint8_t* q = field.data; code == OK && q < field.end; q += 4) {
+        float value;
+        std::memcpy(&value, q, 4);
+        code = each(Token{}, static_cast<double>(value), static_cast<int64_t>(0));
+      }
+    } else if (field.wire == 0) {
+      code = each(Token{}, 0.0, static_cast<int64_t>(field.value));
+    } else {
+      if (field.wire != 2) return B_EXAMPLE;
+      for (const uint8_t* q = field.data; code == OK && q < field.end;) {
+        uint64_t value;
+        q = read_varint(q, field.end, &value);
+        if (q == nullptr) return B_EXAMPLE;
+        code = each(Token{}, 0.0, static_cast<int64_t>(value));
+      }
+    }
+    if (code != OK) return code;
+  }
+  return OK;
+}
+
+// Open-addressed names → numbers.
+class Names {
+ public:
+  Names(const Program& program) : program_(program) {
+    const int32_t count = program[P_COLUMNS];
+    size_t size = 16;
+    while (size < static_cast<size_t>(count) * 4) size *= 2;
+    mask_ = size - 1;
+    table_.assign(size, -1);
+    for (int32_t i = 0; i < count; i++) {
+      Token name = text(i);
+      size_t at = hash(name) & mask_;
+      while (table_[at] >= 0) at = (at + 1) & mask_;
+      table_[at] = i;
+    }
+  }
+  int32_t find(Token name) const {
+    for (size_t at = hash(name) & mask_; table_[at] >= 0; at = (at + 1) & mask_) {
+      Token known = text(table_[at]);
+      if (known.length == name.length && std::memcmp(known.data, name.data, name.length) == 0) return table_[at];
+    }
+    return -1;
+  }
+
+ private:
+  Token text(int32_t i) const {
+    Token token;
+    token.data = program_.string(program_[P_NAMES_FIRST] + i, &token.length);
+    return token;
+  }
+  static size_t hash(Token t) {
+    uint64_t low = 0, high = 0;
+    const size_t n = t.length < 8 ? t.length : 8;
+    std::memcpy(&low, t.data, n);
+    std::memcpy(&high, t.data + t.length - n, n);
+    uint64_t h = (low ^ (high * 0x9E3779B97F4A7C15ull) ^ t.length) * 0xBF58476D1CE4E5B9ull;
+    return static_cast<size_t>(h >> 32);
+  }
+  const Program& program_;
+  size_t mask_ = 0;
+  std::vector<int32_t> table_;
+};
+
+class ExampleParser {
+ public:
+  ExampleParser(const Program& program, Emitter& out) : program_(program), out_(out), names_(program), features_(static_cast<size_t>(program[P_COLUMNS])) {}
+
+  int32_t column = 0;
+  int32_t extra = 0;
+
+  int32_t parse(const uint8_t* p, const uint8_t* end) {
+    for (Feature& feature : features_) feature.kind = kMissing;
+    column = 0;
+    extra = 0;
+    while (p < end) {
+      Field field;
+      p = read_field(p, end, &field);
+      if (p == nullptr) return B_EXAMPLE;
+      if (field.number != 1) continue;
+      if (field.wire != 2) return B_EXAMPLE;
+      if (!scan_features(field.data, field.end)) return B_EXAMPLE;
+    }
+    for (int32_t i = 0; i < program_[P_NUM_ACTIONS]; i++) {
+      const int32_t* a = program_.action(i);
+      int32_t code = act(a, features_[static_cast<size_t>(a[A_COLUMN])]);
+      if (code != OK) {
+        column = a[A_COLUMN];
+        if (code == B_TOO_MANY_IDS) extra = out_.ids_of_record(a[A_GROUP]);
+        return code;
+      }
+    }
+    return OK;
+  }
+
+ private:
+  bool scan_features(const uint8_t* p, const uint8_t* end) {
+    while (p < end) {
+      Field entry;
+      p = read_field(p, end, &entry);
+      if (p == nullptr) return false;
+      if (entry.number != 1) continue;
+      if (entry.wire != 2) return false;
+      Token key;
+      const uint8_t* value = nullptr;
+      const uint8_t* value_end = nullptr;
+      for (const uint8_t* q = entry.data; q < entry.end;) {
+        Field part;
+        q = read_field(q, entry.end, &part);
+        if (q == nullptr) return false;
+        if (part.number == 1 && part.wire == 2) key = {part.data, static_cast<size_t>(part.end - part.data)};
+        else if (part.number == 2 && part.wire == 2) {
+          value = part.data;
+          value_end = part.end;
+        } else if (part.number <= 2) return false;
+      }
+      const uint8_t empty = 0;
+      if (key.data == nullptr) key.data = &empty;
+      const int32_t number = names_.find(key);
+      if (number < 0) continue;
+      Feature& feature = features_[static_cast<size_t>(number)];
+      feature.kind = kMissing;
+      for (const uint8_t* q = value; q < value_end;) {
+        Field list;
+        q = read_field(q, value_end, &list);
+        if (q == nullptr) return false;
+        if (list.number < 1 || list.number > 3) continue;
+        if (list.wire != 2) return false;
+        feature.kind = static_cast<Kind>(list.number);
+        feature.data = list.data;
+        feature.end = list.end;
+      }
+    }
+    return true;
+  }
+
+  // The one number or text of a feature. *values counts; more than one is refused by the caller.
+  int32_t act(const int32_t* a, const Feature& feature) {
+    if (a[A_OP] == OP_CATEGORICAL) return categories(a, feature);
+    Token text;
+    double number = 0;
+    int64_t values = 0;
+    int32_t code = OK;
+    if (feature.kind != kMissing) {
+      code = for_each_value(feature, [&](Token t, double d, int64_t i) {
+        if (values++ == 0) {
+          text = t;
+          number = feature.kind == kInt64 ? static_cast<double>(i) : d;
+          if (feature.kind == kInt64) integer_ = i;
+        }
+        return static_cast<int32_t>(OK);
+      });
+    }
+    if (code != OK) return code;
+    if (values > 1) {
+      extra = static_cast<int32_t>(values > 0x7fffffff ? 0x7fffffff : values);
+      return B_TOO_MANY_VALUES;
+    }
+    if (values == 0) return out_.text(a, missing());
+    if (feature.kind == kBytes) return out_.text(a, text);
+    switch (a[A_OP]) {
+      case OP_NUMERIC:
+        out_.numeric(a, number);
+        return OK;
+      case OP_BOUNDARIES:
+      case OP_LOG2_SQUARED:
+        return out_.bucket(a, false, number);
+      case OP_WEIGHT:
+        return out_.set_weight(number);
+      case OP_LABEL:
+        if (a[A_MODE] != L_POSITIVE) return out_.label_number(a, number);
+        if (feature.kind == kFloat) return B_KIND;
+        return out_.text(a, {digits_, decimal(integer_, digits_)});
+      default:
+        if (feature.kind == kFloat) return B_KIND;
+        return out_.text(a, {digits_, decimal(integer_, digits_)});
+    }
+  }
+
+  int32_t categories(const int32_t* a, const Feature& feature) {
+    if (feature.kind == kFloat) return feature.data == feature.end ? out_.missing_category(a) : static_cast<int32_t>(B_KIND);
+    int32_t count = 0;
+    int64_t values = 0;
+    const int32_t limit = out_.id_limit(a[A_GROUP]);
+    int32_t code = OK;
+    if (feature.kind != kMissing) {
+      code = for_each_value(feature, [&](Token t, double, int64_t i) {
+        if (feature.kind == kInt64) t = {digits_, decimal(i, digits_)};
+        else if (out_.is_missing(t)) return static_cast<int32_t>(OK);
+        values++;
+        if (a[A_MAX_LENGTH] > 0 && count >= a[A_MAX_LENGTH]) return static_cast<int32_t>(OK);
+        if (out_.ids_of_record(a[A_GROUP]) > limit) return static_cast<int32_t>(B_TOO_MANY_IDS);
+        return out_.categories(a, t, &count);
+      });
+    }
+    if (code != OK) return code;
+    return values == 0 ? out_.missing_category(a) : out_.end_bag(a[A_GROUP], a[A_INDEX]);
+  }
+
+  // A text that stands for "no value": the first missing text of the program (or one that cannot occur).
+  Token missing() const {
+    Token token;
+    token.data = program_.string(program_[P_MISSING_FIRST], &token.length);
+    return token;
+  }
+
+  const Program& program_;
+  Emitter& out_;
+  Names names_;
+  std::vector<Feature> features_;
+  int64_t integer_ = 0;
+  uint8_t digits_[24];
+};
+
+uint64_t read64(const uint8_t* p) { return city::fetch64(p); }
+uint32_t read32(const uint8_t* p) { return city::fetch32(p); }
+
+constexpr size_t kFrameHeader = 12, kFrame = 16;
+
+bool good_header(const uint8_t* p, uint64_t max_record) { return masked_crc32c(p, 8) == read32(p + 8) && read64(p) <= max_record; }
+
+}  // namespace
+
+void parse_tfrecord(const Program& program, const uint8_t* data, size_t length, Block& block, double* result) {
+  Emitter out(program, block, result);
+  ExampleParser parser(program, out);
+  const uint64_t max_record = static_cast<uint64_t>(program[P_MAX_RECORD]);
+  size_t at = 0;
+  bool full = false;
+  while (at < length) {
+    if (!out.has_room()) {
+      full = true;
+      break;
+    }
+    const uint8_t* p = data + at;
+    const size_t left = length - at;
+    int32_t code = OK;
+    size_t next = length;
+    out.begin();
+    if (left < kFrameHeader) {
+      code = B_TRUNCATED;
+    } else {
+      const uint64_t size = read64(p);
+      const bool header_ok = masked_crc32c(p, 8) == read32(p + 8);
+      const bool fits = size <= max_record && size + kFrame <= left;
+      if (header_ok && size <= max_record) {
+        if (!fits) code = B_TRUNCATED;
+        else {
+          next = at + kFrame + static_cast<size_t>(size);
+          if (masked_crc32c(p + kFrameHeader, static_cast<size_t>(size)) != read32(p + kFrameHeader + size)) code = B_DATA_CRC;
+        }
+      } else {
+        code = header_ok ? B_TOO_LONG : B_LENGTH_CRC;
+        if (fits && masked_crc32c(p + kFrameHeader, static_cast<size_t>(size)) == read32(p + kFrameHeader + size)) {
+          // The length is right after all: only its checksum is not.
+          next = at + kFrame + static_cast<size_t>(size);
+        } else {
+          // Skip to the next place that looks like a record's start.
+          for (size_t q = at + 1; q + kFrameHeader <= length; q++) {
+            if (good_header(data + q, max_record)) {
+              next = q;
+              break;
+            }
+          }
+        }
+      }
+    }
+    int32_t column = 0, extra = 0;
+    if (code == OK) {
+      code = parser.parse(p + kFrameHeader, data + next - 4);
+      column = parser.column;
+      extra = parser.extra;
+      if (code == FULL) {
+        full = true;
+        break;
+      }
+    }
+    if (code == OK) out.good();
+    else out.bad(code, at, 0, column, at, next, extra);
+    at = next;
+  }
+  out.finish(at, 0, full);
+}
+
+}  // namespace monolith
