@@ -227,39 +227,49 @@ class Emitter {
     return t;
   }
 
+  // The action `a` where there is no value.
+  int32_t missing(const int32_t* a) {
+    switch (a[A_OP]) {
+      case OP_CATEGORICAL:
+        return missing_category(a);
+      case OP_NUMERIC:
+        numeric_missing(a);
+        return OK;
+      case OP_BOUNDARIES:
+      case OP_LOG2_SQUARED:
+        return bucket(a, true, 0);
+      case OP_LABEL:
+        return program_.flag(F_REQUIRE_LABEL) ? B_MISSING_LABEL : OK;
+      default:
+        return OK;
+    }
+  }
+
   // The action `a` on a text (csv, tsv, criteo; also one bytes value of tf.Example).
   int32_t text(const int32_t* a, Token t) {
     double value = 0;
-    const bool missing = is_missing(t);
+    if (a[A_OP] == OP_EVAL_VALUE) {
+      if (in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT])) set_flag(kFlagEvaluation);
+      return OK;
+    }
+    if (is_missing(t)) return missing(a);
     switch (a[A_OP]) {
       case OP_CATEGORICAL: {
-        if (missing) return missing_category(a);
         int32_t count = 0, code = categories(a, t, &count);
         return code != OK ? code : end_bag(a[A_GROUP], a[A_INDEX]);
       }
       case OP_NUMERIC:
-        if (missing) {
-          numeric_missing(a);
-          return OK;
-        }
         if (!parse_number(t.data, t.length, &value)) return B_NUMBER;
         numeric(a, value);
         return OK;
       case OP_BOUNDARIES:
       case OP_LOG2_SQUARED:
-        if (!missing && !parse_number(t.data, t.length, &value)) return B_NUMBER;
-        return bucket(a, missing, value);
+        return parse_number(t.data, t.length, &value) ? bucket(a, false, value) : static_cast<int32_t>(B_NUMBER);
       case OP_LABEL:
-        if (missing) return program_.flag(F_REQUIRE_LABEL) ? B_MISSING_LABEL : OK;
         if (a[A_MODE] == L_POSITIVE) return set_label(in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT]) ? 1 : 0);
-        if (!parse_number(t.data, t.length, &value)) return B_LABEL;
-        return label_number(a, value);
+        return parse_number(t.data, t.length, &value) ? label_number(a, value) : static_cast<int32_t>(B_LABEL);
       case OP_WEIGHT:
-        if (missing) return OK;
-        return parse_number(t.data, t.length, &value) ? set_weight(value) : B_WEIGHT;
-      case OP_EVAL_VALUE:
-        if (in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT])) set_flag(kFlagEvaluation);
-        return OK;
+        return parse_number(t.data, t.length, &value) ? set_weight(value) : static_cast<int32_t>(B_WEIGHT);
       default:
         return OK;
     }

@@ -263,7 +263,7 @@ class ExampleParser {
       extra = static_cast<int32_t>(values > 0x7fffffff ? 0x7fffffff : values);
       return B_TOO_MANY_VALUES;
     }
-    if (values == 0) return out_.text(a, missing());
+    if (values == 0) return out_.missing(a);
     if (feature.kind == kBytes) return out_.text(a, text);
     switch (a[A_OP]) {
       case OP_NUMERIC:
@@ -286,6 +286,7 @@ class ExampleParser {
 
   int32_t categories(const int32_t* a, const Feature& feature) {
     if (feature.kind == kFloat) return feature.data == feature.end ? out_.missing_category(a) : static_cast<int32_t>(B_KIND);
+    const bool single = a[A_MAX_LENGTH] == 0 && a[A_SEPARATOR] < 0;
     int32_t count = 0;
     int64_t values = 0;
     const int32_t limit = out_.id_limit(a[A_GROUP]);
@@ -295,20 +296,18 @@ class ExampleParser {
         if (feature.kind == kInt64) t = {digits_, decimal(i, digits_)};
         else if (out_.is_missing(t)) return static_cast<int32_t>(OK);
         values++;
+        if (single && values > 1) return static_cast<int32_t>(OK);
         if (a[A_MAX_LENGTH] > 0 && count >= a[A_MAX_LENGTH]) return static_cast<int32_t>(OK);
         if (out_.ids_of_record(a[A_GROUP]) > limit) return static_cast<int32_t>(B_TOO_MANY_IDS);
         return out_.categories(a, t, &count);
       });
     }
     if (code != OK) return code;
+    if (single && values > 1) {
+      extra = static_cast<int32_t>(values);
+      return B_TOO_MANY_VALUES;
+    }
     return values == 0 ? out_.missing_category(a) : out_.end_bag(a[A_GROUP], a[A_INDEX]);
-  }
-
-  // A text that stands for "no value": the first missing text of the program (or one that cannot occur).
-  Token missing() const {
-    Token token;
-    token.data = program_.string(program_[P_MISSING_FIRST], &token.length);
-    return token;
   }
 
   const Program& program_;

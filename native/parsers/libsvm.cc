@@ -20,7 +20,7 @@ bool is_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\r'; }
 bool parse_index(const uint8_t*& p, const uint8_t* end, int64_t* out) {
   const uint8_t* start = p;
   int64_t value = 0;
-  while (p < end && *p - '0' <= 9u && p - start < 16) value = value * 10 + (*p++ - '0');
+  while (p < end && is_digit(*p) && p - start < 16) value = value * 10 + (*p++ - '0');
   *out = value;
   return p > start && p - start < 16;
 }
@@ -93,11 +93,14 @@ void parse_libsvm(const Program& program, const uint8_t* data, size_t length, Bl
       while (token_end < stop && !is_space(*token_end)) token_end++;
       int64_t field = 0, index = 0;
       if (ffm) {
-        if (!parse_index(q, token_end, &field) || q == token_end || *q != ':') code = B_PAIR;
-        else if (field >= num_fields) {
+        if (!parse_index(q, token_end, &field) || q == token_end || *q != ':') {
+          code = B_PAIR;
+        } else if (field >= num_fields) {
           code = B_FIELD;
           extra = field > 0x7fffffff ? 0x7fffffff : static_cast<int32_t>(field);
-        } else q++;
+        } else {
+          q++;
+        }
       }
       if (code == OK && (!parse_index(q, token_end, &index) || q == token_end || *q != ':')) code = B_PAIR;
       if (code == OK && index > index_limit) code = B_INDEX;

@@ -8,6 +8,8 @@
 
 namespace monolith {
 
+inline bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
+
 // Longer texts are no numbers.
 constexpr size_t kLongestNumber = 512;
 
@@ -32,7 +34,7 @@ inline bool parse_number(const uint8_t* p, size_t n, double* out) {
   uint64_t mantissa = 0;
   int significant = 0, exponent = 0;
   size_t digits = 0;
-  for (; i < n && p[i] - '0' <= 9u; i++, digits++) {
+  for (; i < n && is_digit(p[i]); i++, digits++) {
     if (significant < 18) {
       mantissa = mantissa * 10 + (p[i] - '0');
       if (mantissa != 0) significant++;
@@ -41,7 +43,7 @@ inline bool parse_number(const uint8_t* p, size_t n, double* out) {
     }
   }
   if (i < n && p[i] == '.') {
-    for (i++; i < n && p[i] - '0' <= 9u; i++, digits++) {
+    for (i++; i < n && is_digit(p[i]); i++, digits++) {
       if (significant < 18) {
         mantissa = mantissa * 10 + (p[i] - '0');
         if (mantissa != 0) significant++;
@@ -71,7 +73,7 @@ inline bool parse_number(const uint8_t* p, size_t n, double* out) {
     bool down = false;
     if (i < n && (p[i] == '-' || p[i] == '+')) down = p[i++] == '-';
     size_t start = i;
-    for (; i < n && p[i] - '0' <= 9u; i++) written = written > 100000 ? written : written * 10 + (p[i] - '0');
+    for (; i < n && is_digit(p[i]); i++) written = written > 100000 ? written : written * 10 + (p[i] - '0');
     if (i == start) return false;
     if (down) written = -written;
   }

@@ -2,11 +2,15 @@
 
 namespace monolith {
 
+constexpr int32_t kMaxColumns = 1 << 17;
+
 const char* check_program(const Program& p) {
   if (p.num_words < P_HEADER_WORDS) return "program is too short";
   auto range = [&](int64_t at, int64_t count) { return at >= P_HEADER_WORDS && count >= 0 && at + count <= static_cast<int64_t>(p.num_words); };
   const int64_t groups = p[P_NUM_GROUPS], actions = p[P_NUM_ACTIONS], strings = p[P_NUM_STRINGS], fields = p[P_NUM_FIELDS];
   if (groups < 0 || groups > 56 || p[P_NUM_DENSE] < 0 || p[P_COLUMNS] < 0 || actions < 0 || strings < 0 || fields < 0) return "program has a negative count";
+  // Tables of this many entries are made for each parse call.
+  if (p[P_COLUMNS] > kMaxColumns || fields > kMaxColumns) return "program has too many columns";
   if (!range(p[P_GROUPS_AT], groups * 2) || !range(p[P_FIELDS_AT], fields * 2) || !range(p[P_ACTIONS_AT], actions * A_WORDS) ||
       !range(p[P_STRINGS_AT], strings + 1)) {
     return "program points outside itself";

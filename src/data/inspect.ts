@@ -1,0 +1,251 @@
+// What a file is: format, header, columns, where its records begin.
+import { MonolithError, maskedCrc32c } from '../base/index.js';
+import type { FeatureSchema } from '../config/index.js';
+import { frameLength, lastQuotedRecordEnd } from './cut.js';
+import { type FileInfo, readHead } from './file-source.js';
+import type { PipelineOptions, ResolvedFormat } from './options.js';
+
+/** Bytes of a file that are looked at: holds a header of thousands of columns. */
+const HEAD_BYTES = 256 * 1024;
+const CRITEO_COLUMNS = 40;
+const criteoMagic = 'CRLK0001';
+
+export type FileDescription = {
+  readonly info: FileInfo;
+  readonly format: ResolvedFormat;
+  /** Byte of the first record in the decompressed stream, and its line number (1-based). */
+  readonly dataStart: number;
+  readonly firstLine: number;
+  /** Column names (text formats with columns). */
+  readonly columns: readonly string[] | null;
+  readonly separator: number;
+  readonly labelType: 'int32' | 'float32';
+  readonly denseType: 'int32' | 'float32';
+  /** Mean record length of the head in bytes. */
+  readonly recordBytes: number;
+};
+
+/**
+ * Reads a file's head and settles format, header and columns.
+ * @throws DataFormat where the format can't be told or the header does not fit.
+ */
+export async function describeFile(info: FileInfo, options: PipelineOptions): Promise<FileDescription> {
+  const head = await readHead(info, HEAD_BYTES);
+  const format = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : options.format;
+  const base = {
+    info,
+    format,
+    dataStart: 0,
+    firstLine: 1,
+    columns: null,
+    separator: -1,
+    labelType: options.labelType,
+    denseType: options.denseType,
+  };
+  switch (format) {
+    case 'tfrecord':
+      return { ...base, recordBytes: head.length >= 8 ? Math.min(frameLength(view(head), 0) + 16, 1 << 20) : 64 };
+    case 'criteo-bin': {
+      const own = startsWith(head, criteoMagic);
+      const floats = { labelType: 'float32', denseType: 'float32' } as const;
+      return { ...base, ...(own ? floats : {}), dataStart: own ? 64 : options.headerBytes, recordBytes: 160 };
+    }
+    case 'libsvm':
+    case 'libffm':
+      return { ...base, dataStart: bomLength(head), recordBytes: meanLine(head) };
+    case 'csv':
+    case 'tsv':
+    case 'criteo':
+      return describeText(base, head, options);
+    default:
+      return format satisfies never;
+  }
+}
+
+function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Array, options: PipelineOptions): FileDescription {
+  const { format, info } = base;
+  const text = options.separator ?? (format === 'csv' ? ',' : '\t');
+  if (Buffer.byteLength(text) !== 1) {
+    throw new MonolithError('InvalidConfig', `separator "${text}": must be one ASCII character`, { separator: text });
+  }
+  const separator = text.charCodeAt(0);
+  const recordBytes = meanLine(head);
+  const start = bomLength(head);
+  if (format === 'criteo' && options.schema === null) {
+    return { ...base, separator, recordBytes, dataStart: start, columns: criteoNames() };
+  }
+  const schema = options.schema;
+  if (schema === null) {
+    throw new MonolithError('InvalidConfig', `${info.path}: format ${format} needs a feature schema (label and features)`, {
+      path: info.path,
+    });
+  }
+  const headerEnd = firstRecordEnd(head, start, separator, options.trim, format === 'csv');
+  const first = splitFields(Buffer.from(head.subarray(start, headerEnd)).toString('utf8'), text, format === 'csv');
+  const hasHeader = options.header === 'auto' ? headerLooksRight(first, schema) : options.header;
+  if (!hasHeader) {
+    if (schema.columns === undefined) {
+      throw new MonolithError('InvalidConfig', `${info.path}: without a header the schema needs \`columns\``, { path: info.path });
+    }
+    return { ...base, separator, recordBytes, dataStart: start, columns: schema.columns };
+  }
+  const columns = first.map((name) => plainName(name, schema));
+  checkHeader(info.path, columns, first, schema, text, head);
+  const firstLine = 1 + head.subarray(0, headerEnd).reduce((lines, byte) => lines + (byte === 10 ? 1 : 0), 0);
+  return { ...base, separator, recordBytes, dataStart: headerEnd, firstLine, columns };
+}
+
+export function criteoNames(): string[] {
+  return ['label', ...Array.from({ length: 13 }, (_, i) => `I${i + 1}`), ...Array.from({ length: 26 }, (_, i) => `C${i + 1}`)];
+}
+
+function schemaColumns(schema: FeatureSchema): Set<string> {
+  const names = new Set(schema.features.map((feature) => feature.column ?? feature.name));
+  names.add(schema.label.column);
+  if (schema.weight !== undefined) names.add(schema.weight.column);
+  return names;
+}
+
+/** RecBole writes `name:type`; the name alone may be used. */
+function plainName(name: string, schema: FeatureSchema): string {
+  const colon = name.indexOf(':');
+  if (colon < 0 || schemaColumns(schema).has(name)) return name;
+  return name.slice(0, colon);
+}
+
+function headerLooksRight(first: readonly string[], schema: FeatureSchema): boolean {
+  if (schema.columns === undefined) return true;
+  return first.length === schema.columns.length && first.every((name, i) => name === schema.columns?.[i]);
+}
+
+function checkHeader(
+  path: string,
+  columns: readonly string[],
+  raw: readonly string[],
+  schema: FeatureSchema,
+  separator: string,
+  head: Uint8Array,
+): void {
+  const seen = new Set<string>();
+  for (const name of columns) {
+    if (seen.has(name))
+      throw new MonolithError('DataFormat', `${path} line 1: column "${name}" stands twice in the header`, { path, column: name });
+    seen.add(name);
+  }
+  const wanted = [...schemaColumns(schema)];
+  if (wanted.some((name) => seen.has(name))) return;
+  const names = raw.slice(0, 8).join(', ');
+  const cause = otherSeparator(head, separator) ?? 'does the file have a header? If not, name the columns in the schema';
+  throw new MonolithError(
+    'DataFormat',
+    `${path} line 1: none of the schema's columns (${wanted.slice(0, 5).join(', ')}${wanted.length > 5 ? ', …' : ''}) is in the header, which has ${raw.length}: ${names.slice(0, 200)}. Likely cause: ${cause}`,
+    { path, line: 1, columns: [...raw.slice(0, 64)] },
+  );
+}
+
+/** A hint when the first line holds another common separator far more often than the one in use. */
+export function otherSeparator(bytes: Uint8Array, separator: string): string | null {
+  const newline = bytes.indexOf(10);
+  const line = bytes.subarray(0, newline < 0 ? bytes.length : newline);
+  const names: readonly (readonly [string, string])[] = [
+    [',', 'commas'],
+    ['\t', 'tabs'],
+    [';', 'semicolons'],
+    ['|', 'bars'],
+  ];
+  const count = (c: string): number => line.reduce((n, byte) => n + (byte === c.charCodeAt(0) ? 1 : 0), 0);
+  const own = count(separator);
+  for (const [c, plural] of names) {
+    if (c !== separator && count(c) > own)
+      return `the separator is ${JSON.stringify(separator)}, the line has ${plural}: set \`separator\``;
+  }
+  return null;
+}
+
+function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
+  if (startsWith(head, criteoMagic)) return 'criteo-bin';
+  if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
+  const name = path.toLowerCase().replace(/\.gz$/, '');
+  const extension = name.slice(name.lastIndexOf('.') + 1);
+  if (['tfrecord', 'tfrecords', 'tfrec'].includes(extension)) return 'tfrecord';
+  if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
+  if (['libffm', 'ffm'].includes(extension)) return 'libffm';
+  if (['bin'].includes(extension)) return 'criteo-bin';
+  const line = firstDataLine(head);
+  const tabs = line.split('\t').length;
+  if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
+    return 'criteo';
+  if (extension === 'csv') return 'csv';
+  if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return 'tsv';
+  if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return 'libffm';
+  if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return 'libsvm';
+  if (tabs > 1) return 'tsv';
+  if (line.includes(',')) return 'csv';
+  throw new MonolithError(
+    'DataFormat',
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord)`,
+    { path },
+  );
+}
+
+function firstDataLine(head: Uint8Array): string {
+  const text = Buffer.from(head.subarray(bomLength(head), 16384)).toString('latin1');
+  return (text.split('\n').find((line) => line.trim() !== '' && !line.startsWith('#')) ?? '').replace(/\r$/, '');
+}
+
+function firstRecordEnd(head: Uint8Array, start: number, separator: number, trim: boolean, quotes: boolean): number {
+  const rest = head.subarray(start);
+  if (!quotes) {
+    const newline = rest.indexOf(10);
+    return newline < 0 ? head.length : start + newline + 1;
+  }
+  // The shortest prefix that ends a record.
+  for (let newline = rest.indexOf(10); newline >= 0; newline = rest.indexOf(10, newline + 1)) {
+    if (lastQuotedRecordEnd(rest, newline + 1, separator, trim) === newline + 1) return start + newline + 1;
+  }
+  return head.length;
+}
+
+/** Header fields: trimmed, unquoted. */
+function splitFields(line: string, separator: string, quotes: boolean): string[] {
+  const text = line.replace(/\r?\n$/, '');
+  if (!quotes || !text.includes('"')) return text.split(separator).map((field) => field.trim());
+  const fields: string[] = [];
+  let field = '';
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i] as string;
+    if (quoted) {
+      if (c !== '"') field += c;
+      else if (text[i + 1] === '"') {
+        field += '"';
+        i++;
+      } else quoted = false;
+    } else if (c === '"' && field.trim() === '') {
+      field = '';
+      quoted = true;
+    } else if (c === separator) {
+      fields.push(field.trim());
+      field = '';
+    } else field += c;
+  }
+  fields.push(field.trim());
+  return fields;
+}
+
+function meanLine(head: Uint8Array): number {
+  const lines = head.reduce((n, byte) => n + (byte === 10 ? 1 : 0), 0);
+  return Math.max(2, head.length / Math.max(1, lines));
+}
+
+function bomLength(head: Uint8Array): number {
+  return head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
+}
+
+function startsWith(head: Uint8Array, text: string): boolean {
+  return Buffer.from(head.subarray(0, text.length)).toString('latin1') === text;
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,79 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Program } from './program.js';
+
+/**
+ * One parse call: bytes [start, start + length) of `raw`, whole records, into `block` (a parsed block's memory).
+ * @param result [R.words] written.
+ */
+export type ParseRecords = (
+  program: Program,
+  raw: Uint8Array,
+  start: number,
+  length: number,
+  common: Int32Array,
+  shape: Int32Array,
+  block: SharedArrayBuffer,
+  result: Float64Array,
+) => void;
+
+/**
+ * Appends examples to a slot: picks [2 × n] are pairs (block, row); those from `first`, `count` of them.
+ * @param shapes one shape a block, one after another.
+ * @param slot   the slot's own bytes.
+ */
+export type GatherExamples = (
+  common: Int32Array,
+  blocks: readonly Uint8Array[],
+  shapes: Int32Array,
+  picks: Int32Array,
+  first: number,
+  count: number,
+  slotShape: Int32Array,
+  slot: Uint8Array,
+) => void;
+
+export type Parsers = {
+  readonly name: 'native' | 'reference';
+  readonly parseRecords: ParseRecords;
+  readonly gatherExamples: GatherExamples;
+};
+
+type ParserAddon = {
+  info(): { readonly error?: string };
+  parseRecords?(
+    words: Int32Array,
+    constants: Float64Array,
+    strings: Uint8Array,
+    raw: Uint8Array,
+    start: number,
+    length: number,
+    common: Int32Array,
+    shape: Int32Array,
+    block: Uint8Array,
+    result: Float64Array,
+  ): void;
+  gatherExamples?: GatherExamples;
+};
+
+/** Where the build puts the addon: native/out beside dist/ and src/. */
+const addonPath = fileURLToPath(new URL('../../../native/out/monolith_local.node', import.meta.url));
+
+/** The native parsers, or null where the addon is not built or hidden (MONOLITH_LOCAL_NO_ADDON=1). */
+export function loadNativeParsers(): Parsers | null {
+  if (process.env.MONOLITH_LOCAL_NO_ADDON === '1') return null;
+  let addon: ParserAddon;
+  try {
+    addon = createRequire(import.meta.url)(addonPath) as ParserAddon;
+  } catch {
+    return null;
+  }
+  const { parseRecords, gatherExamples } = addon;
+  if (addon.info().error !== undefined || parseRecords === undefined || gatherExamples === undefined) return null;
+  return {
+    name: 'native',
+    parseRecords: (program, raw, start, length, common, shape, block, result) =>
+      parseRecords(program.words, program.constants, program.strings, raw, start, length, common, shape, new Uint8Array(block), result),
+    gatherExamples,
+  };
+}

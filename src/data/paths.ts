@@ -1,0 +1,147 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
+import { MonolithError } from '../base/index.js';
+
+/** Standard input as a file name. */
+export const standardInput = '-';
+
+/**
+ * The files that patterns name: paths, globs (*, ?, **, [..], {a,b}), comma lists, folders (their regular files). Pattern order, then
+ * sorted names; each file once. '-' stays as it is.
+ *
+ * @throws DataNotFound naming the first pattern that matches nothing.
+ */
+export async function expandFiles(patterns: readonly string[]): Promise<string[]> {
+  const seen = new Set<string>();
+  const files: string[] = [];
+  for (const pattern of patterns.flatMap(splitCommas)) {
+    const found = pattern === standardInput ? [standardInput] : await expandOne(pattern);
+    if (found.length === 0) {
+      throw new MonolithError('DataNotFound', `no file matches "${pattern}" (in ${process.cwd()}): check the path`, { pattern });
+    }
+    for (const file of found) {
+      const key = file === standardInput ? file : resolve(file);
+      if (!seen.has(key)) files.push(file);
+      seen.add(key);
+    }
+  }
+  if (files.length === 0) throw new MonolithError('DataNotFound', 'no data files are named');
+  return files;
+}
+
+/** Splits at commas outside braces; a name with a comma can be reached by a glob. */
+function splitCommas(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let from = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '{') depth++;
+    else if (text[i] === '}') depth--;
+    else if (text[i] === ',' && depth <= 0) {
+      parts.push(text.slice(from, i));
+      from = i + 1;
+    }
+  }
+  parts.push(text.slice(from));
+  return parts.map((part) => part.trim()).filter((part) => part !== '');
+}
+
+async function expandOne(pattern: string): Promise<string[]> {
+  const info = await stat(pattern).catch(() => null);
+  if (info?.isDirectory()) {
+    const entries = await readdir(pattern, { withFileTypes: true });
+    const names = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map((entry) => entry.name);
+    return names.sort().map((name) => join(pattern, name));
+  }
+  if (info !== null) return [pattern];
+  const found = new Set<string>();
+  for (const plain of expandBraces(pattern)) {
+    if (!/[*?[]/.test(plain)) {
+      if ((await stat(plain).catch(() => null))?.isFile()) found.add(plain);
+      continue;
+    }
+    for (const file of await walk(plain)) found.add(file);
+  }
+  return [...found].sort();
+}
+
+function expandBraces(pattern: string): string[] {
+  const open = pattern.indexOf('{');
+  if (open < 0) return [pattern];
+  let depth = 0;
+  const commas: number[] = [];
+  for (let i = open; i < pattern.length; i++) {
+    if (pattern[i] === '{') depth++;
+    else if (pattern[i] === ',' && depth === 1) commas.push(i);
+    else if (pattern[i] === '}' && --depth === 0) {
+      const ends = [open, ...commas, i];
+      const head = pattern.slice(0, open);
+      const tail = pattern.slice(i + 1);
+      return ends.slice(1).flatMap((end, k) => expandBraces(head + pattern.slice((ends[k] as number) + 1, end) + tail));
+    }
+  }
+  return [pattern];
+}
+
+/** Files that match a glob without braces. */
+async function walk(pattern: string): Promise<string[]> {
+  const parts = pattern.split(/[\\/]/);
+  const absolute = pattern.startsWith('/') || pattern.startsWith('\\');
+  const start = absolute ? sep : '';
+  const found: string[] = [];
+  await descend(start, absolute ? parts.slice(1) : parts, found);
+  return found;
+}
+
+async function descend(folder: string, parts: readonly string[], found: string[]): Promise<void> {
+  const [part, ...rest] = parts;
+  if (part === undefined) return;
+  const child = (name: string): string => (folder === '' ? name : join(folder, name));
+  if (part === '' || part === '.') return descend(folder, rest, found);
+  if (!/[*?[]/.test(part)) {
+    const path = child(part);
+    const info = await stat(path).catch(() => null);
+    if (rest.length === 0 && info?.isFile()) found.push(path);
+    else if (rest.length > 0 && info?.isDirectory()) await descend(path, rest, found);
+    return;
+  }
+  const entries = await readdir(folder === '' ? '.' : folder, { withFileTypes: true }).catch(() => []);
+  if (part === '**') {
+    await descend(folder, rest.length === 0 ? ['*'] : rest, found);
+    for (const entry of entries) if (entry.isDirectory()) await descend(child(entry.name), parts, found);
+    return;
+  }
+  const matcher = globToRegExp(part);
+  for (const entry of entries) {
+    if (!matcher.test(entry.name)) continue;
+    await descend(folder, [entry.name, ...rest].map(escapeIfNeeded), found);
+  }
+}
+
+/** A name that itself holds glob characters is written so that it matches only itself. */
+function escapeIfNeeded(name: string, index: number): string {
+  return index === 0 ? name.replaceAll(/[*?[]/g, '[$&]') : name;
+}
+
+function globToRegExp(part: string): RegExp {
+  let source = '';
+  for (let i = 0; i < part.length; i++) {
+    const c = part[i] as string;
+    if (c === '*') source += '[^/]*';
+    else if (c === '?') source += '[^/]';
+    else if (c === '[') {
+      const end = part.indexOf(']', i + 2);
+      if (end < 0) source += '\\[';
+      else {
+        const body = part
+          .slice(i + 1, end)
+          .replace(/^!/, '^')
+          .replaceAll('\\', '\\\\')
+          .replaceAll('[', '\\[');
+        source += `[${body}]`;
+        i = end;
+      }
+    } else source += c.replaceAll(/[.+^${}()|\\\]]/g, '\\$&');
+  }
+  return new RegExp(`^${part.startsWith('.') ? '' : '(?!\\.)'}${source}$`);
+}

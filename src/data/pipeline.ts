@@ -1,0 +1,326 @@
+import { MonolithError } from '../base/index.js';
+import { type BatchLayout, BatchSlot } from '../tensor/index.js';
+import { type CompiledGroup, compileProgram } from './compile.js';
+import { batchLayout, compileGroups, type DataInputs, type DataPlan, parsedLayout, planData } from './inputs.js';
+import { describeFile } from './inspect.js';
+import type { Parsers } from './native-parsers.js';
+import type { PipelineOptions, ResolvedFormat } from './options.js';
+import { ParsePool } from './parse-pool.js';
+import { commonWords, shapeWords } from './parsed-block.js';
+import { BlockStore, ParsedStream } from './parsed-stream.js';
+import { chooseParsers } from './parsers.js';
+import { standardInput } from './paths.js';
+import { checkPosition, type DataPosition, startPosition, streamStart } from './position.js';
+import { type PreparedFile, RawReader } from './raw-reader.js';
+import { recordSelector } from './split.js';
+import { type Window, WindowBuilder } from './window.js';
+
+/** Counters of a pipeline at the next step. */
+export type DataStats = {
+  /** Handed out since the beginning, all epochs. */
+  readonly examples: number;
+  /** Bad records read so far, all epochs. */
+  readonly badRecords: number;
+  /** Decompressed bytes of the windows handed out, all epochs. */
+  readonly bytes: number;
+  readonly epoch: number;
+  /** Bytes of one epoch; null where a file is compressed or standard input. */
+  readonly totalBytes: number | null;
+  readonly format: ResolvedFormat;
+  readonly backend: 'native' | 'reference';
+};
+
+type Epoch = { readonly stream: ParsedStream; readonly builder: WindowBuilder; readonly number: number };
+
+/**
+ * Turns files into batches: reads, parses on threads, shuffles in windows and fills batch slots. The sequence of examples is a function of
+ * files and options alone: thread count, timing and backend change nothing. Call {@link nextStep} until it returns 0, then {@link close}.
+ */
+export class BatchPipeline {
+  private readonly store = new BlockStore();
+  private readonly prepared: (Promise<PreparedFile> | undefined)[] = [];
+  private readonly common: Int32Array;
+  private readonly slotShape: Int32Array;
+  private readonly slotBytes = new WeakMap<BatchSlot, Uint8Array>();
+  private current: Window | null = null;
+  private cursor = 0;
+  private epoch: Epoch | null = null;
+  private upcoming: Promise<Window | null> | null = null;
+  private closed = false;
+  /** Counters at the start of `current` (or of the next window when there is none). */
+  private counters = startPosition;
+  private examples = 0;
+  private ended = false;
+  /** Examples of the first window after a seek that are skipped. */
+  private pendingCursor = 0;
+
+  private constructor(
+    private readonly plan: DataPlan,
+    private readonly groups: readonly CompiledGroup[],
+    private readonly parsers: Parsers,
+    private readonly pool: ParsePool,
+    /** Layout of the slots that {@link nextStep} fills. */
+    readonly layout: BatchLayout,
+  ) {
+    this.common = commonWords(layout);
+    this.slotShape = shapeWords(layout);
+  }
+
+  /**
+   * Opens the files and starts the parse threads.
+   * @throws DataNotFound, DataFormat, InvalidConfig, InvalidArgument, BackendUnavailable.
+   */
+  static async open(options: Partial<PipelineOptions>): Promise<BatchPipeline> {
+    const plan = await planData(options);
+    if (plan.options.epochs > 1 && plan.files.some((file) => file.path === standardInput)) {
+      throw new MonolithError('InvalidArgument', `standard input can be read once, epochs is ${plan.options.epochs}`);
+    }
+    const groups = compileGroups(plan);
+    const parsers = chooseParsers(plan.options.backend);
+    const pool = new ParsePool(parsers, plan.options.parseThreads);
+    const pipeline = new BatchPipeline(plan, groups, parsers, pool, batchLayout(plan, groups));
+    try {
+      // The first file's problems belong to opening, not to the first step.
+      await pipeline.prepare(0);
+      pipeline.begin(startPosition);
+      return pipeline;
+    } catch (error) {
+      await pipeline.close();
+      throw error;
+    }
+  }
+
+  /** Names of the features, for the model. */
+  get inputs(): DataInputs {
+    return this.plan.inputs;
+  }
+
+  /**
+   * Fills slots[w] for one step: worker w gets examples [w · batchSize, (w + 1) · batchSize) of the step. The last step of an epoch may be short:
+   * then the last slots get fewer or none.
+   *
+   * @param slots one a worker, of {@link layout}; header (numExamples, globalExamples, ids) and columns are written.
+   * @returns examples of the step over all slots; 0 at the end.
+   * @throws DataFormat, RecordCorrupt, TooManyBadRecords, DataNotFound (a part without examples).
+   */
+  async nextStep(slots: readonly BatchSlot[]): Promise<number> {
+    for (const slot of slots) slot.header.fill(0);
+    for (const slot of slots) for (const group of slot.groups) group.offsets[0] = 0;
+    const { batchSize } = this.plan.options;
+    let total = 0;
+    while (total < slots.length * batchSize) {
+      const window = await this.windowFor(total > 0);
+      if (window === null) break;
+      const slot = slots[Math.floor(total / batchSize)] as BatchSlot;
+      const room = batchSize - (total % batchSize);
+      const count = Math.min(room, window.numExamples - this.cursor);
+      const bytes = window.blocks.map((block) => block.bytes);
+      this.parsers.gatherExamples(this.common, bytes, window.shapes, window.picks, this.cursor, count, this.slotShape, this.bytesOf(slot));
+      this.cursor += count;
+      this.examples += count;
+      total += count;
+    }
+    for (const slot of slots) slot.header[1] = total;
+    return total;
+  }
+
+  /** Where the next step starts. */
+  get position(): DataPosition {
+    const { current } = this;
+    if (current === null) return { ...this.counters, cursor: this.pendingCursor, examples: this.examples };
+    if (this.cursor < current.numExamples) return { ...this.counters, cursor: this.cursor, examples: this.examples };
+    return this.after(current);
+  }
+
+  /**
+   * Goes to a position: the steps that follow are those that would have followed it. Reads again only its window.
+   * @throws InvalidArgument where it is no position of these files.
+   */
+  async seek(position: DataPosition): Promise<void> {
+    checkPosition(position, this.plan.files.length);
+    await this.stop();
+    this.begin(position);
+  }
+
+  stats(): DataStats {
+    const { counters, current } = this;
+    const share = current === null || current.numExamples === 0 ? 0 : this.cursor / current.numExamples;
+    const sizes = this.plan.files.map((file) => file.size);
+    return {
+      examples: this.examples,
+      badRecords: counters.badRecords + (current?.badRecords ?? 0),
+      bytes: counters.bytes + Math.floor((current?.bytes ?? 0) * share),
+      epoch: counters.epoch,
+      totalBytes: sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0),
+      format: this.plan.format,
+      backend: this.parsers.name,
+    };
+  }
+
+  /** Ends the parse threads and closes the files. Twice is fine. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.stop();
+    await this.pool.close();
+  }
+
+  private begin(position: DataPosition): void {
+    this.counters = { ...position, cursor: 0 };
+    this.examples = position.examples;
+    this.current = null;
+    this.cursor = 0;
+    this.ended = this.plan.options.epochs > 0 && position.epoch >= this.plan.options.epochs;
+    this.pendingCursor = position.cursor;
+    this.upcoming = this.ended ? null : this.schedule(this.buildFrom(position));
+  }
+
+  /** The window to take from; null at the end, or at an epoch's end when `sameEpoch`. */
+  private async windowFor(sameEpoch: boolean): Promise<Window | null> {
+    for (;;) {
+      const { current } = this;
+      if (current !== null && this.cursor < current.numExamples) return current;
+      if (current?.last && sameEpoch) return null;
+      if (current !== null) {
+        this.counters = this.after(current);
+        for (const block of current.blocks) this.store.release(block);
+        this.current = null;
+      }
+      if (this.upcoming === null) return null;
+      const next = await this.upcoming;
+      if (next === null) {
+        this.upcoming = null;
+        return null;
+      }
+      const skipped = this.pendingCursor;
+      this.pendingCursor = 0;
+      if (skipped > next.numExamples) {
+        throw new MonolithError(
+          'InvalidArgument',
+          `the data position is ${skipped} examples into a window of ${next.numExamples}: the files or options have changed`,
+        );
+      }
+      this.current = next;
+      this.cursor = skipped;
+      this.upcoming = next.last && this.lastEpoch(next.epoch) ? null : this.schedule(this.buildAfter(next));
+      if (next.last && this.counters.epochExamples + next.numExamples === 0)
+        throw this.noExamples(next.badRecords + this.counters.epochBadRecords);
+      // An epoch's last window may be empty: a step already begun must still end here.
+      if (next.numExamples === 0 && next.last && sameEpoch) return null;
+    }
+  }
+
+  private lastEpoch(epoch: number): boolean {
+    return this.plan.options.epochs > 0 && epoch + 1 >= this.plan.options.epochs;
+  }
+
+  /** The position behind a window that has been handed out. */
+  private after(window: Window): DataPosition {
+    const bytes = this.counters.bytes + window.bytes;
+    const badRecords = this.counters.badRecords + window.badRecords;
+    if (window.last) return { ...startPosition, epoch: window.epoch + 1, examples: this.examples, bytes, badRecords };
+    return {
+      epoch: window.epoch,
+      window: window.index + 1,
+      start: window.next,
+      cursor: 0,
+      examples: this.examples,
+      bytes,
+      badRecords,
+      epochBadRecords: this.counters.epochBadRecords + window.badRecords,
+      epochExamples: this.counters.epochExamples + window.numExamples,
+    };
+  }
+
+  private schedule(window: Promise<Window | null>): Promise<Window | null> {
+    window.catch(() => {});
+    return window;
+  }
+
+  private async buildFrom(position: DataPosition): Promise<Window> {
+    this.epoch = this.openEpoch(position);
+    return this.epoch.builder.next();
+  }
+
+  private async buildAfter(window: Window): Promise<Window> {
+    if (!window.last && this.epoch !== null) return this.epoch.builder.next();
+    await this.epoch?.stream.close();
+    this.epoch = this.openEpoch({ ...startPosition, epoch: window.epoch + 1, start: streamStart });
+    return this.epoch.builder.next();
+  }
+
+  private openEpoch(position: DataPosition): Epoch {
+    const { options, files } = this.plan;
+    const prepare = (fileIndex: number): Promise<PreparedFile> => this.prepare(fileIndex);
+    const reader = new RawReader(files.length, prepare, position.start, options.blockBytes, options.maxRecordBytes);
+    const layoutFor = (raw: { file: PreparedFile }): BatchLayout =>
+      parsedLayout(this.plan, this.groups, options.blockBytes, raw.file.description.recordBytes);
+    const stream = new ParsedStream(reader, this.pool, this.store, layoutFor);
+    const selector = recordSelector(options);
+    const { epoch, window, start, epochBadRecords } = position;
+    const builder = new WindowBuilder(options, stream, this.store, selector, epoch, window, start, epochBadRecords);
+    return { stream, builder, number: epoch };
+  }
+
+  private prepare(fileIndex: number): Promise<PreparedFile> {
+    this.prepared[fileIndex] ??= this.prepareFile(fileIndex);
+    return this.prepared[fileIndex] as Promise<PreparedFile>;
+  }
+
+  private async prepareFile(fileIndex: number): Promise<PreparedFile> {
+    const { plan } = this;
+    const info = plan.files[fileIndex];
+    if (info === undefined) throw new MonolithError('Internal', `no file number ${fileIndex}`);
+    // All files are read as the first one's format; each has its own header.
+    const options = { ...plan.options, format: plan.format };
+    const description = fileIndex === 0 ? plan.first : await describeFile(info, options);
+    const { columns, separator, labelType, denseType } = description;
+    const columnNames = plan.format === 'criteo-bin' ? criteoBinColumns() : columns;
+    const program = compileProgram({
+      options,
+      format: plan.format,
+      schema: plan.schema,
+      columns: columnNames,
+      groups: this.groups,
+      numFields: plan.numFields,
+      separator,
+      labelType,
+      denseType,
+      where: info.path,
+    });
+    return { description, program };
+  }
+
+  private noExamples(bad: number): MonolithError {
+    const { split, files } = this.plan.options;
+    const part = split.by === 'none' ? '' : ` in part '${split.part}' (split by '${split.by}')`;
+    return new MonolithError('DataNotFound', `${files.join(', ')}: no examples${part}, ${bad} bad records`, {
+      part: split.part,
+    });
+  }
+
+  private bytesOf(slot: BatchSlot): Uint8Array {
+    let bytes = this.slotBytes.get(slot);
+    if (bytes === undefined) {
+      bytes = new Uint8Array(slot.buffer, slot.header.byteOffset, BatchSlot.byteLength(slot.layout));
+      this.slotBytes.set(slot, bytes);
+    }
+    return bytes;
+  }
+
+  private async stop(): Promise<void> {
+    const { upcoming } = this;
+    this.upcoming = null;
+    // A window under way may be waiting for input: closing its stream ends it.
+    const closing = this.epoch?.stream.close();
+    await upcoming?.catch(() => null);
+    await closing;
+    await this.epoch?.stream.close();
+    this.epoch = null;
+    this.current = null;
+  }
+}
+
+function criteoBinColumns(): string[] {
+  return ['label', ...Array.from({ length: 13 }, (_, i) => `I${i + 1}`), ...Array.from({ length: 26 }, (_, i) => `C${i + 1}`)];
+}

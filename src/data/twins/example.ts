@@ -1,0 +1,295 @@
+// tf.train.Example → actions. Twin of native/parsers/example.cc (ExampleParser).
+import { A, ActionWords, Bad, LabelMode, Op, P, type Program } from '../program.js';
+import { type Emitter, FULL, OK, type Token } from './emitter.js';
+
+const Kind = { missing: 0, bytes: 1, float: 2, int64: 3 } as const;
+type Feature = { kind: number; start: number; end: number };
+
+/** Reads protocol buffer fields of one byte range. After `next()` the field's parts stand in the members. */
+class FieldReader {
+  number = 0;
+  wire = 0;
+  /** Bytes of a length-delimited or fixed field. */
+  start = 0;
+  end = 0;
+  /** Varint value, two halves. */
+  low = 0;
+  high = 0;
+
+  constructor(private readonly bytes: Uint8Array) {}
+
+  /** Reads the field at `at`; the position behind it, −1 where it is malformed. */
+  next(at: number, limit: number): number {
+    let p = this.varint(at, limit);
+    // A tag is a 32-bit number: field numbers end at 2^29 − 1.
+    if (p < 0 || this.high !== 0) return -1;
+    this.number = this.low >>> 3;
+    this.wire = this.low & 7;
+    if (this.number === 0) return -1;
+    switch (this.wire) {
+      case 0:
+        return this.varint(p, limit);
+      case 1:
+      case 5: {
+        const size = this.wire === 1 ? 8 : 4;
+        if (limit - p < size) return -1;
+        this.start = p;
+        this.end = p + size;
+        return this.end;
+      }
+      case 2:
+        p = this.varint(p, limit);
+        if (p < 0 || this.high !== 0 || this.low > limit - p) return -1;
+        this.start = p;
+        this.end = p + this.low;
+        return this.end;
+      default:
+        return -1;
+    }
+  }
+
+  varint(at: number, limit: number): number {
+    const { bytes } = this;
+    let p = at;
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70 && p < limit; shift += 7) {
+      const byte = bytes[p++];
+      if (shift === 63 && byte > 1) return -1;
+      const part = byte & 0x7f;
+      if (shift < 28) low |= part << shift;
+      else if (shift === 28) {
+        low |= part << 28;
+        high |= part >>> 4;
+      } else high |= part << (shift - 32);
+      if (byte < 0x80) {
+        this.low = low >>> 0;
+        this.high = high >>> 0;
+        return p;
+      }
+    }
+    return -1;
+  }
+}
+
+type Each = (start: number, end: number, float: number, low: number, high: number) => number;
+
+export class ExampleParser {
+  column = 0;
+  extra = 0;
+  private readonly features: Feature[];
+  private readonly names = new Map<string, number>();
+  private readonly view: DataView;
+  private readonly token: Token;
+  private readonly digits: Token;
+  private valueStart = 0;
+  private valueEnd = 0;
+  private valueNumber = 0;
+
+  constructor(
+    private readonly program: Program,
+    private readonly out: Emitter,
+    private readonly bytes: Uint8Array,
+  ) {
+    const { words, strings } = program;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.features = Array.from({ length: words[P.columns] }, () => ({ kind: Kind.missing, start: 0, end: 0 }));
+    const ends = words[P.stringsAt] + words[P.namesFirst];
+    this.features.forEach((_, i) => {
+      this.names.set(Buffer.from(strings.slice(words[ends + i], words[ends + i + 1])).toString('latin1'), i);
+    });
+    this.token = { bytes, start: 0, end: 0 };
+    this.digits = { bytes: new Uint8Array(24), start: 0, end: 0 };
+  }
+
+  /** Parses the Example in bytes[start, end); a code. */
+  parse(start: number, end: number): number {
+    for (const feature of this.features) feature.kind = Kind.missing;
+    this.column = 0;
+    this.extra = 0;
+    const field = new FieldReader(this.bytes);
+    for (let p = start; p < end; ) {
+      p = field.next(p, end);
+      if (p < 0) return Bad.example;
+      if (field.number !== 1) continue;
+      if (field.wire !== 2 || !this.scanFeatures(field.start, field.end)) return Bad.example;
+    }
+    const { words } = this.program;
+    const actions = words[P.actionsAt];
+    for (let i = 0; i < words[P.numActions]; i++) {
+      const a = actions + i * ActionWords;
+      const code = this.act(a, this.features[words[a + A.column]]);
+      if (code !== OK) {
+        this.column = words[a + A.column];
+        if (code === Bad.tooManyIds) this.extra = this.out.idsOfRecord(words[a + A.group]);
+        return code;
+      }
+    }
+    return OK;
+  }
+
+  private scanFeatures(start: number, end: number): boolean {
+    const entry = new FieldReader(this.bytes);
+    const part = new FieldReader(this.bytes);
+    for (let p = start; p < end; ) {
+      p = entry.next(p, end);
+      if (p < 0) return false;
+      if (entry.number !== 1) continue;
+      if (entry.wire !== 2) return false;
+      let key = '';
+      let valueStart = 0;
+      let valueEnd = 0;
+      for (let q = entry.start; q < entry.end; ) {
+        q = part.next(q, entry.end);
+        if (q < 0) return false;
+        if (part.number === 1 && part.wire === 2) key = this.latin1(part.start, part.end);
+        else if (part.number === 2 && part.wire === 2) {
+          valueStart = part.start;
+          valueEnd = part.end;
+        } else if (part.number <= 2) return false;
+      }
+      const number = this.names.get(key);
+      if (number === undefined) continue;
+      const feature = this.features[number];
+      feature.kind = Kind.missing;
+      for (let q = valueStart; q < valueEnd; ) {
+        q = part.next(q, valueEnd);
+        if (q < 0) return false;
+        if (part.number > 3) continue;
+        if (part.wire !== 2) return false;
+        feature.kind = part.number;
+        feature.start = part.start;
+        feature.end = part.end;
+      }
+    }
+    return true;
+  }
+
+  private latin1(start: number, end: number): string {
+    let text = '';
+    for (let i = start; i < end; i++) text += String.fromCharCode(this.bytes[i]);
+    return text;
+  }
+
+  private forEachValue(feature: Feature, each: Each): number {
+    const field = new FieldReader(this.bytes);
+    for (let p = feature.start; p < feature.end; ) {
+      p = field.next(p, feature.end);
+      if (p < 0) return Bad.example;
+      if (field.number !== 1) continue;
+      let code: number = OK;
+      if (feature.kind === Kind.bytes) {
+        if (field.wire !== 2) return Bad.example;
+        code = each(field.start, field.end, 0, 0, 0);
+      } else if (feature.kind === Kind.float) {
+        if ((field.wire !== 5 && field.wire !== 2) || (field.end - field.start) % 4 !== 0) return Bad.example;
+        for (let q = field.start; code === OK && q < field.end; q += 4) code = each(0, 0, this.view.getFloat32(q, true), 0, 0);
+      } else if (field.wire === 0) {
+        code = each(0, 0, 0, field.low, field.high);
+      } else {
+        if (field.wire !== 2) return Bad.example;
+        const { end } = field;
+        for (let q = field.start; code === OK && q < end; ) {
+          q = field.varint(q, end);
+          if (q < 0) return Bad.example;
+          code = each(0, 0, 0, field.low, field.high);
+        }
+      }
+      if (code !== OK) return code;
+    }
+    return OK;
+  }
+
+  private act(a: number, feature: Feature): number {
+    const { words } = this.program;
+    const op = words[a + A.op];
+    if (op === Op.categorical) return this.categories(a, feature);
+    let values = 0;
+    if (feature.kind !== Kind.missing) {
+      const code = this.forEachValue(feature, (start, end, float, low, high) => {
+        if (values++ === 0) {
+          this.valueStart = start;
+          this.valueEnd = end;
+          this.valueNumber = feature.kind === Kind.int64 ? (high | 0) * 0x100000000 + low : float;
+          if (feature.kind === Kind.int64) this.decimal(low, high);
+        }
+        return OK;
+      });
+      if (code !== OK) return code;
+    }
+    if (values > 1) {
+      this.extra = values;
+      return Bad.tooManyValues;
+    }
+    if (values === 0) return this.out.missing(a);
+    if (feature.kind === Kind.bytes) {
+      this.token.start = this.valueStart;
+      this.token.end = this.valueEnd;
+      return this.out.text(a, this.token);
+    }
+    const number = this.valueNumber;
+    switch (op) {
+      case Op.numeric:
+        this.out.numeric(a, number);
+        return OK;
+      case Op.boundaries:
+      case Op.log2squared:
+        return this.out.bucket(a, false, number);
+      case Op.weight:
+        return this.out.setWeight(number);
+      case Op.label:
+        if (words[a + A.mode] !== LabelMode.positive) return this.out.labelNumber(a, number);
+        return feature.kind === Kind.float ? Bad.kind : this.out.text(a, this.digits);
+      default:
+        return feature.kind === Kind.float ? Bad.kind : this.out.text(a, this.digits);
+    }
+  }
+
+  private categories(a: number, feature: Feature): number {
+    const { words } = this.program;
+    const { out } = this;
+    if (feature.kind === Kind.float) return feature.start === feature.end ? out.missing(a) : Bad.kind;
+    const g = words[a + A.group];
+    const single = words[a + A.maxLength] === 0 && words[a + A.separator] < 0;
+    let count = 0;
+    let values = 0;
+    if (feature.kind !== Kind.missing) {
+      const code = this.forEachValue(feature, (start, end, _float, low, high) => {
+        let token = this.token;
+        if (feature.kind === Kind.int64) {
+          this.decimal(low, high);
+          token = this.digits;
+        } else {
+          token.start = start;
+          token.end = end;
+          if (out.isMissing(token)) return OK;
+        }
+        values++;
+        if (single && values > 1) return OK;
+        if (words[a + A.maxLength] > 0 && count >= words[a + A.maxLength]) return OK;
+        if (out.idsOfRecord(g) > out.idLimit(g)) return Bad.tooManyIds;
+        const kept = out.categories(a, token, count);
+        if (kept < 0) return kept === FULL ? FULL : -1 - kept;
+        count = kept;
+        return OK;
+      });
+      if (code !== OK) return code;
+    }
+    if (single && values > 1) {
+      this.extra = values;
+      return Bad.tooManyValues;
+    }
+    return values === 0 ? out.missing(a) : out.endBag(g, words[a + A.index]);
+  }
+
+  /** Decimal text of a signed 64-bit integer into `digits`. */
+  private decimal(low: number, high: number): void {
+    const negative = high >= 0x80000000;
+    const text =
+      high === 0 || (high === 0xffffffff && low !== 0)
+        ? String(negative ? low - 0x100000000 : low)
+        : BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low)).toString();
+    this.digits.end = text.length;
+    for (let i = 0; i < text.length; i++) this.digits.bytes[i] = text.charCodeAt(i);
+  }
+}
