@@ -21,7 +21,7 @@ export class ActivationLayer extends LayerBase {
 
   forward(chunk: ChunkContext): void {
     const { inputs, output } = this.buffers;
-    this.kernels.activationForward(this.activation, chunk.rows * this.width, inputs[0] as Float32Array, output);
+    this.kernels.activationForward(this.activation, chunk.rows * this.width, inputs[0], output);
   }
 
   backward(chunk: ChunkContext): void {

@@ -23,7 +23,7 @@ export class Add extends LayerBase {
     const { inputs, output } = this.buffers;
     const { width } = this;
     for (let i = 0; i < inputs.length; i++) {
-      this.kernels.copyColumns(chunk.rows, width, inputs[i] as Float32Array, width, output, width, i > 0);
+      this.kernels.copyColumns(chunk.rows, width, inputs[i], width, output, width, i > 0);
     }
   }
 

@@ -39,7 +39,8 @@ export class BatchNorm extends LayerBase {
   ) {
     super();
     const { momentum, epsilon } = options;
-    if (!(momentum >= 0 && momentum < 1)) throw new MonolithError('InvalidModel', `batch-norm: momentum must be in [0, 1), got ${momentum}`);
+    if (!(momentum >= 0 && momentum < 1))
+      throw new MonolithError('InvalidModel', `batch-norm: momentum must be in [0, 1), got ${momentum}`);
     if (!(epsilon > 0)) throw new MonolithError('InvalidModel', `batch-norm: epsilon must be > 0, got ${epsilon}`);
     this.outputShape = inputShape;
     const n = widthOf(inputShape);
@@ -72,8 +73,8 @@ export class BatchNorm extends LayerBase {
   forward(chunk: ChunkContext): void {
     const { inputs, output, parameters } = this.buffers;
     const { n, inverseStd, kernels } = this;
-    const x = inputs[0] as Float32Array;
-    const [gamma, beta, movingMean, movingVariance] = parameters as readonly [Float32Array, Float32Array, Float32Array, Float32Array];
+    const x = inputs[0];
+    const [gamma, beta, movingMean, movingVariance] = parameters;
     let mean = movingMean;
     let variance = movingVariance;
     if (chunk.training) {
@@ -81,19 +82,19 @@ export class BatchNorm extends LayerBase {
       mean = this.mean;
       variance = this.variance;
     }
-    for (let i = 0; i < n; i++) inverseStd[i] = 1 / Math.sqrt((variance[i] as number) + this.options.epsilon);
+    for (let i = 0; i < n; i++) inverseStd[i] = 1 / Math.sqrt(variance[i] + this.options.epsilon);
     kernels.batchNormForward(chunk.rows, n, x, mean, inverseStd, gamma, beta, this.xHat, output);
   }
 
   backward(chunk: ChunkContext): void {
     const { dInputs, accumulate, dOutput, parameters, dParameters } = this.buffers;
     const { n, kernels } = this;
-    const [dGamma, dBeta, dMovingMean, dMovingVariance] = dParameters as readonly [Float32Array, Float32Array, Float32Array, Float32Array];
+    const [dGamma, dBeta, dMovingMean, dMovingVariance] = dParameters;
     const share = chunk.rows / chunk.globalExamples;
     kernels.axpy(n, share, this.mean, dMovingMean);
     kernels.axpy(n, share, this.variance, dMovingVariance);
     const dX = dInputs[0] ?? null;
-    const gamma = parameters[0] as Float32Array;
+    const gamma = parameters[0];
     const add = dX !== null && accumulate[0] === true;
     kernels.batchNormBackward(chunk.rows, n, this.xHat, this.inverseStd, gamma, dOutput, dX ?? this.spare, add, dGamma, dBeta);
   }

@@ -18,14 +18,14 @@ export class Bias extends LayerBase {
 
   forward(chunk: ChunkContext): void {
     const { output, parameters } = this.buffers;
-    const bias = parameters[0] as Float32Array;
+    const bias = parameters[0];
     for (let r = 0, at = 0; r < chunk.rows; r++) {
-      for (let i = 0; i < this.width; i++, at++) output[at] = bias[i] as number;
+      for (let i = 0; i < this.width; i++, at++) output[at] = bias[i];
     }
   }
 
   backward(chunk: ChunkContext): void {
     const { dOutput, dParameters } = this.buffers;
-    this.kernels.columnSum(chunk.rows, this.width, dOutput, this.width, dParameters[0] as Float32Array, true);
+    this.kernels.columnSum(chunk.rows, this.width, dOutput, this.width, dParameters[0], true);
   }
 }

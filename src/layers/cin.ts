@@ -1,5 +1,5 @@
 import { Activation, type KernelBackend } from '../kernels/index.js';
-import { type GradientTargets, clearTargets, gradientTargets } from './gradient-targets.js';
+import { clearTargets, type GradientTargets, gradientTargets } from './gradient-targets.js';
 import type { ChunkContext, LayerBuffers, ParameterSpec } from './layer.js';
 import { LayerBase } from './layer-base.js';
 import { checkCount, wrongShape } from './shape.js';
@@ -77,7 +77,7 @@ export class CompressedInteraction extends LayerBase {
     const spare = scratch.subarray(2 * outerLength);
     const targets = gradientTargets(buffers, [spare.subarray(0, rows * d * h), spare.subarray(rows * d * h)]);
     this.targets = targets;
-    const [a, b] = inputs as readonly [Float32Array, Float32Array];
+    const [a, b] = inputs;
     const blocks: Block[] = [];
     for (let first = 0; first < rows; first += BLOCK_EXAMPLES) {
       const at = first * d;
@@ -95,10 +95,10 @@ export class CompressedInteraction extends LayerBase {
 
   forward(chunk: ChunkContext): void {
     const { d, h, f, maps, kernels, outer } = this;
-    const weight = this.buffers.parameters[0] as Float32Array;
+    const weight = this.buffers.parameters[0];
     const k = h * f;
     for (let i = 0, first = 0; first < chunk.rows; i++, first += BLOCK_EXAMPLES) {
-      const block = this.blocks[i] as Block;
+      const block = this.blocks[i];
       const m = Math.min(BLOCK_EXAMPLES, chunk.rows - first) * d;
       kernels.outerForward(m, h, f, block.a, block.b, outer);
       kernels.gemm(false, false, m, maps, k, outer, k, weight, maps, block.y, maps, false, null, this.activation);
@@ -110,14 +110,14 @@ export class CompressedInteraction extends LayerBase {
     if (targets === null) return;
     const { rows } = chunk;
     const { output, dOutput, parameters, dParameters } = this.buffers;
-    const weight = parameters[0] as Float32Array;
-    const dWeight = dParameters[0] as Float32Array;
+    const weight = parameters[0];
+    const dWeight = dParameters[0];
     const none = Activation.none;
     const k = h * f;
     clearTargets(targets, this.buffers, rows * d * h, rows * d * f);
     if (this.activation !== none) kernels.activationBackward(this.activation, rows * d * maps, output, dOutput, dOutput, false);
     for (let i = 0, first = 0; first < rows; i++, first += BLOCK_EXAMPLES) {
-      const block = this.blocks[i] as Block;
+      const block = this.blocks[i];
       const m = Math.min(BLOCK_EXAMPLES, rows - first) * d;
       kernels.outerForward(m, h, f, block.a, block.b, outer);
       kernels.gemm(true, false, k, maps, m, outer, k, block.dY, maps, dWeight, maps, true, null, none);

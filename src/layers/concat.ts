@@ -30,8 +30,8 @@ export class Concat extends LayerBase {
   forward(chunk: ChunkContext): void {
     const { inputs } = this.buffers;
     for (let i = 0; i < inputs.length; i++) {
-      const width = this.widths[i] as number;
-      this.kernels.copyColumns(chunk.rows, width, inputs[i] as Float32Array, width, this.columns[i] as Float32Array, this.total, false);
+      const width = this.widths[i];
+      this.kernels.copyColumns(chunk.rows, width, inputs[i], width, this.columns[i], this.total, false);
     }
   }
 
@@ -40,8 +40,8 @@ export class Concat extends LayerBase {
     for (let i = 0; i < dInputs.length; i++) {
       const dX = dInputs[i] ?? null;
       if (dX === null) continue;
-      const width = this.widths[i] as number;
-      this.kernels.copyColumns(chunk.rows, width, this.dColumns[i] as Float32Array, this.total, dX, width, accumulate[i] === true);
+      const width = this.widths[i];
+      this.kernels.copyColumns(chunk.rows, width, this.dColumns[i], this.total, dX, width, accumulate[i] === true);
     }
   }
 }

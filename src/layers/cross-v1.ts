@@ -1,5 +1,5 @@
 import type { KernelBackend } from '../kernels/index.js';
-import { type GradientTargets, clearTargets, gradientTargets } from './gradient-targets.js';
+import { clearTargets, type GradientTargets, gradientTargets } from './gradient-targets.js';
 import type { ChunkContext, LayerBuffers, ParameterSpec } from './layer.js';
 import { LayerBase } from './layer-base.js';
 import { wrongShape } from './shape.js';
@@ -44,8 +44,8 @@ export class CrossV1 extends LayerBase {
 
   forward(chunk: ChunkContext): void {
     const { inputs, output, parameters, scratch } = this.buffers;
-    const [x0, x] = inputs as readonly [Float32Array, Float32Array];
-    const [weight, bias] = parameters as readonly [Float32Array, Float32Array];
+    const [x0, x] = inputs;
+    const [weight, bias] = parameters;
     this.kernels.crossV1Forward(chunk.rows, this.n, x0, x, weight, bias, scratch, output);
   }
 
@@ -54,10 +54,10 @@ export class CrossV1 extends LayerBase {
     if (targets === null) return;
     const { inputs, parameters, dParameters, dOutput, scratch } = this.buffers;
     const { rows } = chunk;
-    const [x0, x] = inputs as readonly [Float32Array, Float32Array];
-    const [dWeight, dBias] = dParameters as readonly [Float32Array, Float32Array];
+    const [x0, x] = inputs;
+    const [dWeight, dBias] = dParameters;
     clearTargets(targets, this.buffers, rows * n, rows * n);
-    const weight = parameters[0] as Float32Array;
+    const weight = parameters[0];
     kernels.crossV1Backward(rows, n, x0, x, weight, scratch, dOutput, targets.first, targets.second, dWeight, dBias);
     if (targets.sameNode) kernels.axpy(rows * n, 1, targets.first, targets.second);
   }

@@ -1,5 +1,5 @@
 import { Activation, type KernelBackend } from '../kernels/index.js';
-import { type GradientTargets, clearTargets, gradientTargets } from './gradient-targets.js';
+import { clearTargets, type GradientTargets, gradientTargets } from './gradient-targets.js';
 import type { ChunkContext, LayerBuffers, ParameterSpec } from './layer.js';
 import { LayerBase } from './layer-base.js';
 import { wrongShape } from './shape.js';
@@ -48,8 +48,8 @@ export class CrossV2 extends LayerBase {
   forward(chunk: ChunkContext): void {
     const { inputs, output, parameters } = this.buffers;
     const { n, kernels, u } = this;
-    const [x0, x] = inputs as readonly [Float32Array, Float32Array];
-    const [weight, bias] = parameters as readonly [Float32Array, Float32Array];
+    const [x0, x] = inputs;
+    const [weight, bias] = parameters;
     kernels.gemm(false, false, chunk.rows, n, n, x, n, weight, n, u, n, false, bias, Activation.none);
     kernels.crossV2Forward(chunk.rows * n, x0, u, x, output);
   }
@@ -59,13 +59,13 @@ export class CrossV2 extends LayerBase {
     if (targets === null) return;
     const { inputs, parameters, dParameters, dOutput } = this.buffers;
     const { rows } = chunk;
-    const [x0, x] = inputs as readonly [Float32Array, Float32Array];
-    const [dWeight, dBias] = dParameters as readonly [Float32Array, Float32Array];
+    const [x0, x] = inputs;
+    const [dWeight, dBias] = dParameters;
     clearTargets(targets, this.buffers, rows * n, rows * n);
     kernels.crossV2Backward(rows * n, x0, u, dOutput, dU, targets.first, targets.second);
     kernels.gemm(true, false, n, n, rows, x, n, dU, n, dWeight, n, true, null, Activation.none);
     kernels.columnSum(rows, n, dU, n, dBias, true);
-    kernels.gemm(false, true, rows, n, n, dU, n, parameters[0] as Float32Array, n, targets.second, n, true, null, Activation.none);
+    kernels.gemm(false, true, rows, n, n, dU, n, parameters[0], n, targets.second, n, true, null, Activation.none);
     if (targets.sameNode) kernels.axpy(rows * n, 1, targets.first, targets.second);
   }
 }

@@ -54,8 +54,8 @@ export class Dense extends LayerBase {
   forward(chunk: ChunkContext): void {
     const { inputs, output, parameters } = this.buffers;
     const { numInputs, units } = this;
-    const x = inputs[0] as Float32Array;
-    const weight = parameters[0] as Float32Array;
+    const x = inputs[0];
+    const weight = parameters[0];
     const bias = parameters[1] ?? null;
     const { activation } = this.options;
     this.kernels.gemm(false, false, chunk.rows, units, numInputs, x, numInputs, weight, units, output, units, false, bias, activation);
@@ -67,15 +67,15 @@ export class Dense extends LayerBase {
     const { rows } = chunk;
     const { activation } = this.options;
     if (activation !== Activation.none) kernels.activationBackward(activation, rows * units, output, dOutput, dOutput, false);
-    const x = inputs[0] as Float32Array;
-    const dWeight = dParameters[0] as Float32Array;
+    const x = inputs[0];
+    const dWeight = dParameters[0];
     const dBias = dParameters[1];
     const none = Activation.none;
     kernels.gemm(true, false, numInputs, units, rows, x, numInputs, dOutput, units, dWeight, units, true, null, none);
     if (dBias !== undefined) kernels.columnSum(rows, units, dOutput, units, dBias, true);
     const dX = dInputs[0] ?? null;
     if (dX === null) return;
-    const weight = parameters[0] as Float32Array;
+    const weight = parameters[0];
     const add = accumulate[0] === true;
     kernels.gemm(false, true, rows, numInputs, units, dOutput, units, weight, units, dX, numInputs, add, null, none);
   }

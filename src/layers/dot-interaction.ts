@@ -17,7 +17,8 @@ export class DotInteraction extends LayerBase {
   constructor(inputShape: readonly number[]) {
     super();
     const [v, d] = inputShape;
-    if (v === undefined || d === undefined || inputShape.length !== 2 || v < 2) throw wrongShape('dot-interaction', '[V ≥ 2, D]', inputShape);
+    if (v === undefined || d === undefined || inputShape.length !== 2 || v < 2)
+      throw wrongShape('dot-interaction', '[V ≥ 2, D]', inputShape);
     this.v = v;
     this.d = d;
     this.pairs = (v * (v - 1)) / 2;
@@ -27,7 +28,7 @@ export class DotInteraction extends LayerBase {
   forward(chunk: ChunkContext): void {
     const { inputs, output } = this.buffers;
     const { v, d, pairs } = this;
-    this.kernels.dotForward(chunk.rows, v, d, inputs[0] as Float32Array, v * d, output, pairs);
+    this.kernels.dotForward(chunk.rows, v, d, inputs[0], v * d, output, pairs);
   }
 
   backward(chunk: ChunkContext): void {
@@ -35,6 +36,6 @@ export class DotInteraction extends LayerBase {
     const { v, d, pairs } = this;
     const dX = dInputs[0] ?? null;
     if (dX === null) return;
-    this.kernels.dotBackward(chunk.rows, v, d, inputs[0] as Float32Array, v * d, dOutput, pairs, dX, v * d, accumulate[0] === true);
+    this.kernels.dotBackward(chunk.rows, v, d, inputs[0], v * d, dOutput, pairs, dX, v * d, accumulate[0] === true);
   }
 }

@@ -38,7 +38,7 @@ export class Dropout extends LayerBase {
   forward(chunk: ChunkContext): void {
     const { inputs, output, scratch } = this.buffers;
     const { width, kernels } = this;
-    const x = inputs[0] as Float32Array;
+    const x = inputs[0];
     if (!chunk.training) {
       kernels.copyColumns(chunk.rows, width, x, width, output, width, false);
       return;

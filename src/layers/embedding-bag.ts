@@ -45,7 +45,7 @@ export class EmbeddingBag extends LayerBase {
 
   forward(chunk: ChunkContext): void {
     for (let i = 0; i < this.pieces.length; i++) {
-      const piece = this.pieces[i] as EmbeddingPiece;
+      const piece = this.pieces[i];
       const input = this.source.sparse[piece.table];
       if (input === undefined) throw shapeMismatch('embedding-bag', 'sparse inputs', piece.table + 1, this.source.sparse.length);
       this.kernels.embeddingPool(
@@ -69,7 +69,7 @@ export class EmbeddingBag extends LayerBase {
 
   backward(chunk: ChunkContext): void {
     for (let i = 0; i < this.pieces.length; i++) {
-      const piece = this.pieces[i] as EmbeddingPiece;
+      const piece = this.pieces[i];
       const input = this.source.sparse[piece.table];
       if (input === undefined) throw shapeMismatch('embedding-bag', 'sparse inputs', piece.table + 1, this.source.sparse.length);
       this.kernels.embeddingPoolBackward(

@@ -22,13 +22,13 @@ export class FieldAwareFactorizationMachine extends LayerBase {
   }
 
   forward(chunk: ChunkContext): void {
-    this.kernels.ffmForward(chunk.rows, this.f, this.d, this.buffers.inputs[0] as Float32Array, this.buffers.output);
+    this.kernels.ffmForward(chunk.rows, this.f, this.d, this.buffers.inputs[0], this.buffers.output);
   }
 
   backward(chunk: ChunkContext): void {
     const { inputs, dInputs, accumulate, dOutput } = this.buffers;
     const dX = dInputs[0] ?? null;
     if (dX === null) return;
-    this.kernels.ffmBackward(chunk.rows, this.f, this.d, inputs[0] as Float32Array, dOutput, dX, accumulate[0] === true);
+    this.kernels.ffmBackward(chunk.rows, this.f, this.d, inputs[0], dOutput, dX, accumulate[0] === true);
   }
 }

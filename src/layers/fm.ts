@@ -28,7 +28,7 @@ export class FactorizationMachine extends LayerBase {
 
   forward(chunk: ChunkContext): void {
     const { inputs, output, scratch } = this.buffers;
-    this.kernels.fmForward(chunk.rows, this.f, this.d, inputs[0] as Float32Array, this.f * this.d, scratch, output);
+    this.kernels.fmForward(chunk.rows, this.f, this.d, inputs[0], this.f * this.d, scratch, output);
   }
 
   backward(chunk: ChunkContext): void {
@@ -36,6 +36,6 @@ export class FactorizationMachine extends LayerBase {
     const { f, d } = this;
     const dX = dInputs[0] ?? null;
     if (dX === null) return;
-    this.kernels.fmBackward(chunk.rows, f, d, inputs[0] as Float32Array, f * d, scratch, dOutput, dX, f * d, accumulate[0] === true);
+    this.kernels.fmBackward(chunk.rows, f, d, inputs[0], f * d, scratch, dOutput, dX, f * d, accumulate[0] === true);
   }
 }

@@ -25,7 +25,7 @@ export class InputDense extends LayerBase {
     const first = chunk.firstExample * this.numDense;
     const length = chunk.rows * this.numDense;
     // A plain loop: a view of the chunk's rows would be an allocation per chunk.
-    for (let i = 0; i < length; i++) output[i] = dense[first + i] as number;
+    for (let i = 0; i < length; i++) output[i] = dense[first + i];
   }
 
   backward(_chunk: ChunkContext): void {}

@@ -18,7 +18,7 @@ export class Multiply extends LayerBase {
 
   forward(chunk: ChunkContext): void {
     const { inputs, output } = this.buffers;
-    this.kernels.multiply(chunk.rows * this.width, inputs[0] as Float32Array, inputs[1] as Float32Array, output, false);
+    this.kernels.multiply(chunk.rows * this.width, inputs[0], inputs[1], output, false);
   }
 
   backward(chunk: ChunkContext): void {
@@ -26,7 +26,7 @@ export class Multiply extends LayerBase {
     const length = chunk.rows * this.width;
     const dA = dInputs[0] ?? null;
     const dB = dInputs[1] ?? null;
-    if (dA !== null) this.kernels.multiply(length, dOutput, inputs[1] as Float32Array, dA, accumulate[0] === true);
-    if (dB !== null) this.kernels.multiply(length, dOutput, inputs[0] as Float32Array, dB, accumulate[1] === true);
+    if (dA !== null) this.kernels.multiply(length, dOutput, inputs[1], dA, accumulate[0] === true);
+    if (dB !== null) this.kernels.multiply(length, dOutput, inputs[0], dB, accumulate[1] === true);
   }
 }

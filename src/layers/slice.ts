@@ -29,7 +29,7 @@ export class Slice extends LayerBase {
 
   override bind(buffers: LayerBuffers, kernels: KernelBackend): void {
     super.bind(buffers, kernels);
-    this.x = (buffers.inputs[0] as Float32Array).subarray(this.firstColumn);
+    this.x = buffers.inputs[0].subarray(this.firstColumn);
     this.dX = buffers.dInputs[0]?.subarray(this.firstColumn) ?? null;
   }
 

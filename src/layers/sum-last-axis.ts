@@ -26,7 +26,7 @@ export class SumLastAxis extends LayerBase {
   forward(chunk: ChunkContext): void {
     const { inputs, output } = this.buffers;
     const { length, ones } = this;
-    const x = inputs[0] as Float32Array;
+    const x = inputs[0];
     this.kernels.gemm(false, false, chunk.rows * this.width, 1, length, x, length, ones, 1, output, 1, false, null, Activation.none);
   }
 

@@ -20,7 +20,7 @@ export class Transpose extends LayerBase {
   }
 
   forward(chunk: ChunkContext): void {
-    this.kernels.transposeInner(chunk.rows, this.p, this.q, this.buffers.inputs[0] as Float32Array, this.buffers.output, false);
+    this.kernels.transposeInner(chunk.rows, this.p, this.q, this.buffers.inputs[0], this.buffers.output, false);
   }
 
   backward(chunk: ChunkContext): void {

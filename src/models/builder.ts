@@ -124,9 +124,11 @@ export class ModelBuilder {
       throw new MonolithError('InvalidModel', `embedding "${name}": a slice name has letters, digits, "_", "-" and "." only`);
     }
     checkCount(`embedding "${name}"`, 'dim', dim);
-    const features = options.features === undefined ? this.inputs.sparse.map((_, i) => i) : options.features.map((f) => this.featureNumber(name, f));
+    const features =
+      options.features === undefined ? this.inputs.sparse.map((_, i) => i) : options.features.map((f) => this.featureNumber(name, f));
     if (features.length === 0) throw new MonolithError('InvalidModel', `embedding "${name}": the data have no categorical features`);
-    if (new Set(features).size !== features.length) throw new MonolithError('InvalidModel', `embedding "${name}": a feature is named twice`);
+    if (new Set(features).size !== features.length)
+      throw new MonolithError('InvalidModel', `embedding "${name}": a feature is named twice`);
     const layer = new EmbeddingBag(features.length, dim, this.source);
     const node = this.layer(layer, [], name);
     this.embeddings.push({ layer, slice: { name, dim, role, initializer, optimizer, features } });
@@ -238,7 +240,11 @@ export class ModelBuilder {
 
   /** One CIN layer in transposed layout: x [D, H], x0 [D, F] give [D, maps]. */
   cin(x: Node, x0: Node, maps: number, options: { activation?: ActivationName; name?: string } = {}): Node {
-    return this.layer(new CompressedInteraction(x.shape, x0.shape, maps, activationOf(options.activation ?? 'none')), [x, x0], options.name);
+    return this.layer(
+      new CompressedInteraction(x.shape, x0.shape, maps, activationOf(options.activation ?? 'none')),
+      [x, x0],
+      options.name,
+    );
   }
 
   /** Batch normalisation by column. The worker's batch then runs as one chunk. */

@@ -53,15 +53,22 @@ export function completeOptions(definition: ModelDefinition, given: ModelOptions
     if (!Object.hasOwn(definition.options, name)) {
       const near = nearestWord(name, known);
       const hint = near === null ? `it takes ${known.length === 0 ? 'no options' : known.join(', ')}` : `did you mean ${near}?`;
-      throw new MonolithError('InvalidModel', `${titleOf(definition)}: unknown option ${name}; ${hint}`, { model: definition.name, option: name });
+      throw new MonolithError('InvalidModel', `${titleOf(definition)}: unknown option ${name}; ${hint}`, {
+        model: definition.name,
+        option: name,
+      });
     }
     const expected = typeName(definition.options[name]);
     const actual = typeName(value);
     if (!accepts(expected, actual)) {
-      throw new MonolithError('InvalidModel', `${titleOf(definition)}: option ${name} must be a ${expected}, got ${JSON.stringify(value)}`, {
-        model: definition.name,
-        option: name,
-      });
+      throw new MonolithError(
+        'InvalidModel',
+        `${titleOf(definition)}: option ${name} must be a ${expected}, got ${JSON.stringify(value)}`,
+        {
+          model: definition.name,
+          option: name,
+        },
+      );
     }
   }
   return { ...definition.options, ...given };
@@ -94,7 +101,14 @@ export function planOf(definition: ModelDefinition, graph: Graph): ModelPlan {
       offset += Math.ceil(length / ALIGNMENT) * ALIGNMENT;
     }
   }
-  return { name: definition.name, tables: graph.tables, parameters, parametersLength: offset, wholeBatch: graph.wholeBatch, loss: definition.loss };
+  return {
+    name: definition.name,
+    tables: graph.tables,
+    parameters,
+    parametersLength: offset,
+    wholeBatch: graph.wholeBatch,
+    loss: definition.loss,
+  };
 }
 
 /**

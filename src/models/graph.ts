@@ -1,4 +1,4 @@
-import { MonolithError } from '../base/index.js';
+import { MonolithError, shapeMismatch } from '../base/index.js';
 import type { KernelBackend } from '../kernels/index.js';
 import { type BatchSource, type ChunkContext, EmbeddingBag, type Layer, widthOf } from '../layers/index.js';
 import { type BufferRequest, planMemory } from './memory-plan.js';
@@ -15,6 +15,8 @@ export type GraphBinding = {
   readonly chunkRows: number;
   /** false gives every buffer memory of its own (tests). */
   readonly reuse: boolean;
+  /** Memory of another graph bound alike, or null for new memory. */
+  readonly arena: Float32Array | null;
 };
 
 const EMPTY = new Float32Array(0);
@@ -34,8 +36,8 @@ export class Graph {
   /** Whether layer i runs backward. */
   readonly runsBackward: readonly boolean[];
   readonly wholeBatch: boolean;
-  /** Floats of the arena after bind. */
-  arenaLength = 0;
+  /** Memory of all buffers, after bind. */
+  arena: Float32Array = EMPTY;
   /** [chunkRows · width] of the output layer, after bind. */
   output: Float32Array = EMPTY;
   /** Gradient of the output, written by the loss; empty when forward only. */
@@ -62,10 +64,11 @@ export class Graph {
     const count = this.layers.length;
     const requests = this.bufferRequests(chunkRows, training);
     const plan = planMemory(requests, binding.reuse);
-    const arena = new Float32Array(plan.length);
-    this.arenaLength = plan.length;
+    const arena = binding.arena ?? new Float32Array(plan.length);
+    if (arena.length < plan.length) throw shapeMismatch('model', 'arena', plan.length, arena.length);
+    this.arena = arena;
     const views = requests.map((request, i) => {
-      const offset = plan.offsets[i] as number;
+      const offset = plan.offsets[i];
       return arena.subarray(offset, offset + request.length);
     });
     const outputs = views.slice(0, count);
@@ -74,49 +77,49 @@ export class Graph {
     hasGradient[this.outputLayer] = true;
     // In the order of the backward pass, so that `accumulate` is false exactly for the first writer of a gradient.
     for (let i = count - 1; i >= 0; i--) {
-      const { layer, inputs } = this.layers[i] as GraphLayer;
+      const { layer, inputs } = this.layers[i];
       const accumulate: boolean[] = [];
       const dInputs = inputs.map((input) => {
         const wanted = training && this.runsBackward[i] === true && this.runsBackward[input] === true;
         accumulate.push(wanted && hasGradient[input] === true);
         if (wanted) hasGradient[input] = true;
-        return wanted ? (gradients[input] as Float32Array) : null;
+        return wanted ? gradients[input] : null;
       });
       layer.bind(
         {
-          inputs: inputs.map((input) => outputs[input] as Float32Array),
-          output: outputs[i] as Float32Array,
+          inputs: inputs.map((input) => outputs[input]),
+          output: outputs[i],
           dInputs,
           accumulate,
-          dOutput: gradients[i] as Float32Array,
+          dOutput: gradients[i],
           parameters: binding.parameters[i] ?? [],
           dParameters: binding.gradients?.[i] ?? [],
-          scratch: views[2 * count + i] as Float32Array,
+          scratch: views[2 * count + i],
         },
         kernels,
       );
     }
     this.outputs = outputs;
-    this.output = outputs[this.outputLayer] as Float32Array;
-    this.dOutput = gradients[this.outputLayer] as Float32Array;
+    this.output = outputs[this.outputLayer];
+    this.dOutput = gradients[this.outputLayer];
   }
 
   forward(chunk: ChunkContext): void {
-    for (let i = 0; i < this.layers.length; i++) (this.layers[i] as GraphLayer).layer.forward(chunk);
+    for (let i = 0; i < this.layers.length; i++) this.layers[i].layer.forward(chunk);
   }
 
   backward(chunk: ChunkContext): void {
     for (let i = this.layers.length - 1; i >= 0; i--) {
-      if (this.runsBackward[i] === true) (this.layers[i] as GraphLayer).layer.backward(chunk);
+      if (this.runsBackward[i] === true) this.layers[i].layer.backward(chunk);
     }
   }
 
   /** Runs the chunk forward again and stops at the first layer whose output holds a NaN or an infinity. */
   firstNonFiniteOutput(chunk: ChunkContext, kernels: KernelBackend): { layer: string; index: number } | null {
     for (let i = 0; i < this.layers.length; i++) {
-      const { name, layer } = this.layers[i] as GraphLayer;
+      const { name, layer } = this.layers[i];
       layer.forward(chunk);
-      const index = kernels.firstNonFinite(chunk.rows * widthOf(layer.outputShape), this.outputs[i] as Float32Array);
+      const index = kernels.firstNonFinite(chunk.rows * widthOf(layer.outputShape), this.outputs[i]);
       if (index >= 0) return { layer: name, index };
     }
     return null;
@@ -130,20 +133,20 @@ export class Graph {
     const lastRead = this.layers.map((_, i) => i);
     const firstGradient = new Array<number>(count).fill(Number.POSITIVE_INFINITY);
     this.layers.forEach(({ layer, inputs }, i) => {
-      if (runsBackward(i) && (layer.backwardReads?.output ?? true)) lastRead[i] = Math.max(lastRead[i] as number, backwardTime(i));
+      if (runsBackward(i) && (layer.backwardReads?.output ?? true)) lastRead[i] = Math.max(lastRead[i], backwardTime(i));
       const readsInputs = runsBackward(i) && (layer.backwardReads?.inputs ?? true);
       for (const input of inputs) {
-        lastRead[input] = Math.max(lastRead[input] as number, readsInputs ? backwardTime(i) : i);
-        if (runsBackward(i)) firstGradient[input] = Math.min(firstGradient[input] as number, backwardTime(i));
+        lastRead[input] = Math.max(lastRead[input], readsInputs ? backwardTime(i) : i);
+        if (runsBackward(i)) firstGradient[input] = Math.min(firstGradient[input], backwardTime(i));
       }
     });
     lastRead[this.outputLayer] = 2 * count + 1;
     firstGradient[this.outputLayer] = count;
     const widths = this.layers.map(({ layer }) => widthOf(layer.outputShape));
-    const outputs = widths.map((width, i) => ({ length: chunkRows * width, start: i, end: lastRead[i] as number }));
+    const outputs = widths.map((width, i) => ({ length: chunkRows * width, start: i, end: lastRead[i] }));
     const gradients = widths.map((width, i) => {
       if (!runsBackward(i)) return { length: 0, start: 0, end: 0 };
-      return { length: chunkRows * width, start: firstGradient[i] as number, end: backwardTime(i) };
+      return { length: chunkRows * width, start: firstGradient[i], end: backwardTime(i) };
     });
     const scratch = this.layers.map(({ layer }, i) => {
       return { length: layer.scratchLength(chunkRows), start: i, end: runsBackward(i) ? backwardTime(i) : i };
@@ -157,7 +160,7 @@ export function checkAllUsed(layers: readonly GraphLayer[], outputLayer: number)
   const used = new Array<boolean>(layers.length).fill(false);
   used[outputLayer] = true;
   for (let i = layers.length - 1; i >= 0; i--) {
-    const { name, inputs } = layers[i] as GraphLayer;
+    const { name, inputs } = layers[i];
     if (used[i] !== true) {
       throw new MonolithError('InvalidModel', `layer "${name}": its output is not used by the model's output; use it or leave it out`, {
         layer: name,

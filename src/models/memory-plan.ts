@@ -29,23 +29,28 @@ export function planMemory(requests: readonly BufferRequest[], reuse: boolean): 
   const order = requests.map((_, i) => i).sort((a, b) => lengthOf(requests, b) - lengthOf(requests, a) || a - b);
   const placed: number[] = [];
   for (const i of order) {
-    const request = requests[i] as BufferRequest;
+    const request = requests[i];
     const offset = lowestFree(request, requests, placed, offsets);
     offsets[i] = offset;
     length = Math.max(length, offset + align(request.length));
     placed.push(i);
-    placed.sort((a, b) => (offsets[a] as number) - (offsets[b] as number));
+    placed.sort((a, b) => offsets[a] - offsets[b]);
   }
   return { offsets, length };
 }
 
 /** First offset at which the request meets no placed buffer of the same time; `placed` is in order of offsets. */
-function lowestFree(request: BufferRequest, requests: readonly BufferRequest[], placed: readonly number[], offsets: readonly number[]): number {
+function lowestFree(
+  request: BufferRequest,
+  requests: readonly BufferRequest[],
+  placed: readonly number[],
+  offsets: readonly number[],
+): number {
   let offset = 0;
   for (const j of placed) {
-    const other = requests[j] as BufferRequest;
+    const other = requests[j];
     if (other.start > request.end || other.end < request.start) continue;
-    const otherOffset = offsets[j] as number;
+    const otherOffset = offsets[j];
     if (otherOffset >= offset + align(request.length)) break;
     offset = Math.max(offset, otherOffset + align(other.length));
   }

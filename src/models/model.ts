@@ -49,5 +49,5 @@ export type ModelPlan = {
   readonly loss: 'bce' | 'mse';
 };
 
-export type { InitializerKind };
 export type { OptimizerName, OptimizerSpec } from '../optimizers/index.js';
+export type { InitializerKind };

@@ -17,6 +17,8 @@ export type RuntimeBuffers = {
   readonly parameters: Float32Array;
   /** [plan.parametersLength], added to by trainChunk; null: forward only. */
   readonly gradients: Float32Array | null;
+  /** Memory for activations, gradients and scratch: the `arena` of another runtime of this thread that was made alike. Default: its own. */
+  readonly arena?: Float32Array;
 };
 
 /**
@@ -29,8 +31,8 @@ export class ModelRuntime {
   readonly chunkRows: number;
   /** [chunkRows] model outputs of the last chunk. */
   readonly logits: Float32Array;
-  /** Bytes of activations, gradients and scratch. */
-  readonly arenaBytes: number;
+  /** Activations, gradients and scratch. What it holds is used up when a chunk ends (all but the logits), so runtimes may share it. */
+  readonly arena: Float32Array;
   private readonly graph: Graph;
   private readonly labels: Float32Array;
   private readonly weights: Float32Array;
@@ -55,7 +57,8 @@ export class ModelRuntime {
     this.plan = planOf(definition, graph);
     const { parametersLength } = this.plan;
     const { parameters, gradients } = buffers;
-    if (parameters.length !== parametersLength) throw shapeMismatch(`model ${this.plan.name}`, 'parameters', parametersLength, parameters.length);
+    if (parameters.length !== parametersLength)
+      throw shapeMismatch(`model ${this.plan.name}`, 'parameters', parametersLength, parameters.length);
     if (gradients !== null && gradients.length !== parametersLength) {
       throw shapeMismatch(`model ${this.plan.name}`, 'gradients', parametersLength, gradients.length);
     }
@@ -66,9 +69,10 @@ export class ModelRuntime {
       gradients: gradients === null ? null : viewsByLayer(graph.layers, this.plan.parameters, gradients),
       chunkRows: this.chunkRows,
       reuse: tuning.reuse ?? true,
+      arena: buffers.arena ?? null,
     });
     this.logits = graph.output;
-    this.arenaBytes = graph.arenaLength * 4;
+    this.arena = graph.arena;
     this.labels = new Float32Array(this.chunkRows);
     this.weights = new Float32Array(this.chunkRows);
   }
@@ -122,8 +126,8 @@ export class ModelRuntime {
   private outputLoss(batch: BatchSlot, firstExample: number, rows: number): number {
     const { labels, weights, graph } = this;
     for (let i = 0; i < rows; i++) {
-      labels[i] = batch.labels[firstExample + i] as number;
-      weights[i] = batch.weights[firstExample + i] as number;
+      labels[i] = batch.labels[firstExample + i];
+      weights[i] = batch.weights[firstExample + i];
     }
     const scale = 1 / this.chunk.globalExamples;
     return lossAndGradient(this.plan.loss, this.kernels, rows, graph.output, labels, weights, scale, graph.dOutput);
@@ -150,7 +154,7 @@ function viewsByLayer(layers: readonly GraphLayer[], plans: readonly ParameterPl
   let next = 0;
   return layers.map(({ layer }) =>
     layer.parameters.map(() => {
-      const { offset, length } = plans[next++] as ParameterPlan;
+      const { offset, length } = plans[next++];
       return vector.subarray(offset, offset + length);
     }),
   );

@@ -1,7 +1,7 @@
 import { MonolithError } from '../base/index.js';
 import type { EmbeddingPiece } from '../layers/index.js';
-import type { ModelInputs, RowInitializer, SlicePlan, TablePlan } from './model.js';
 import type { OptimizerSpec } from '../optimizers/index.js';
+import type { ModelInputs, RowInitializer, SlicePlan, TablePlan } from './model.js';
 
 /** A slice that a model asked for, with the features that carry it. */
 export type SliceDeclaration = {

@@ -126,23 +126,14 @@ export function movingAverageOptimizer(momentum: number): ResolvedOptimizer {
 }
 
 function checkHyper(optimizer: string, name: HyperName, value: number): void {
-  switch (name) {
-    case 'beta1':
-    case 'beta2':
-      return checkRange(optimizer, name, value, (x) => x >= 0 && x < 1, 'in [0, 1)');
-    case 'weightDecay':
-    case 'initialAccumulator':
-    case 'epsilon':
-    case 'beta':
-    case 'l1':
-    case 'l2':
-      return checkRange(optimizer, name, value, (x) => x >= 0, '≥ 0');
-    default:
-      throw new RangeError(`unknown number ${String(name satisfies never)}`);
-  }
+  if (name === 'beta1' || name === 'beta2') checkRange(optimizer, name, value, (x) => x >= 0 && x < 1, 'in [0, 1)');
+  else checkRange(optimizer, name, value, (x) => x >= 0, '≥ 0');
 }
 
 function checkRange(optimizer: string, name: string, value: number, holds: (x: number) => boolean, range: string): void {
   if (typeof value === 'number' && Number.isFinite(value) && holds(value)) return;
-  throw new MonolithError('InvalidConfig', `optimizer ${optimizer}: ${name} must be ${range}, got ${String(value)}`, { optimizer, option: name });
+  throw new MonolithError('InvalidConfig', `optimizer ${optimizer}: ${name} must be ${range}, got ${String(value)}`, {
+    optimizer,
+    option: name,
+  });
 }
