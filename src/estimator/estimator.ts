@@ -89,7 +89,7 @@ export class Estimator {
         trainFiles: train.files,
         evalFiles: evaluation === null ? [] : evaluation.files,
         trainBytes: train.stats().totalBytes,
-        format: train.format,
+        format: train.stats().format,
       };
       const logHook = new RunLogHook(log, info);
       await options.onReady?.(info);
@@ -207,7 +207,7 @@ async function resume(cluster: LocalCluster, checkpoint: CheckpointReader, train
 /** What must be equal for a position in the data to mean the same place. */
 function dataFingerprint(config: RunConfig, train: BatchPipeline): string {
   const { shuffle, split, format, schema, maxBadRecords } = config.data;
-  return JSON.stringify({ files: train.files, shuffle, split, format, schema, maxBadRecords, seed: config.seed });
+  return JSON.stringify({ files: train.identity, shuffle, split, format, schema, maxBadRecords, seed: config.seed });
 }
 
 function manifestFields(config: RunConfig, bound: ModelOnData, train: BatchPipeline, state: TrainerState, metrics: EvaluationMetrics | null): ManifestFields {

@@ -17,7 +17,7 @@ export type ModelOnData = {
 };
 
 /** Pipeline options of one use of the data; `groups` come from the model's plan. */
-export function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan | null): PipelineOptions {
+export function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan | null): Partial<PipelineOptions> {
   const { data } = config;
   const split = data.split.by === 'none' ? 'all' : use === 'train' ? 'train' : 'eval';
   const fromTrain = use === 'train' || (use === 'evaluate' && data.eval.length === 0);
