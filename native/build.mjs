@@ -4,7 +4,7 @@
 // Objects are kept and rebuilt when a source, a header or the flags are newer. A machine without a C++ compiler is no error:
 // one line says so and the TypeScript reference backend runs. `--strict` makes that an error, `--debug` adds sanitizers and symbols.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -104,7 +104,14 @@ for (const source of all.filter((path) => path.endsWith('.cc'))) {
 }
 
 const addon = join(out, 'monolith_local.node');
-if (jobs.length === 0 && existsSync(addon)) process.exit(0);
+const record = join(out, 'build.json');
+const made = `${JSON.stringify({ compiler, isas: Object.keys(isas), debug, objects: objects.map((path) => relative(out, path)) })}\n`;
+/** The addon stands and was linked from just these objects, none of them newer: a failed link or a switch of --debug links again. */
+function isUpToDate() {
+  if (jobs.length > 0 || !existsSync(addon) || !existsSync(record) || readFileSync(record, 'utf8') !== made) return false;
+  return objects.every((path) => statSync(path).mtimeMs <= statSync(addon).mtimeMs);
+}
+if (isUpToDate()) process.exit(0);
 const queue = [...jobs];
 const failures = [];
 await Promise.all(
@@ -128,4 +135,4 @@ if (linked.status !== 0) {
   giveUp(`${compiler} could not link`);
 }
 renameSync(fresh, addon);
-writeFileSync(join(out, 'build.json'), `${JSON.stringify({ compiler, isas: Object.keys(isas), debug })}\n`);
+writeFileSync(record, made);

@@ -131,7 +131,7 @@ class Emitter {
     for (int32_t i = 0; i < count; i++) {
       size_t length;
       const uint8_t* text = program_.string(first + i, &length);
-      if (length == t.length && std::memcmp(text, t.data, length) == 0) return true;
+      if (length == t.length && (length == 0 || std::memcmp(text, t.data, length) == 0)) return true;
     }
     return false;
   }

@@ -84,12 +84,11 @@ export class DurableWriter {
     if (!this.#open) return;
     try {
       await this.sync();
-    } catch (error) {
+      await operate('close', this.path, 0, () => this.#file.close());
+      this.#open = false;
+    } finally {
       await this.#closeQuietly();
-      throw error;
     }
-    this.#open = false;
-    await operate('close', this.path, 0, () => this.#file.close());
   }
 
   /** Closes without flushing and deletes the file. For the way out after an error: never throws. */

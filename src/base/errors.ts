@@ -23,6 +23,8 @@ export type ErrorCode =
   | 'BarrierPoisoned'
   | 'RingPoisoned'
   | 'RingTimeout'
+  | 'RingClosed'
+  | 'WaitTimeout'
   | 'ArenaFull'
   | 'WorkerDied'
   | 'StepTimeout'

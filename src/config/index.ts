@@ -1,1 +1,20 @@
+export { renderConfigurationDocs } from './docs.js';
+export { configToYaml, explain } from './explain.js';
 export * from './feature-schema.js';
+export { type ConfigSources, type ResolvedConfig, resolveConfig } from './merge.js';
+export {
+  environmentPrefix,
+  kebabOfPath,
+  type OptionEntry,
+  optionAtPath,
+  optionOfEnv,
+  optionOfFlag,
+  optionTable,
+  pathOfKebab,
+} from './option-table.js';
+export { isModelFile } from './paths.js';
+export { showValue } from './problems.js';
+export type { PartialRunConfig, RunConfig } from './run-config.js';
+export { parseJson, parseYaml, readStructuredFile } from './sources.js';
+export { editDistance, suggest } from './suggest.js';
+export { argumentsForYargs, type YargsOption, yargsOptions, yargsParserConfiguration } from './yargs-options.js';

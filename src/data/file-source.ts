@@ -21,6 +21,8 @@ export type FileInfo = {
   readonly path: string;
   readonly gzip: boolean /** null for gzip and standard input */;
   readonly size: number | null;
+  /** Bytes as stored, compressed or not; null for standard input. */
+  readonly storedBytes: number | null;
 };
 
 /**
@@ -30,16 +32,18 @@ export type FileInfo = {
 export async function fileInfo(path: string): Promise<FileInfo> {
   if (path === standardInput) {
     const head = await peekStandardInput(2);
-    if (isGzip(head))
+    if (isGzip(head)) {
       throw new MonolithError('DataFormat', 'standard input is gzip: decompress it on the way in (gzip -dc file | …)', { path });
-    return { path, gzip: false, size: null };
+    }
+    return { path, gzip: false, size: null, storedBytes: null };
   }
   const handle = await openFile(path);
   try {
     const head = new Uint8Array(2);
     const { bytesRead } = await handle.read(head, 0, 2, 0);
     const gzip = bytesRead === 2 && isGzip(head);
-    return { path, gzip, size: gzip ? null : (await stat(path)).size };
+    const { size } = await stat(path);
+    return { path, gzip, size: gzip ? null : size, storedBytes: size };
   } finally {
     await handle.close();
   }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type BatchLayout, BatchSlot } from '../tensor/index.js';
 import { type CompiledGroup, compileProgram } from './compile.js';
@@ -26,6 +27,8 @@ export type DataStats = {
   readonly epoch: number;
   /** Bytes of one epoch; null where a file is compressed or standard input. */
   readonly totalBytes: number | null;
+  /** Part of all epochs that has been handed out, 0 … 1; null where it can't be told. */
+  readonly progress: number | null;
   readonly format: ResolvedFormat;
   readonly backend: 'native' | 'reference';
 };
@@ -91,6 +94,21 @@ export class BatchPipeline {
     }
   }
 
+  /** Paths of the files, globs resolved, in the order in which they are read. */
+  get files(): readonly string[] {
+    return this.plan.files.map((file) => file.path);
+  }
+
+  /** What tells these data from others wherever they lie: names and sizes of the files. */
+  get identity(): string {
+    return this.plan.files.map((file) => `${basename(file.path)}:${file.storedBytes ?? '?'}`).join(',');
+  }
+
+  /** Goes back to the first step. */
+  rewind(): Promise<void> {
+    return this.seek(startPosition);
+  }
+
   /** Names of the features, for the model. */
   get inputs(): DataInputs {
     return this.plan.inputs;
@@ -150,12 +168,16 @@ export class BatchPipeline {
     const { counters, current } = this;
     const share = current === null || current.numExamples === 0 ? 0 : this.cursor / current.numExamples;
     const sizes = this.plan.files.map((file) => file.size);
+    const totalBytes = sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0);
+    const bytes = counters.bytes + Math.floor((current?.bytes ?? 0) * share);
+    const whole = totalBytes === null ? 0 : totalBytes * this.plan.options.epochs;
     return {
       examples: this.examples,
       badRecords: counters.badRecords + (current?.badRecords ?? 0),
-      bytes: counters.bytes + Math.floor((current?.bytes ?? 0) * share),
+      bytes,
       epoch: counters.epoch,
-      totalBytes: sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0),
+      totalBytes,
+      progress: whole > 0 ? Math.min(1, bytes / whole) : null,
       format: this.plan.format,
       backend: this.parsers.name,
     };

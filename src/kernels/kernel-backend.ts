@@ -94,20 +94,22 @@ export interface FidTable {
   /** Bytes held: index and segments. */
   memoryBytes(): number;
   /**
-   * For each fid in fids[0, count): its row's values into rows[i·dim …] and its row number into handles[i]. With `create`, missing rows are
+   * For each i in [start, start + count): the row of fids[i] into rows[i·dim …] and its row number into handles[i]. With `create`, missing rows are
    * made (initial values, initial state); without, missing ones give zeros and handle −1. Returns the number of rows created.
    * `timestamp` (seconds) is stored as last use of every row touched when `create`. Fids in one call are distinct.
    * Throws TableFull (nothing created) when maxRows would be exceeded.
    */
-  lookup(fids: BigInt64Array, count: number, create: boolean, timestamp: number, rows: Float32Array, handles: Int32Array): number;
+  lookup(fids: BigInt64Array, start: number, count: number, create: boolean, timestamp: number, rows: Float32Array, handles: Int32Array): number;
   /**
    * One optimizer step on every row named by any source. Gradients of one row are summed over sources in source order, then each slice's
-   * optimizer runs once. `handles[s][0, counts[s])` are distinct within a source; −1 entries are skipped. gradients[s] is [counts[s], dim].
+   * optimizer runs once. Source s is positions starts[s] … starts[s] + counts[s] of handles[s] and
+   * of gradients[s] (· dim); handles are distinct within a source; −1 entries are skipped. The number of sources is handles.length.
    * `learningRates[slice]`; `clipRowNorm` > 0 scales the summed gradient of a row (all slices) down to that L2 norm. Marks rows dirty.
    * Returns the number of distinct rows updated.
    */
   apply(
     handles: readonly Int32Array[],
+    starts: Int32Array,
     counts: Int32Array,
     gradients: readonly Float32Array[],
     learningRates: Float32Array,

@@ -78,6 +78,11 @@ export interface Layer {
   readonly parameters: readonly ParameterSpec[];
   /** true when it needs all examples of the worker's batch in one chunk (batch statistics). */
   readonly wholeBatch: boolean;
+  /**
+   * Which forward buffers `backward` still reads. Missing: all of them. What is not read may share its memory with something else by then.
+   * Scratch is always kept.
+   */
+  readonly backwardReads?: { readonly inputs: boolean; readonly output: boolean };
   scratchLength(rows: number): number;
   bind(buffers: LayerBuffers, kernels: KernelBackend): void;
   forward(chunk: ChunkContext): void;

@@ -1,5 +1,6 @@
 import type { Combiner, InitializerKind } from '../kernels/index.js';
 import type { ParameterSpec } from '../layers/index.js';
+import type { OptimizerSpec } from '../optimizers/index.js';
 
 /** What a model may know of the data: names in schema order. Comes from the feature schema. */
 export type ModelInputs = {
@@ -7,23 +8,6 @@ export type ModelInputs = {
   readonly dense: readonly string[];
   /** Categorical features, in schema order; index = feature number. */
   readonly sparse: readonly { readonly name: string; readonly combiner: Combiner }[];
-};
-
-/** Names of update rules as users write them. */
-export type OptimizerName = 'sgd' | 'adagrad' | 'rowwise-adagrad' | 'adam' | 'ftrl';
-
-/** An update rule with its numbers; a missing number takes the rule's default. learningRate is the base that schedules scale. */
-export type OptimizerSpec = {
-  readonly kind: OptimizerName;
-  readonly learningRate?: number;
-  readonly weightDecay?: number;
-  readonly initialAccumulator?: number;
-  readonly epsilon?: number;
-  readonly beta1?: number;
-  readonly beta2?: number;
-  readonly beta?: number;
-  readonly l1?: number;
-  readonly l2?: number;
 };
 
 export type RowInitializer =
@@ -65,4 +49,5 @@ export type ModelPlan = {
   readonly loss: 'bce' | 'mse';
 };
 
+export type { OptimizerName, OptimizerSpec } from '../optimizers/index.js';
 export type { InitializerKind };

@@ -1,0 +1,75 @@
+#include "table/page_block.h"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace monolith {
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kPage = 4096;
+
+}  // namespace
+
+void advise_huge_pages(void* data, size_t bytes) {
+#if defined(MADV_HUGEPAGE)
+  uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) & ~uintptr_t{kPage - 1};
+  uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) & ~uintptr_t{kPage - 1};
+  if (end > begin && end - begin >= kHugePage) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)data;
+  (void)bytes;
+#endif
+}
+
+bool PageBlock::allocate(size_t bytes) {
+  release();
+  if (bytes == 0) return true;
+  if (bytes >= kHugePage) {
+    size_t mapped = bytes + kHugePage;
+    void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) return false;
+    uintptr_t aligned = (reinterpret_cast<uintptr_t>(base) + kHugePage - 1) & ~uintptr_t{kHugePage - 1};
+    data_ = reinterpret_cast<void*>(aligned);
+    base_ = base;
+    mapped_ = mapped;
+    advise_huge_pages(data_, bytes);
+  } else {
+    size_t rounded = (bytes + 63) & ~size_t{63};
+    void* base = nullptr;
+    if (posix_memalign(&base, 64, rounded) != 0) return false;
+    std::memset(base, 0, rounded);
+    data_ = base;
+    base_ = base;
+    mapped_ = 0;
+  }
+  bytes_ = bytes;
+  return true;
+}
+
+void PageBlock::release() {
+  if (base_ != nullptr) {
+    if (mapped_ != 0) {
+      munmap(base_, mapped_);
+    } else {
+      std::free(base_);
+    }
+  }
+  data_ = nullptr;
+  base_ = nullptr;
+  bytes_ = 0;
+  mapped_ = 0;
+}
+
+void PageBlock::swap(PageBlock& other) {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(base_, other.base_);
+  std::swap(mapped_, other.mapped_);
+}
+
+}  // namespace monolith

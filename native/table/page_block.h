@@ -1,0 +1,33 @@
+// Zero-filled memory of a table's own: from the page level when large, on huge pages where the system grants them.
+#pragma once
+#include <cstddef>
+
+namespace monolith {
+
+class PageBlock {
+ public:
+  PageBlock() = default;
+  PageBlock(const PageBlock&) = delete;
+  PageBlock& operator=(const PageBlock&) = delete;
+  ~PageBlock() { release(); }
+
+  // Zero-filled, 64-byte aligned. False when the system has no memory; the block is empty then.
+  bool allocate(size_t bytes);
+  void release();
+  void swap(PageBlock& other);
+
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+  // What munmap or free wants back; mapped_ is 0 for memory from the heap.
+  void* base_ = nullptr;
+  size_t mapped_ = 0;
+};
+
+// Asks for huge pages on the whole pages inside [data, data + bytes). Best effort.
+void advise_huge_pages(void* data, size_t bytes);
+
+}  // namespace monolith

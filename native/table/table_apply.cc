@@ -1,0 +1,82 @@
+// Updates: one source goes straight to the rows; several are merged by row first, keeping the order of sources.
+#include <cstring>
+
+#include "table/table.h"
+
+namespace monolith {
+namespace {
+
+// Epoch-tagged: an entry of an earlier call counts as empty, so the table is never cleared.
+struct MergeEntry {
+  uint32_t epoch;
+  uint32_t row;
+  uint32_t merged;
+};
+
+}  // namespace
+
+int64_t Table::apply(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients, const float* rates,
+                     float clip) {
+  const RowUpdatePlan plan = update_plan();
+  size_t total = 0;
+  size_t named = 0;
+  size_t only = 0;
+  for (size_t s = 0; s < sources; s++) {
+    if (counts[s] == 0) continue;
+    total += static_cast<size_t>(counts[s]);
+    named++;
+    only = s;
+  }
+  if (named == 0) return 0;
+  if (named == 1) {
+    return static_cast<int64_t>(
+        update_rows_(plan, space(), handles[only], static_cast<size_t>(counts[only]), gradients[only], rates, clip));
+  }
+  return apply_merged(sources, handles, counts, gradients, plan, rates, clip, total);
+}
+
+int64_t Table::apply_merged(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients,
+                            const RowUpdatePlan& plan, const float* rates, float clip, size_t total) {
+  uint32_t log2 = 6;
+  while ((size_t{1} << log2) < 2 * total) log2++;
+  const size_t capacity = size_t{1} << log2;
+  if (merge_hash_.bytes() < capacity * sizeof(MergeEntry)) {
+    if (!merge_hash_.allocate(capacity * sizeof(MergeEntry))) return kNoMemory;
+    merge_epoch_ = 0;
+  }
+  if (merge_parts_.bytes() < total * sizeof(GradientPart) && !merge_parts_.allocate(capacity * sizeof(GradientPart))) return kNoMemory;
+  if (merge_rows_.bytes() < total * sizeof(MergedRow) && !merge_rows_.allocate(capacity * sizeof(MergedRow))) return kNoMemory;
+  if (++merge_epoch_ == 0) {
+    std::memset(merge_hash_.data(), 0, merge_hash_.bytes());
+    merge_epoch_ = 1;
+  }
+  MergeEntry* table = static_cast<MergeEntry*>(merge_hash_.data());
+  GradientPart* parts = static_cast<GradientPart*>(merge_parts_.data());
+  MergedRow* merged = static_cast<MergedRow*>(merge_rows_.data());
+  size_t num_parts = 0;
+  size_t num_rows = 0;
+  for (size_t s = 0; s < sources; s++) {
+    const float* gradient = gradients[s];
+    for (size_t i = 0; i < static_cast<size_t>(counts[s]); i++, gradient += dim_) {
+      if (handles[s][i] < 0) continue;
+      const uint32_t row = static_cast<uint32_t>(handles[s][i]);
+      const int32_t part = static_cast<int32_t>(num_parts++);
+      parts[part] = {gradient, -1};
+      size_t position = static_cast<size_t>(row * 0x9E3779B1u) >> (32 - log2);
+      while (table[position].epoch == merge_epoch_ && table[position].row != row) position = (position + 1) & (capacity - 1);
+      MergeEntry& entry = table[position];
+      if (entry.epoch == merge_epoch_) {
+        MergedRow& known = merged[entry.merged];
+        parts[known.last].next = part;
+        known.last = part;
+      } else {
+        entry = {merge_epoch_, row, static_cast<uint32_t>(num_rows)};
+        merged[num_rows++] = {row, part, part};
+      }
+    }
+  }
+  update_merged_(plan, space(), merged, num_rows, parts, rates, clip);
+  return static_cast<int64_t>(num_rows);
+}
+
+}  // namespace monolith

@@ -1,0 +1,91 @@
+import type { ResolvedConfig } from '../../config/index.js';
+import { Estimator, EventHook, packageVersion, type RunInfo, type TrainHook, type TrainResult } from '../../estimator/index.js';
+import { banner, evaluationLine, eventLine, ProgressReporter, resultText } from '../../telemetry/index.js';
+import { ExitCode } from '../exit-codes.js';
+import type { Output } from '../output.js';
+import { StopSignals } from '../signals.js';
+
+/** `monolith-local train`: banner, progress, evaluations and the result. Returns the exit code. */
+export async function train(resolved: ResolvedConfig, output: Output): Promise<number> {
+  const { config } = resolved;
+  const progress = new ProgressReporter({ quiet: config.quiet, json: config.json, everySeconds: config.logEvery });
+  const say = (line: string): void => {
+    progress.message(line);
+  };
+  const signals = new StopSignals((line) => (config.json ? output.talk(`${line}\n`) : progress.message(line)));
+  const json: { hook: EventHook | null } = { hook: null };
+  const hook: TrainHook = {
+    onStart: () => json.hook?.onStart(),
+    onProgress: (update) => {
+      json.hook?.onProgress(update);
+      progress.update({ ...update, epoch: update.epoch + 1, epochs: config.epochs, fraction: update.fraction });
+    },
+    onEvaluation: (event) => {
+      json.hook?.onEvaluation(event);
+      say(`${evaluationLine(event.step, event.metrics)}${event.best ? ', best so far' : ''}`);
+    },
+    onCheckpoint: (event) => {
+      json.hook?.onCheckpoint(event);
+      say(`checkpoint ${event.path}`);
+    },
+    onEnd: (result) => json.hook?.onEnd(result),
+  };
+  try {
+    const estimator = new Estimator(resolved);
+    const result = await estimator.train({
+      hooks: [hook],
+      signal: signals.signal,
+      onReady: (info) => {
+        if (config.json) json.hook = new EventHook(info, (event) => output.result(eventLine(event)));
+        else if (!config.quiet) output.talk(bannerText(info));
+        else if (info.backend.reason !== null) output.talk(`${reasonLine(info.backend.reason)}\n`);
+        if (config.json && info.backend.reason !== null) output.talk(`${reasonLine(info.backend.reason)}\n`);
+      },
+    });
+    progress.finish();
+    if (!config.json) output.result(endText(result));
+    return signals.exitCode !== null && result.reason === 'stopped' ? signals.exitCode : ExitCode.done;
+  } finally {
+    progress.finish();
+    signals.close();
+  }
+}
+
+function reasonLine(reason: string): string {
+  return `native addon not used (${reason}); running on the reference kernels, which are many times slower. See 'monolith-local doctor'`;
+}
+
+function bannerText(info: RunInfo): string {
+  const { config, bound, backend, resumedStep, newData } = info;
+  const notes = [
+    ...(backend.reason === null ? [] : [reasonLine(backend.reason)]),
+    ...(newData ? ['the data differ from those of the checkpoint: they are read from their beginning'] : []),
+  ];
+  return `${banner({
+    version: packageVersion(),
+    config,
+    tables: bound.plan.tables.map((table) => ({ name: table.name, dim: table.dim, features: table.features.length })),
+    denseParameters: bound.plan.parameters.reduce((sum, parameter) => sum + parameter.length, 0),
+    trainFiles: info.trainFiles,
+    evalFiles: info.evalFiles,
+    trainBytes: info.trainBytes,
+    format: info.format,
+    backend: backend.name,
+    instructionSet: backend.instructionSet,
+    resumedStep,
+    ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
+  })}\n`;
+}
+
+function endText(result: TrainResult): string {
+  return `${resultText({
+    step: result.step,
+    examples: result.examples,
+    seconds: result.seconds,
+    examplesPerSecond: result.examplesPerSecond,
+    trainLoss: result.loss,
+    eval: result.evaluation,
+    checkpoint: result.checkpoint,
+    stoppedBy: result.reason === 'end of data' ? null : result.reason,
+  })}\n`;
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+import yargs, { type Argv } from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { MonolithError } from '../base/index.js';
+import { explain, yargsOptions, yargsParserConfiguration } from '../config/index.js';
+import { Estimator, packageVersion } from '../estimator/index.js';
+import { describeAddon } from '../kernels/index.js';
+import { demo } from './commands/demo.js';
+import { examine, findingsText } from './commands/doctor.js';
+import { inspect } from './commands/inspect.js';
+import { train } from './commands/train.js';
+import { evaluateCommand, predictCommand } from './commands/trained.js';
+import { ExitCode, exitCodeOf } from './exit-codes.js';
+import { type CommandArguments, configOf, configOfTrained } from './flags.js';
+import { type Output, processOutput } from './output.js';
+
+const CONFIG_HELP = 'YAML or JSON file with options; flags and MONOLITH_LOCAL_… variables go before it';
+
+/** Runs one command line and says what the process should end with. */
+async function run(argv: readonly string[], output: Output): Promise<number> {
+  let exitCode: number = ExitCode.done;
+  const runs =
+    (command: (args: CommandArguments) => Promise<number>) =>
+    async (args: CommandArguments): Promise<void> => {
+      exitCode = await command(args);
+    };
+  const withOptions = (parser: Argv): Argv => parser.positional('config', { type: 'string', describe: CONFIG_HELP }).options(yargsOptions());
+  const parser = yargs([...argv])
+    .scriptName('monolith-local')
+    .parserConfiguration(yargsParserConfiguration)
+    .usage('Trains sparse recommendation models on this machine.\n\n$0 <command> [config.yaml] [flags]')
+    .command('train [config]', 'train and evaluate', withOptions, runs((args) => train(configOf(args), output)))
+    .command('eval [config]', 'evaluate the newest checkpoint', withOptions, runs((args) => evaluateCommand(configOfTrained(args), output)))
+    .command(
+      'predict [config]',
+      'one prediction a record, in order',
+      (parser) => withOptions(parser).option('output', { type: 'string', describe: 'File for the predictions; standard output without it' }),
+      runs((args) => predictCommand(configOfTrained(args), typeof args.output === 'string' ? args.output : null, output)),
+    )
+    .command(
+      'inspect <path>',
+      'what a checkpoint holds: tables, parameters, sections',
+      (parser) =>
+        parser
+          .positional('path', { type: 'string', describe: 'A run folder or a checkpoint-<step>.json', demandOption: true })
+          .option('verify', { type: 'boolean', default: false, describe: 'Read and check every byte' })
+          .option('json', { type: 'boolean', default: false, describe: 'One JSON object' }),
+      runs(async (args) => {
+        await inspect({ path: String(args.path), verify: args.verify === true, json: args.json === true, write: output.result });
+        return ExitCode.done;
+      }),
+    )
+    .command(
+      'describe [config]',
+      'layers, shapes and parameter counts of the model on the data',
+      withOptions,
+      runs(async (args) => {
+        output.result(`${await new Estimator(configOf(args)).describe()}\n`);
+        return ExitCode.done;
+      }),
+    )
+    .command(
+      'config [config]',
+      'the options in force; --explain says where each comes from',
+      (parser) => withOptions(parser).option('explain', { type: 'boolean', default: false, describe: 'Value and origin of every option' }),
+      runs(async (args) => {
+        const resolved = configOf(args);
+        output.result(`${args.explain === true ? explain(resolved) : JSON.stringify(resolved.config, null, 2)}\n`);
+        return ExitCode.done;
+      }),
+    )
+    .command(
+      'doctor',
+      'what this machine offers and what is missing',
+      (parser) => parser.option('json', { type: 'boolean', default: false, describe: 'One JSON object' }),
+      runs(async (args) => {
+        const findings = await examine(process.cwd());
+        output.result(args.json === true ? `${JSON.stringify({ event: 'doctor', findings })}\n` : findingsText(findings));
+        return findings.every(({ ok }) => ok) ? ExitCode.done : ExitCode.failed;
+      }),
+    )
+    .command(
+      'demo',
+      'make click data with a known truth, train on them, compare with the best possible',
+      (parser) => parser.option('rows', { type: 'string', default: '200000', describe: 'Examples to make' }),
+      runs((args) => demo(Number(args.rows), output)),
+    )
+    .example('$0 train examples/adult.yaml', 'train on the data that come with the package')
+    .example('$0 train --data train.tsv --eval-data test.tsv --format criteo --model dlrm', 'Criteo files, no config')
+    .example('$0 predict --model-dir model --data new.tsv', 'predictions of a trained model')
+    .demandCommand(1, 'Name a command; --help lists them.')
+    .strictCommands()
+    .recommendCommands()
+    .version(versionText())
+    .help()
+    .wrap(Math.min(120, process.stdout.columns ?? 120))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new MonolithError('InvalidConfig', message);
+    });
+  await parser.parseAsync();
+  return exitCode;
+}
+
+function versionText(): string {
+  const { info, reason } = describeAddon();
+  return `monolith-local ${packageVersion()} (${info === null ? `reference kernels: ${reason}` : `native, ${info.instructionSet}`})`;
+}
+
+const output = processOutput();
+try {
+  process.exitCode = await run(hideBin(process.argv), output);
+} catch (error) {
+  const failure = MonolithError.from(error);
+  output.talk(failure.code === 'Internal' ? `${failure.message}\n` : `${failure.code}  ${failure.message}\n`);
+  process.exitCode = exitCodeOf(failure.code);
+}

@@ -1,0 +1,21 @@
+/** Where a command writes: results to standard output, everything else to standard error. */
+export type Output = {
+  result(text: string): void;
+  talk(text: string): void;
+};
+
+/** The streams of the process. A reader that closes standard output early (head, less) ends the program quietly. */
+export function processOutput(): Output {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  return {
+    result: (text) => {
+      process.stdout.write(text);
+    },
+    talk: (text) => {
+      process.stderr.write(text);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { SerializedError } from '../base/index.js';
+import type { RunSpec, TableRows } from '../training/index.js';
+import type { ClusterBuffers } from './topology.js';
+
+/** What a thread gets at its start. */
+export type ThreadStart = {
+  readonly role: 'worker' | 'ps';
+  readonly index: number;
+  readonly spec: RunSpec;
+  readonly buffers: ClusterBuffers;
+  /** Shards only: rare requests of the coordinator (dump, load). */
+  readonly port?: MessagePort;
+};
+
+/** What a thread tells the coordinator outside the step: it is ready, or it failed. */
+export type ThreadMessage =
+  | { readonly kind: 'ready'; readonly backend: string; readonly instructionSet: string; readonly reason: string | null }
+  | { readonly kind: 'failed'; readonly error: SerializedError; readonly badBatch?: BadBatch };
+
+/** The batch on which a loss was not finite, small enough to look at. */
+export type BadBatch = {
+  readonly step: number;
+  readonly worker: number;
+  readonly numExamples: number;
+  readonly labels: number[];
+  readonly dense: (number | string)[][];
+  readonly ids: string[][];
+};
+
+/** Requests on a shard's port; taken when a control descriptor comes through its ring, so between two requests of workers. */
+export type ShardControl =
+  | { readonly kind: 'size' }
+  | { readonly kind: 'dump'; readonly table: number; readonly bucketBits: number; readonly bucket: number }
+  | { readonly kind: 'load'; readonly table: number; readonly rows: TableRows }
+  | { readonly kind: 'clear' };
+
+export type ShardAnswer =
+  | { readonly kind: 'size'; readonly rows: number[]; readonly memoryBytes: number }
+  | { readonly kind: 'dump'; readonly rows: TableRows }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly error: SerializedError };

@@ -1,0 +1,95 @@
+import type { Worker } from 'node:worker_threads';
+import { MonolithError } from '../base/index.js';
+import type { AbortWord } from '../sharedarraybuffer-ring/index.js';
+import type { BadBatch, ThreadMessage } from './messages.js';
+
+export type ThreadName = { readonly role: 'worker' | 'ps'; readonly index: number };
+
+/** Reason code in the abort word: a thread failed or died. */
+const ABORT_FAILED = 1;
+/** Reason code in the abort word: the run is being closed. */
+export const ABORT_CLOSED = 2;
+
+/**
+ * Watches the threads of a run. The first failure is kept, the abort word is set, and with it every wait of every thread ends within 50 ms.
+ * A thread that ends before it was told to is a failure too, whatever ended it.
+ */
+export class Supervisor {
+  /** What ended the run, null while it is sound. */
+  failure: MonolithError | null = null;
+  badBatch: BadBatch | null = null;
+  private closing = false;
+  private readonly exits: Promise<void>[] = [];
+  private readonly ready: Promise<Extract<ThreadMessage, { kind: 'ready' }>>[] = [];
+
+  constructor(private readonly abort: AbortWord) {}
+
+  watch(thread: Worker, name: ThreadName): void {
+    const label = name.role === 'ps' ? `PS shard ${name.index}` : `worker ${name.index}`;
+    this.ready.push(
+      new Promise((resolve, reject) => {
+        thread.on('message', (message: ThreadMessage) => {
+          if (message.kind === 'ready') resolve(message);
+          else {
+            this.badBatch ??= message.badBatch ?? null;
+            this.fail(MonolithError.fromJSON(message.error));
+            reject(this.failure);
+          }
+        });
+        thread.once('error', (error) => {
+          this.fail(died(label, `threw ${error.message}`, name, error));
+          reject(this.failure);
+        });
+        thread.once('exit', (code) => {
+          if (!this.closing) this.fail(died(label, `ended with exit code ${code}`, name));
+          reject(this.failure);
+        });
+      }),
+    );
+    this.exits.push(new Promise((resolve) => thread.once('exit', () => resolve())));
+  }
+
+  /** Resolves when every thread has said that it is ready; rejects with the first failure. */
+  whenReady(): Promise<Extract<ThreadMessage, { kind: 'ready' }>[]> {
+    return Promise.all(this.ready);
+  }
+
+  /** Throws what ended the run, if it ended. */
+  check(): void {
+    if (this.failure !== null) throw this.failure;
+  }
+
+  /** The error to show for one that a wait threw: the first failure explains an `Aborted`. Gives a thread's own report time to arrive. */
+  async explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof MonolithError) || error.code !== 'Aborted') return error;
+    for (let i = 0; i < EXPLAIN_TRIES && this.failure === null; i++) await new Promise((resolve) => setTimeout(resolve, EXPLAIN_WAIT_MS));
+    return this.failure ?? error;
+  }
+
+  /** From now on threads may end. */
+  expectExit(): void {
+    this.closing = true;
+  }
+
+  whenGone(): Promise<void[]> {
+    return Promise.all(this.exits);
+  }
+
+  private fail(error: MonolithError): void {
+    // A thread that was merely told that the run ends is never the cause.
+    if (this.failure === null && error.code !== 'Aborted') this.failure = error;
+    this.abort.abort(ABORT_FAILED);
+  }
+}
+
+const EXPLAIN_TRIES = 50;
+const EXPLAIN_WAIT_MS = 10;
+
+function died(label: string, how: string, name: ThreadName, cause?: unknown): MonolithError {
+  return new MonolithError(
+    'WorkerDied',
+    `${label} ${how} in the middle of the run; the other threads were stopped. Run the same command again to go on from the last checkpoint`,
+    { role: name.role, index: name.index },
+    { cause },
+  );
+}

@@ -1,0 +1,152 @@
+import type { ExchangeRegion } from '../ps/index.js';
+import { ExchangeRegion as Region, SHARD_REQUEST_WORDS, SHARD_STATS } from '../ps/index.js';
+import { AbortWord, Arena, Barrier, Counter, MpscRing, Ring, spinBudget } from '../sharedarraybuffer-ring/index.js';
+import { BatchSlot } from '../tensor/index.js';
+import { exchangeLayout, LOSS_HISTORY, type RunSpec, WORKER_COMMAND_WORDS, WORKER_STATS } from '../training/index.js';
+
+/** The shared buffers of a run; sent to every thread at its start, by reference. */
+export type ClusterBuffers = {
+  /** Rings, counters, barriers, figures. */
+  readonly control: SharedArrayBuffer;
+  /** [worker] batch slots and logits */
+  readonly slots: readonly SharedArrayBuffer[];
+  /** [worker] exchange regions */
+  readonly exchange: readonly SharedArrayBuffer[];
+  /** Dense parameters and their optimizer state. */
+  readonly dense: SharedArrayBuffer;
+};
+
+/** Requests of all workers that fit a shard's ring: every worker may have all its regions looked up and pushed, and control messages come on top. */
+const REQUESTS_PER_WORKER = 4;
+
+/**
+ * The memory of a run as one thread sees it. Carved in one fixed order from the spec alone, so every thread finds the same things at the same
+ * places. Nothing is allocated after this.
+ *
+ *   part                       written by                       read by
+ *   abort                      whoever fails first              everybody
+ *   commands[w]                coordinator                      worker w
+ *   done[w], synced[w]         worker w                         coordinator
+ *   requests[s]                workers, coordinator             shard s
+ *   lookups[w][s], applies     shard s                          worker w
+ *   shardBarrier               shards (global-norm clipping)    shards
+ *   losses[w], workerStats[w]  worker w                         coordinator
+ *   shardStats[s]              shard s                          coordinator
+ *   blockNorms                 shard that owns the block        shards
+ *   slots[w][k]                coordinator (fills)              worker w, after the command
+ *   logits[w][k]               worker w                         coordinator, after done
+ *   parameters, denseState     shards, their blocks             workers between steps; coordinator at sync points
+ */
+export class ClusterMemory {
+  readonly abort: AbortWord;
+  readonly commands: readonly Ring[];
+  readonly done: readonly Counter[];
+  readonly synced: readonly Counter[];
+  readonly requests: readonly MpscRing[];
+  /** [worker][shard] */
+  readonly lookups: readonly (readonly Counter[])[];
+  readonly applies: readonly (readonly Counter[])[];
+  readonly shardBarrier: Barrier;
+  readonly losses: readonly Float64Array[];
+  readonly workerStats: readonly Float64Array[];
+  readonly shardStats: readonly Float64Array[];
+  readonly blockNorms: Float64Array;
+  readonly slots: readonly (readonly BatchSlot[])[];
+  readonly logits: readonly (readonly Float32Array[])[];
+  readonly regions: readonly (readonly ExchangeRegion[])[];
+  readonly parameters: Float32Array;
+  readonly denseState: Float32Array;
+
+  constructor(
+    readonly spec: RunSpec,
+    readonly buffers: ClusterBuffers,
+    numBlocks: number,
+  ) {
+    const { workers, ps } = spec;
+    const arena = new Arena(buffers.control);
+    const each = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
+    // Workers and shards take turns: a worker that waits for a shard must leave it a core.
+    const spins = spinBudget(workers + ps + 1);
+    this.abort = new AbortWord(buffers.control, arena.allocate(AbortWord.byteLength));
+    const counter = (name: string): Counter => new Counter(buffers.control, arena.allocate(Counter.byteLength), this.abort, name, spins);
+    const commandSlots = commandRingSlots(spec);
+    this.commands = each(
+      workers,
+      (w) =>
+        new Ring(buffers.control, arena.allocate(Ring.byteLength(commandSlots, WORKER_COMMAND_WORDS)), commandSlots, WORKER_COMMAND_WORDS, this.abort, {
+          name: `commands of worker ${w}`,
+          spins,
+        }),
+    );
+    this.done = each(workers, (w) => counter(`batches done by worker ${w}`));
+    this.synced = each(workers, (w) => counter(`sync points of worker ${w}`));
+    const requestSlots = requestRingSlots(spec);
+    this.requests = each(
+      ps,
+      (s) =>
+        new MpscRing(buffers.control, arena.allocate(MpscRing.byteLength(requestSlots, SHARD_REQUEST_WORDS)), requestSlots, SHARD_REQUEST_WORDS, this.abort, {
+          name: `requests of shard ${s}`,
+          spins,
+        }),
+    );
+    this.lookups = each(workers, (w) => each(ps, (s) => counter(`lookups of worker ${w} answered by shard ${s}`)));
+    this.applies = each(workers, (w) => each(ps, (s) => counter(`pushes of worker ${w} applied by shard ${s}`)));
+    this.shardBarrier = new Barrier(buffers.control, arena.allocate(Barrier.byteLength(ps)), ps, this.abort);
+    this.losses = each(workers, () => arena.float64(LOSS_HISTORY));
+    this.workerStats = each(workers, () => arena.float64(WORKER_STATS));
+    this.shardStats = each(ps, () => arena.float64(SHARD_STATS));
+    this.blockNorms = arena.float64(Math.max(1, numBlocks));
+
+    const layout = exchangeLayout(spec);
+    const slotBytes = BatchSlot.byteLength(spec.batch);
+    const logitBytes = align64(spec.batch.maxExamples * 4);
+    this.slots = buffers.slots.map((buffer) => each(spec.slotsPerWorker, (k) => new BatchSlot(spec.batch, buffer, k * (slotBytes + logitBytes))));
+    this.logits = buffers.slots.map((buffer) =>
+      each(spec.slotsPerWorker, (k) => new Float32Array(buffer, k * (slotBytes + logitBytes) + slotBytes, spec.batch.maxExamples)),
+    );
+    const regionBytes = Region.byteLength(layout);
+    this.regions = buffers.exchange.map((buffer) => each(spec.regionsPerWorker, (r) => new Region(layout, buffer, r * regionBytes)));
+    this.parameters = new Float32Array(buffers.dense, 0, spec.plan.parametersLength);
+    this.denseState = new Float32Array(buffers.dense, align64(spec.plan.parametersLength * 4), spec.denseStateLength);
+  }
+
+  /** Fresh zeroed buffers for a run. */
+  static allocate(spec: RunSpec, numBlocks: number): ClusterBuffers {
+    const { workers, ps } = spec;
+    const counters = workers * 2 + workers * ps * 2;
+    const control =
+      AbortWord.byteLength +
+      counters * Counter.byteLength +
+      workers * align64(Ring.byteLength(commandRingSlots(spec), WORKER_COMMAND_WORDS)) +
+      ps * align64(MpscRing.byteLength(requestRingSlots(spec), SHARD_REQUEST_WORDS)) +
+      align64(Barrier.byteLength(ps)) +
+      8 * (workers * (LOSS_HISTORY + WORKER_STATS) + ps * SHARD_STATS + Math.max(8, numBlocks + 8)) +
+      4096;
+    const slotBytes = spec.slotsPerWorker * (BatchSlot.byteLength(spec.batch) + align64(spec.batch.maxExamples * 4));
+    const exchangeBytes = spec.regionsPerWorker * Region.byteLength(exchangeLayout(spec));
+    return {
+      control: new SharedArrayBuffer(control),
+      slots: Array.from({ length: workers }, () => new SharedArrayBuffer(slotBytes)),
+      exchange: Array.from({ length: workers }, () => new SharedArrayBuffer(exchangeBytes)),
+      dense: new SharedArrayBuffer(align64(spec.plan.parametersLength * 4) + align64(spec.denseStateLength * 4) + 64),
+    };
+  }
+}
+
+function commandRingSlots(spec: RunSpec): number {
+  return powerOfTwo(spec.slotsPerWorker + 4);
+}
+
+function requestRingSlots(spec: RunSpec): number {
+  return powerOfTwo(spec.workers * spec.regionsPerWorker * REQUESTS_PER_WORKER + 8);
+}
+
+function powerOfTwo(atLeast: number): number {
+  let value = 8;
+  while (value < atLeast) value *= 2;
+  return value;
+}
+
+function align64(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
+}

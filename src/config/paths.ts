@@ -1,0 +1,26 @@
+import { isAbsolute, join } from 'node:path';
+import type { PathRule } from './option.js';
+
+/** Whether the value of `model` names a file and not a model of the zoo. */
+export function isModelFile(model: string): boolean {
+  return /[\\/]/.test(model) || /\.[cm]?[jt]s$/.test(model);
+}
+
+/**
+ * A path as it stands in a file, made relative to the process's folder instead of the file's. A flag's path has folder '.'.
+ * Standard input (-) and plain model names are left as they are.
+ */
+function resolvePath(value: string, rule: PathRule, folder: string): string {
+  if (rule === 'data' && value === '-') return value;
+  if (rule === 'module' && !isModelFile(value)) return value;
+  const path = isAbsolute(value) || folder === '.' ? value : join(folder, value);
+  // A module needs the dot, without which it would look like the name of a package.
+  return rule === 'module' && !isAbsolute(path) && !path.startsWith('.') ? `./${path}` : path;
+}
+
+/** {@link resolvePath} for a text or a list of texts; anything else is returned as it is. */
+export function resolvePaths(value: unknown, rule: PathRule, folder: string): unknown {
+  if (typeof value === 'string') return resolvePath(value, rule, folder);
+  if (Array.isArray(value)) return value.map((item) => (typeof item === 'string' ? resolvePath(item, rule, folder) : item));
+  return value;
+}

@@ -1,0 +1,155 @@
+import { MonolithError, seedFromNames } from '../base/index.js';
+import type { FidTable, KernelBackend, TableOptions } from '../kernels/index.js';
+import { type NamedSlice, rowLayout, type SliceInfo } from './row-layout.js';
+
+/** What a table is made from: plain data, equal in every thread. */
+export type EmbeddingTableSpec = {
+  /** Unique in a run; new rows are a function of the run's seed, this name and the fid. */
+  readonly name: string;
+  readonly slices: readonly NamedSlice[];
+  /** Base learning rate of each slice. */
+  readonly sliceRates: readonly number[];
+  /** Rows that this shard may hold; 0: as many as memory and 31-bit row numbers allow. */
+  readonly maxRows: number;
+};
+
+/** Row numbers are int32. */
+const MOST_ROWS = 0x7fffffff;
+/** Bytes of one memory segment: large enough for huge pages to cover nearly all of it, small enough for small tables. */
+const SEGMENT_BYTES = 32 << 20;
+
+/** Rows per segment: a power of two, about {@link SEGMENT_BYTES}, no more than the table may hold. */
+function rowsPerSegment(recordLength: number, maxRows: number): number {
+  const fitting = Math.max(1, Math.floor(SEGMENT_BYTES / (recordLength * Float32Array.BYTES_PER_ELEMENT)));
+  const wanted = 2 ** Math.floor(Math.log2(fitting));
+  return Math.min(wanted, 2 ** Math.ceil(Math.log2(maxRows)));
+}
+
+/**
+ * What one shard owns of one embedding table: rows with their optimizer state, in the thread that made it. A {@link FidTable} with a name,
+ * slices and learning rates; the work is the backend's.
+ *
+ * Throws InvalidConfig for a spec that no table can have.
+ */
+export class EmbeddingTable implements FidTable {
+  readonly name: string;
+  readonly slices: readonly SliceInfo[];
+  readonly dim: number;
+  readonly stateLength: number;
+  /** Rows that may exist here. */
+  readonly maxRows: number;
+  readonly #rows: FidTable;
+  readonly #baseRates: readonly number[];
+  readonly #rates: Float32Array;
+
+  /**
+   * @param backend makes the table; it belongs to the calling thread.
+   * @param seed    the run's seed; mixed with the table's name.
+   */
+  constructor(backend: Pick<KernelBackend, 'createTable'>, spec: EmbeddingTableSpec, seed: number) {
+    const { name, slices, sliceRates, maxRows } = spec;
+    this.name = name;
+    this.slices = rowLayout(name, slices);
+    if (!Number.isInteger(maxRows) || maxRows < 0 || maxRows > MOST_ROWS) {
+      throw new MonolithError('InvalidConfig', `table "${name}": maxRows must be a whole number in 0..${MOST_ROWS}, got ${maxRows}`, {
+        table: name,
+        maxRows,
+      });
+    }
+    if (sliceRates.length !== slices.length || !sliceRates.every((rate) => Number.isFinite(rate) && rate >= 0)) {
+      throw new MonolithError(
+        'InvalidConfig',
+        `table "${name}": expected ${slices.length} learning rates ≥ 0, one a slice, got [${sliceRates.join(', ')}]`,
+        { table: name, sliceRates: [...sliceRates] },
+      );
+    }
+    this.maxRows = maxRows === 0 ? MOST_ROWS : maxRows;
+    this.#baseRates = sliceRates;
+    this.#rates = new Float32Array(sliceRates.length);
+    const recordLength = this.slices.reduce((sum, slice) => sum + slice.dim + slice.stateLength, 0);
+    const { low, high } = seedFromNames(seed, 'table', name);
+    const options: TableOptions = {
+      slices,
+      seedLow: low,
+      seedHigh: high,
+      maxRows: this.maxRows,
+      segmentRows: rowsPerSegment(recordLength, this.maxRows),
+    };
+    this.#rows = backend.createTable(options);
+    this.dim = this.#rows.dim;
+    this.stateLength = this.#rows.stateLength;
+  }
+
+  size(): number {
+    return this.#rows.size();
+  }
+
+  memoryBytes(): number {
+    return this.#rows.memoryBytes();
+  }
+
+  /** See {@link FidTable.lookup}. TableFull also names the table. */
+  lookup(
+    fids: BigInt64Array,
+    start: number,
+    count: number,
+    create: boolean,
+    timestamp: number,
+    rows: Float32Array,
+    handles: Int32Array,
+  ): number {
+    try {
+      return this.#rows.lookup(fids, start, count, create, timestamp, rows, handles);
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  /** See {@link FidTable.apply}. */
+  apply(
+    handles: readonly Int32Array[],
+    starts: Int32Array,
+    counts: Int32Array,
+    gradients: readonly Float32Array[],
+    learningRates: Float32Array,
+    clipRowNorm: number,
+  ): number {
+    return this.#rows.apply(handles, starts, counts, gradients, learningRates, clipRowNorm);
+  }
+
+  /** Learning rates of the slices at `scale` times their base, for {@link apply}. The same array every time. */
+  scaledRates(scale: number): Float32Array {
+    for (let k = 0; k < this.#rates.length; k++) this.#rates[k] = this.#baseRates[k] * scale;
+    return this.#rates;
+  }
+
+  countBucket(bucketBits: number, bucket: number): number {
+    return this.#rows.countBucket(bucketBits, bucket);
+  }
+
+  dump(bucketBits: number, bucket: number, fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array): number {
+    return this.#rows.dump(bucketBits, bucket, fids, timestamps, records);
+  }
+
+  load(fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): void {
+    try {
+      this.#rows.load(fids, timestamps, records, count);
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  clear(): void {
+    this.#rows.clear();
+  }
+
+  #named(error: unknown): unknown {
+    if (!(error instanceof MonolithError) || error.code !== 'TableFull') return error;
+    return new MonolithError(
+      'TableFull',
+      `table "${this.name}": ${error.message}`,
+      { ...error.details, table: this.name },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,257 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MonolithError } from '../base/index.js';
+import { type CheckpointReader, type ManifestFields, removeAllCheckpoints } from '../checkpoint/index.js';
+import type { LocalCluster } from '../cluster/index.js';
+import { configToYaml, type PartialRunConfig, type ResolvedConfig, resolveConfig, type RunConfig } from '../config/index.js';
+import type { BatchPipeline, DataPosition } from '../data/index.js';
+import { describe } from '../models/index.js';
+import { RunLog } from '../telemetry/index.js';
+import { type EvaluationMetrics, evaluate, scoreAll, saveSnapshot, type TrainerState, type TrainHook, TrainLoop, type TrainResult } from '../training/index.js';
+import { RunLogHook } from './run-log-hook.js';
+import { bindModel, hasEvaluationData, type ModelOnData, openNewest, openPipeline, restoreCluster, startCluster } from './session.js';
+
+/** What a run is about to do; for banners and start events. */
+export type RunInfo = {
+  readonly config: RunConfig;
+  readonly bound: ModelOnData;
+  readonly backend: { readonly name: string; readonly instructionSet: string; readonly reason: string | null };
+  readonly resumedStep: number | null;
+  /** Set when the data are not those of the checkpoint: training starts at the beginning of the new ones. */
+  readonly newData: boolean;
+  readonly startupMs: number;
+  /** Files after globs are resolved, their bytes (null when not known) and the format found. */
+  readonly trainFiles: readonly string[];
+  readonly evalFiles: readonly string[];
+  readonly trainBytes: number | null;
+  readonly format: string;
+};
+
+export type TrainOptions = {
+  readonly hooks?: readonly TrainHook[];
+  /** Ends training after the step in hand; a checkpoint is written. */
+  readonly signal?: AbortSignal;
+  /** Told once everything is ready, before the first step. */
+  readonly onReady?: (info: RunInfo) => void | Promise<void>;
+};
+
+/**
+ * Trains, evaluates and predicts as a configuration says: the public object. It keeps no threads between calls; what was learnt lies in
+ * the run folder `modelDir`, from where every call goes on.
+ *
+ * ```ts
+ * const estimator = new Estimator({ model: 'deepfm', modelDir: 'run', data: { train: ['train.tsv'], eval: ['test.tsv'], format: 'criteo' } });
+ * const { evaluation } = await estimator.train();
+ * ```
+ */
+export class Estimator {
+  readonly config: RunConfig;
+
+  /**
+   * @param config options in the shape of a config file (missing ones take their defaults), or what resolveConfig returned.
+   * @throws InvalidConfig naming the option.
+   */
+  constructor(config: PartialRunConfig | ResolvedConfig) {
+    this.config = 'origins' in config ? (config as ResolvedConfig).config : resolveConfig({ values: config as PartialRunConfig }).config;
+  }
+
+  /**
+   * Trains until the data end, a limit is reached, early stopping or `signal`. Goes on from the newest checkpoint of the run folder unless the
+   * config says `fresh`. Ends with an evaluation, where there are data for one, and a checkpoint.
+   *
+   * @throws InvalidConfig, DataNotFound, DataFormat, TooManyBadRecords, NonFiniteLoss, WorkerDied, DiskFull, CheckpointCorrupt, …
+   */
+  async train(options: TrainOptions = {}): Promise<TrainResult> {
+    const { config } = this;
+    requireData(config, 'train');
+    const started = performance.now();
+    const bound = await bindModel(config, 'train');
+    const checkpoint = config.fresh ? null : await openNewest(config.modelDir);
+    const open: { close(): Promise<void> }[] = [];
+    try {
+      const train = await openPipeline(config, 'train', bound);
+      open.push(train);
+      const evaluation = hasEvaluationData(config) ? await openPipeline(config, 'evaluate', bound) : null;
+      if (evaluation !== null) open.push(evaluation);
+      const cluster = await startCluster(config, bound, train);
+      open.push(cluster);
+      const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
+      if (config.fresh) await removeAllCheckpoints(config.modelDir);
+      const log = await RunLog.open({ folder: config.modelDir, configYaml: configToYaml(config), resumedStep: saved?.state.step ?? null });
+      open.push(log);
+      const info = {
+        config,
+        bound,
+        backend: cluster.backend,
+        resumedStep: saved?.state.step ?? null,
+        newData: saved?.newData ?? false,
+        startupMs: performance.now() - started,
+        trainFiles: train.files,
+        evalFiles: evaluation === null ? [] : evaluation.files,
+        trainBytes: train.stats().totalBytes,
+        format: train.stats().format,
+      };
+      const logHook = new RunLogHook(log, info);
+      await options.onReady?.(info);
+      const loop = new TrainLoop({
+        engine: cluster,
+        train,
+        evaluation,
+        settings: {
+          maxSteps: config.maxSteps,
+          checkpointEvery: config.checkpointEvery,
+          evalEvery: config.evalEvery,
+          earlyStop: config.earlyStop,
+        },
+        state: saved?.state ?? null,
+        save: (state, metrics, bestStep) =>
+          saveSnapshot(cluster, {
+            modelDir: config.modelDir,
+            step: state.step,
+            keep: config.keepCheckpoints,
+            keepStep: bestStep,
+            fields: manifestFields(config, bound, train, state, metrics),
+          }),
+        hooks: [logHook, ...(options.hooks ?? [])],
+        stop: options.signal ?? null,
+        now: () => performance.now(),
+      });
+      try {
+        return await loop.run();
+      } catch (error) {
+        throw await withBadBatch(error, cluster, config.modelDir);
+      }
+    } finally {
+      await closeAll(open);
+    }
+  }
+
+  /**
+   * Evaluates the newest checkpoint of the run folder on the evaluation data.
+   * @throws CheckpointNotFound when nothing was trained yet.
+   */
+  async evaluate(): Promise<{ readonly step: number; readonly metrics: EvaluationMetrics }> {
+    const { config } = this;
+    if (!hasEvaluationData(config)) throw noData('evaluate', 'data.eval (--eval-data)');
+    return this.withTrained('evaluate', async (cluster, pipeline, step) => ({ step, metrics: await evaluate(cluster, pipeline) }));
+  }
+
+  /**
+   * Predictions of the newest checkpoint for `config.data.eval`, in the order of the records: exactly one call of `receive` value a record.
+   * A record that can't be read gives NaN.
+   *
+   * @param receive gets probabilities (models with a logistic loss) or values; the view is valid only during the call.
+   * @returns number of records.
+   */
+  async predict(receive: (predictions: Float32Array) => void | Promise<void>): Promise<number> {
+    const { config } = this;
+    if (config.data.eval.length === 0) throw noData('predict', 'data.eval (--eval-data), or --data');
+    return this.withTrained('predict', async (cluster, pipeline) => {
+      const logistic = cluster.spec.plan.loss === 'bce';
+      const predictions = new Float32Array(config.batchSize);
+      let count = 0;
+      await scoreAll(cluster, pipeline, (logits, labels, weights, n) => {
+        for (let i = 0; i < n; i++) {
+          const bad = weights[i] === 0 && Number.isNaN(labels[i]);
+          predictions[i] = bad ? Number.NaN : logistic ? 1 / (1 + Math.exp(-logits[i])) : logits[i];
+        }
+        count += n;
+        return receive(predictions.subarray(0, n));
+      });
+      return count;
+    });
+  }
+
+  /** Layers, shapes and parameter counts of the model on these data, as text. */
+  async describe(): Promise<string> {
+    const { definition, inputs } = await bindModel(this.config, 'train');
+    return describe(definition, inputs, this.config.modelOptions);
+  }
+
+  private async withTrained<T>(use: 'evaluate' | 'predict', run: (cluster: LocalCluster, pipeline: BatchPipeline, step: number) => Promise<T>): Promise<T> {
+    const { config } = this;
+    const checkpoint = await openNewest(config.modelDir);
+    if (checkpoint === null) {
+      throw new MonolithError('CheckpointNotFound', `${config.modelDir} has no checkpoint; train first, or name another folder with --model-dir`, {
+        modelDir: config.modelDir,
+      });
+    }
+    const bound = await bindModel(config, use);
+    const open: { close(): Promise<void> }[] = [];
+    try {
+      const pipeline = await openPipeline(config, use, bound);
+      open.push(pipeline);
+      const cluster = await startCluster(config, bound, pipeline);
+      open.push(cluster);
+      await restoreCluster(cluster, checkpoint);
+      return await run(cluster, pipeline, checkpoint.step);
+    } finally {
+      await closeAll(open);
+    }
+  }
+}
+
+/** State of a resumed run. */
+type Resumed = { readonly state: TrainerState; readonly newData: boolean };
+
+/** Loads a checkpoint and puts the data pipeline where it stood, when the data are the same. */
+async function resume(cluster: LocalCluster, checkpoint: CheckpointReader, train: BatchPipeline, config: RunConfig): Promise<Resumed> {
+  await restoreCluster(cluster, checkpoint);
+  const { trainer, data } = checkpoint.manifest.fields as unknown as { trainer: TrainerState; data: { fingerprint: string; position: DataPosition } };
+  const newData = data.fingerprint !== dataFingerprint(config, train);
+  if (newData) return { state: { ...trainer, finished: false }, newData };
+  await train.seek(data.position);
+  return { state: trainer, newData };
+}
+
+/** What must be equal for a position in the data to mean the same place. */
+function dataFingerprint(config: RunConfig, train: BatchPipeline): string {
+  const { shuffle, split, format, schema, maxBadRecords } = config.data;
+  return JSON.stringify({ files: train.identity, shuffle, split, format, schema, maxBadRecords, seed: config.seed });
+}
+
+function manifestFields(config: RunConfig, bound: ModelOnData, train: BatchPipeline, state: TrainerState, metrics: EvaluationMetrics | null): ManifestFields {
+  const { modelDir, json, quiet, fresh, logEvery, data, ...kept } = config;
+  const { train: trainFiles, eval: evalFiles, ...keptData } = data;
+  const fields = {
+    model: { name: bound.plan.name, tables: bound.plan.tables, parameters: bound.plan.parameters, parametersLength: bound.plan.parametersLength },
+    trainer: state,
+    data: { fingerprint: dataFingerprint(config, train), position: train.position },
+    metrics,
+    config: { ...kept, data: keptData },
+  };
+  // Through JSON: undefined members go, and what the manifest says is what a reader gets.
+  return JSON.parse(JSON.stringify(fields)) as ManifestFields;
+}
+
+async function withBadBatch(error: unknown, cluster: LocalCluster, modelDir: string): Promise<unknown> {
+  if (!(error instanceof MonolithError) || error.code !== 'NonFiniteLoss' || cluster.badBatch === null) return error;
+  const path = join(modelDir, `bad-batch-${cluster.badBatch.step}.json`);
+  try {
+    await writeFile(path, `${JSON.stringify(cluster.badBatch)}\n`);
+  } catch {
+    return error;
+  }
+  return new MonolithError('NonFiniteLoss', `${error.message}. Batch saved to ${path}`, { ...error.details, batch: path });
+}
+
+function requireData(config: RunConfig, command: string): void {
+  if (config.data.train.length === 0) throw noData(command, 'data.train (--data)');
+}
+
+function noData(command: string, option: string): MonolithError {
+  return new MonolithError('InvalidConfig', `${command}: no data given; set ${option}`, { option });
+}
+
+/** Closes in reverse order; the first error is thrown after all were closed. */
+async function closeAll(open: readonly { close(): Promise<void> }[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const resource of [...open].reverse()) {
+    try {
+      await resource.close();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}

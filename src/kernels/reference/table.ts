@@ -1,0 +1,233 @@
+import { MonolithError, mix64, shapeMismatch, type Uint64Halves } from '../../base/index.js';
+import type { FidTable, TableOptions } from '../kernel-backend.js';
+import { initialState, sumSquaresInLanes, updateSlice } from './optimizers.js';
+import { initializeRow } from './row-initializer.js';
+import { checkBucket, checkTableOptions, type RecordLayout, recordLayout, tableFull } from './table-options.js';
+
+const fround = Math.fround;
+
+function need(where: string, what: string, view: { readonly length: number }, expected: number): void {
+  if (view.length < expected) throw shapeMismatch(where, what, expected, view.length);
+}
+
+function unsignedHalves(fid: bigint): Uint64Halves {
+  return { low: Number(BigInt.asUintN(32, fid)), high: Number(BigInt.asUintN(32, fid >> 32n)) };
+}
+
+/** The plain twin of the native table: a Map from fid to row number over one growing array of records. */
+export class ReferenceTable implements FidTable {
+  readonly dim: number;
+  readonly stateLength: number;
+  readonly #options: TableOptions;
+  readonly #layout: RecordLayout;
+  readonly #record: number;
+  readonly #rowOf = new Map<bigint, number>();
+  readonly #fids: bigint[] = [];
+  readonly #timestamps: number[] = [];
+  readonly #dirty = new Set<number>();
+  #records: Float32Array;
+
+  constructor(options: TableOptions) {
+    checkTableOptions(options);
+    this.#options = options;
+    this.#layout = recordLayout(options.slices);
+    this.dim = this.#layout.dim;
+    this.stateLength = this.#layout.stateLength;
+    this.#record = this.dim + this.stateLength;
+    this.#records = new Float32Array(this.#record * Math.min(options.maxRows, 64));
+  }
+
+  size(): number {
+    return this.#fids.length;
+  }
+
+  memoryBytes(): number {
+    // Map entry, boxed fid and timestamp: an estimate.
+    return this.#records.byteLength + this.#fids.length * 64;
+  }
+
+  lookup(
+    fids: BigInt64Array,
+    start: number,
+    count: number,
+    create: boolean,
+    timestamp: number,
+    rows: Float32Array,
+    handles: Int32Array,
+  ): number {
+    need('lookup', 'fids', fids, start + count);
+    need('lookup', 'rows', rows, (start + count) * this.dim);
+    need('lookup', 'handles', handles, start + count);
+    const before = this.size();
+    if (create) this.#checkRoom('lookup', fids, start, count);
+    for (let i = start; i < start + count; i++) {
+      let row = this.#rowOf.get(fids[i]);
+      if (row === undefined && create) row = this.#createRow(fids[i]);
+      handles[i] = row ?? -1;
+      if (row === undefined) {
+        rows.fill(0, i * this.dim, (i + 1) * this.dim);
+        continue;
+      }
+      if (create) this.#timestamps[row] = timestamp;
+      const record = row * this.#record;
+      rows.set(this.#records.subarray(record, record + this.dim), i * this.dim);
+    }
+    return this.size() - before;
+  }
+
+  apply(
+    handles: readonly Int32Array[],
+    starts: Int32Array,
+    counts: Int32Array,
+    gradients: readonly Float32Array[],
+    learningRates: Float32Array,
+    clipRowNorm: number,
+  ): number {
+    if (gradients.length !== handles.length) throw shapeMismatch('apply', 'gradients', handles.length, gradients.length);
+    need('apply', 'starts', starts, handles.length);
+    need('apply', 'counts', counts, handles.length);
+    need('apply', 'learningRates', learningRates, this.#options.slices.length);
+    if (!(clipRowNorm >= 0)) throw new MonolithError('InvalidArgument', `apply: clipRowNorm is ${clipRowNorm}, expected a number >= 0`);
+    for (let s = 0; s < handles.length; s++) {
+      const end = starts[s] + counts[s];
+      if (starts[s] < 0 || counts[s] < 0) throw shapeMismatch('apply', `starts[${s}] or counts[${s}]`, 0, Math.min(starts[s], counts[s]));
+      need('apply', `handles[${s}]`, handles[s], end);
+      need('apply', `gradients[${s}]`, gradients[s], end * this.dim);
+      for (let i = starts[s]; i < end; i++) {
+        if (handles[s][i] < -1 || handles[s][i] >= this.size())
+          throw shapeMismatch('apply', `handles[${s}][${i}]`, this.size(), handles[s][i]);
+      }
+    }
+    const sums = new Map<number, Float32Array>();
+    for (let s = 0; s < handles.length; s++) {
+      for (let i = starts[s]; i < starts[s] + counts[s]; i++) {
+        const row = handles[s][i];
+        if (row < 0) continue;
+        const gradient = gradients[s].subarray(i * this.dim, (i + 1) * this.dim);
+        const sum = sums.get(row);
+        if (sum === undefined) sums.set(row, gradient.slice());
+        else for (let d = 0; d < this.dim; d++) sum[d] += gradient[d];
+      }
+    }
+    for (const [row, gradient] of sums) this.#updateRow(row, gradient, learningRates, fround(clipRowNorm));
+    return sums.size;
+  }
+
+  countBucket(bucketBits: number, bucket: number): number {
+    return this.#rowsOf('countBucket', bucketBits, bucket).length;
+  }
+
+  dump(bucketBits: number, bucket: number, fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array): number {
+    const rows = this.#rowsOf('dump', bucketBits, bucket);
+    need('dump', 'fids', fids, rows.length);
+    need('dump', 'timestamps', timestamps, rows.length);
+    need('dump', 'records', records, rows.length * this.#record);
+    const unsigned = (row: number): bigint => BigInt.asUintN(64, this.#fids[row]);
+    rows.sort((a, b) => (unsigned(a) < unsigned(b) ? -1 : 1));
+    rows.forEach((row, i) => {
+      fids[i] = this.#fids[row];
+      timestamps[i] = this.#timestamps[row];
+      records.set(this.#records.subarray(row * this.#record, (row + 1) * this.#record), i * this.#record);
+    });
+    return rows.length;
+  }
+
+  load(fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): void {
+    need('load', 'fids', fids, count);
+    need('load', 'timestamps', timestamps, count);
+    need('load', 'records', records, count * this.#record);
+    this.#checkRoom('load', fids, 0, count);
+    for (let i = 0; i < count; i++) {
+      const row = this.#rowOf.get(fids[i]) ?? this.#addRow(fids[i]);
+      this.#timestamps[row] = timestamps[i];
+      this.#records.set(records.subarray(i * this.#record, (i + 1) * this.#record), row * this.#record);
+    }
+  }
+
+  clear(): void {
+    this.#rowOf.clear();
+    this.#fids.length = 0;
+    this.#timestamps.length = 0;
+    this.#dirty.clear();
+  }
+
+  /** Rows created or updated since {@link clearDirty}. */
+  countDirty(): number {
+    return this.#dirty.size;
+  }
+
+  clearDirty(): void {
+    this.#dirty.clear();
+  }
+
+  #checkRoom(where: string, fids: BigInt64Array, start: number, count: number): void {
+    if (this.size() + count <= this.#options.maxRows) return;
+    let missing = 0;
+    for (let i = start; i < start + count; i++) missing += this.#rowOf.has(fids[i]) ? 0 : 1;
+    if (this.size() + missing > this.#options.maxRows) throw tableFull(where, this.size(), missing, this.#options.maxRows);
+  }
+
+  #addRow(fid: bigint): number {
+    const row = this.#fids.length;
+    if ((row + 1) * this.#record > this.#records.length) {
+      const grown = new Float32Array(Math.min(this.#options.maxRows, row * 2) * this.#record);
+      grown.set(this.#records);
+      this.#records = grown;
+    }
+    this.#rowOf.set(fid, row);
+    this.#fids.push(fid);
+    this.#timestamps.push(0);
+    return row;
+  }
+
+  #createRow(fid: bigint): number {
+    const row = this.#addRow(fid);
+    const { slices, seedLow, seedHigh } = this.#options;
+    const { low, high } = unsignedHalves(fid);
+    const start = row * this.#record;
+    initializeRow(slices, seedLow, seedHigh, low, high, this.#records, start);
+    slices.forEach(({ dim, optimizer }, k) => {
+      initialState(optimizer.kind, dim, optimizer.hyper, this.#records, start + this.#layout.stateOffsets[k]);
+    });
+    this.#dirty.add(row);
+    return row;
+  }
+
+  #updateRow(row: number, gradient: Float32Array, learningRates: Float32Array, clip: number): void {
+    if (clip > 0) {
+      const norm = Math.sqrt(sumSquaresInLanes(gradient, 0, this.dim));
+      if (norm > clip) {
+        const factor = fround(clip / norm);
+        for (let d = 0; d < this.dim; d++) gradient[d] *= factor;
+      }
+    }
+    const start = row * this.#record;
+    const { offsets, stateOffsets } = this.#layout;
+    this.#options.slices.forEach(({ dim, optimizer }, k) => {
+      updateSlice(
+        optimizer.kind,
+        dim,
+        this.#records,
+        start + offsets[k],
+        gradient,
+        offsets[k],
+        this.#records,
+        start + stateOffsets[k],
+        learningRates[k],
+        optimizer.hyper,
+      );
+    });
+    this.#dirty.add(row);
+  }
+
+  #rowsOf(where: string, bucketBits: number, bucket: number): number[] {
+    checkBucket(where, bucketBits, bucket);
+    const rows: number[] = [];
+    for (const [fid, row] of this.#rowOf) {
+      const hash = unsignedHalves(fid);
+      mix64(hash.low, hash.high, hash);
+      if (bucketBits === 0 || hash.high >>> (32 - bucketBits) === bucket) rows.push(row);
+    }
+    return rows;
+  }
+}

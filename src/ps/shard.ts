@@ -1,0 +1,128 @@
+import type { FidTable } from '../kernels/index.js';
+import type { DenseShard } from './dense-shard.js';
+import type { ExchangeRegion } from './exchange.js';
+
+/** Counters of one shard, in shared memory: written by the shard, read by the coordinator (values may be one request old). */
+export const ShardStat = { lookups: 0, idsLookedUp: 1, rowsCreated: 2, applies: 3, rowsUpdated: 4, lookupMs: 5, applyMs: 6, rows: 7, memoryBytes: 8 } as const;
+export const SHARD_STATS = 16;
+
+/** What a shard needs; made by the thread that owns it. */
+export type PsShardParts = {
+  readonly shard: number;
+  /** One a table, in the order of the model's tables. */
+  readonly tables: readonly FidTable[];
+  /** Base learning rate of each slice of each table. */
+  readonly sliceRates: readonly (readonly number[])[];
+  readonly clipRowNorm: number;
+  readonly dense: DenseShard;
+  /** regions[worker][region] */
+  readonly regions: readonly (readonly ExchangeRegion[])[];
+  /** Schedule factor of a step: 1 at the base rate. */
+  readonly rateScale: (step: number) => number;
+  readonly stats: Float64Array;
+  readonly now: () => number;
+};
+
+/**
+ * One parameter-server shard: its rows of every table and its blocks of the dense parameters. One thread owns it; no other code touches its
+ * tables. It knows regions and steps, not how requests arrive.
+ */
+export class PsShard {
+  private readonly rates: readonly Float32Array[];
+  private readonly starts: Int32Array;
+  private readonly counts: Int32Array;
+  private readonly sources: Int32Array;
+  /** [region][table] arrays over workers, made once so that a step allocates nothing. */
+  private readonly handlesOf: readonly (readonly (readonly Int32Array[])[])[];
+  private readonly gradientsOf: readonly (readonly (readonly Float32Array[])[])[];
+  /** [worker][region][table], the same for one worker alone. */
+  private readonly oneHandles: readonly (readonly (readonly (readonly Int32Array[])[])[])[];
+  private readonly oneGradients: readonly (readonly (readonly (readonly Float32Array[])[])[])[];
+  private readonly regionsPerWorker: number;
+
+  constructor(private readonly parts: PsShardParts) {
+    const { regions, tables, sliceRates } = parts;
+    this.regionsPerWorker = regions[0].length;
+    this.rates = sliceRates.map((rates) => new Float32Array(rates.length));
+    this.starts = new Int32Array(regions.length);
+    this.counts = new Int32Array(regions.length);
+    this.sources = new Int32Array(regions.length);
+    const each = <T>(pick: (worker: number, region: number, table: number) => T): T[][][] =>
+      regions[0].map((_, region) => tables.map((_, table) => regions.map((_, worker) => pick(worker, region, table))));
+    this.handlesOf = each((w, r, t) => regions[w][r].tables[t].handles);
+    this.gradientsOf = each((w, r, t) => regions[w][r].tables[t].dRows);
+    this.oneHandles = regions.map((own) => own.map((region) => region.tables.map((table) => [table.handles])));
+    this.oneGradients = regions.map((own) => own.map((region) => region.tables.map((table) => [table.dRows])));
+  }
+
+  /**
+   * Fills this shard's positions of a region with rows and row numbers.
+   * @param create make missing rows (training); otherwise missing ids give zeros.
+   * @param step   stored as last use of the rows.
+   * Throws TableFull before anything is created.
+   */
+  lookup(worker: number, region: number, create: boolean, step: number): void {
+    const { shard, tables, regions, stats, now } = this.parts;
+    const from = now();
+    const exchange = regions[worker][region];
+    for (let t = 0; t < tables.length; t++) {
+      const { unique, shardOffsets, rows, handles } = exchange.tables[t];
+      const start = shardOffsets[shard];
+      const count = shardOffsets[shard + 1] - start;
+      if (count === 0) continue;
+      stats[ShardStat.rowsCreated] += tables[t].lookup(unique, start, count, create, step, rows, handles);
+      stats[ShardStat.idsLookedUp] += count;
+    }
+    stats[ShardStat.lookups]++;
+    stats[ShardStat.lookupMs] += now() - from;
+  }
+
+  /** Synchronous step: gradients of all workers' `region`, summed in worker order, applied once. */
+  applyStep(region: number, step: number): void {
+    const workers = this.parts.regions.length;
+    for (let w = 0; w < workers; w++) this.sources[w] = w * this.regionsPerWorker + region;
+    this.apply(step, workers, region, -1);
+  }
+
+  /** Asynchronous step: the gradients of one worker alone. */
+  applyOne(worker: number, region: number, step: number): void {
+    this.sources[0] = worker * this.regionsPerWorker + region;
+    this.apply(step, 1, region, worker);
+  }
+
+  private apply(step: number, numSources: number, region: number, onlyWorker: number): void {
+    const { shard, tables, regions, sliceRates, clipRowNorm, dense, rateScale, stats, now } = this.parts;
+    const from = now();
+    const scale = rateScale(step);
+    dense.apply(this.sources, numSources, scale);
+    for (let t = 0; t < tables.length; t++) {
+      for (let i = 0; i < this.rates[t].length; i++) this.rates[t][i] = sliceRates[t][i] * scale;
+      let total = 0;
+      for (let s = 0; s < numSources; s++) {
+        const { shardOffsets } = regions[onlyWorker < 0 ? s : onlyWorker][region].tables[t];
+        this.starts[s] = shardOffsets[shard];
+        this.counts[s] = shardOffsets[shard + 1] - shardOffsets[shard];
+        total += this.counts[s];
+      }
+      if (total === 0) continue;
+      const handles = onlyWorker < 0 ? this.handlesOf[region][t] : this.oneHandles[onlyWorker][region][t];
+      const gradients = onlyWorker < 0 ? this.gradientsOf[region][t] : this.oneGradients[onlyWorker][region][t];
+      stats[ShardStat.rowsUpdated] += tables[t].apply(handles, this.starts, this.counts, gradients, this.rates[t], clipRowNorm);
+    }
+    stats[ShardStat.applies]++;
+    stats[ShardStat.applyMs] += now() - from;
+  }
+
+  /** Brings rows and memoryBytes of the counters up to date; cheap, but not for every step. */
+  refreshSizes(): void {
+    const { tables, stats } = this.parts;
+    let rows = 0;
+    let memoryBytes = 0;
+    for (const table of tables) {
+      rows += table.size();
+      memoryBytes += table.memoryBytes();
+    }
+    stats[ShardStat.rows] = rows;
+    stats[ShardStat.memoryBytes] = memoryBytes;
+  }
+}

@@ -1,0 +1,52 @@
+import type { BatchSlot } from '../tensor/index.js';
+import type { RunSpec } from './run-spec.js';
+
+/** Rows of one table and bucket of one shard, in ascending order of unsigned fid. */
+export type TableRows = {
+  readonly count: number;
+  readonly fids: BigInt64Array;
+  readonly timestamps: Uint32Array;
+  /** [count, dim + stateLength] */
+  readonly records: Float32Array;
+};
+
+/** Time of the workers by stage, in milliseconds summed over workers, since the start of the run. */
+export type StageTimes = { readonly waitBatch: number; readonly lookup: number; readonly compute: number; readonly push: number };
+
+/**
+ * What the training loop drives: workers and shards, wherever they run. Batches go out in rounds: one slot a worker, filled by the caller,
+ * then submitted. Rounds are carried out in order.
+ */
+export interface TrainingEngine {
+  readonly spec: RunSpec;
+  /** Flat dense parameters and their optimizer state; read or write them only when synced. */
+  readonly parameters: Float32Array;
+  readonly denseState: Float32Array;
+  /** Rounds submitted so far. */
+  readonly rounds: number;
+  /** Rounds that may be in flight at once. */
+  readonly maxInFlight: number;
+  /** The slots of the next round, one a worker; waits until they are free. Throws what ended the run if it ended. */
+  acquire(): Promise<readonly BatchSlot[]>;
+  /** Sends the acquired slots out as training step `step`. */
+  submitTrain(step: number): Promise<void>;
+  /** Sends the acquired slots out for their logits only. */
+  submitEvaluate(): Promise<void>;
+  /** Rounds that all workers have done. */
+  completedRounds(): number;
+  awaitRound(round: number): Promise<void>;
+  /** Slots and logits of a completed round that is not yet overwritten. */
+  result(round: number, worker: number): { readonly batch: BatchSlot; readonly logits: Float32Array };
+  /** Σ weight·loss of a completed step, in worker order. */
+  lossOf(step: number): number;
+  /** Waits until every submitted round is done and every gradient applied. */
+  sync(): Promise<void>;
+  /** [table] rows over all shards, and bytes held. Only when synced. */
+  sizes(): Promise<{ readonly rows: number[]; readonly memoryBytes: number }>;
+  /** One bucket of one table from every shard. Only when synced. */
+  dump(table: number, bucketBits: number, bucket: number): Promise<readonly TableRows[]>;
+  /** Gives rows to the shards that own them. Only when synced. */
+  load(table: number, rows: TableRows): Promise<void>;
+  stageTimes(): StageTimes;
+  close(): Promise<void>;
+}

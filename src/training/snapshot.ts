@@ -1,0 +1,132 @@
+import { type CheckpointReader, CheckpointWriter, type ManifestFields, prune } from '../checkpoint/index.js';
+import { MonolithError } from '../base/index.js';
+import { optimizerStateLength } from '../kernels/index.js';
+import type { TableRows, TrainingEngine } from './engine.js';
+import type { TableSpec } from './run-spec.js';
+import { bucketBitsOf, decodeRows, encodeHeader, encodeRows, mergeRows, type RowShape } from './table-section.js';
+
+const PARAMETERS = 'dense.parameters';
+const STATE = 'dense.state';
+
+/** Widths of a table's records. */
+export function rowShape(table: TableSpec): RowShape {
+  let dim = 0;
+  let stateLength = 0;
+  for (const slice of table.slices) {
+    dim += slice.dim;
+    stateLength += optimizerStateLength(slice.optimizer.kind, slice.dim);
+  }
+  return { dim, stateLength };
+}
+
+/** What the manifest says of a table. */
+export type SavedTable = RowShape & { readonly name: string; readonly rows: number; readonly sections: readonly string[] };
+
+export type SnapshotOptions = {
+  readonly modelDir: string;
+  readonly step: number;
+  /** Checkpoints to keep, ≥ 1, and one more to keep besides. */
+  readonly keep: number;
+  readonly keepStep: number | null;
+  /** For the manifest: plain JSON without times or paths of the machine. */
+  readonly fields: ManifestFields;
+};
+
+/**
+ * Writes parameters, optimizer state and every row as one checkpoint and prunes old ones. The engine must be synced. The bytes depend on
+ * the trained state alone: not on the number of shards, nor on the order in which rows came to be.
+ *
+ * @returns path of the manifest.
+ * @throws DiskFull, WriteFailed: then the previous checkpoint is still the newest and nothing of this one is left.
+ */
+export async function saveSnapshot(engine: TrainingEngine, options: SnapshotOptions): Promise<string> {
+  const writer = await CheckpointWriter.begin(options.modelDir, options.step);
+  try {
+    await writer.writeSection(PARAMETERS, bytesOf(engine.parameters));
+    await writer.writeSection(STATE, bytesOf(engine.denseState));
+    const { rows } = await engine.sizes();
+    const tables: SavedTable[] = [];
+    for (const [t, table] of engine.spec.tables.entries()) tables.push(await saveTable(engine, writer, t, table, rows[t]));
+    const path = await writer.commit({ ...options.fields, tables });
+    await prune(options.modelDir, options.keep, options.keepStep);
+    return path;
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+async function saveTable(engine: TrainingEngine, writer: CheckpointWriter, index: number, table: TableSpec, rows: number): Promise<SavedTable> {
+  const shape = rowShape(table);
+  const width = shape.dim + shape.stateLength;
+  const bits = bucketBitsOf(rows);
+  const sections: string[] = [];
+  for (let bucket = 0; bucket < 2 ** bits; bucket++) {
+    const merged = mergeRows(await engine.dump(index, bits, bucket), width);
+    const name = `table.${sectionPart(table.name)}.${String(bucket).padStart(5, '0')}-of-${String(2 ** bits).padStart(5, '0')}`;
+    const section = await writer.section(name);
+    await section.append(encodeHeader(merged.count, shape));
+    for (const bytes of encodeRows(merged, width)) await section.append(bytes);
+    await section.close();
+    sections.push(name);
+  }
+  return { name: table.name, ...shape, rows, sections };
+}
+
+/**
+ * Loads a checkpoint into an engine that has just been started: on any number of shards and workers.
+ * @throws CheckpointCorrupt, CheckpointIncompatible naming what differs.
+ */
+export async function loadSnapshot(engine: TrainingEngine, reader: CheckpointReader): Promise<void> {
+  await readInto(reader, PARAMETERS, engine.parameters);
+  await readInto(reader, STATE, engine.denseState);
+  const saved = savedTables(reader);
+  for (const [t, table] of engine.spec.tables.entries()) {
+    const entry = saved.find(({ name }) => name === table.name);
+    if (entry === undefined) {
+      throw new MonolithError(
+        'CheckpointIncompatible',
+        `checkpoint-${reader.step} has no table "${table.name}" (it has ${saved.map(({ name }) => name).join(', ')}); train with the model it was made with, or start anew with --fresh`,
+        { table: table.name },
+      );
+    }
+    const shape = rowShape(table);
+    for (const name of entry.sections) {
+      const section = reader.section(name);
+      const bytes = await section.readAll(new Uint8Array(new SharedArrayBuffer(section.bytes)));
+      const rows = decodeRows(bytes, shape, name);
+      if (rows.count > 0) await engine.load(t, rows);
+    }
+  }
+}
+
+/** The tables that a checkpoint's manifest lists. */
+export function savedTables(reader: CheckpointReader): readonly SavedTable[] {
+  return (reader.manifest.fields.tables ?? []) as unknown as readonly SavedTable[];
+}
+
+/** Reads the rows of one section, for inspection. */
+export async function readTableSection(reader: CheckpointReader, table: SavedTable, section: string): Promise<TableRows> {
+  return decodeRows(await reader.section(section).readAll(), table, section);
+}
+
+async function readInto(reader: CheckpointReader, name: string, target: Float32Array): Promise<void> {
+  const section = reader.section(name);
+  if (section.bytes !== target.byteLength) {
+    throw new MonolithError(
+      'CheckpointIncompatible',
+      `checkpoint-${reader.step} section ${name} has ${section.bytes} bytes, the model needs ${target.byteLength}: another model, options or optimizer; train with those of the checkpoint, or start anew with --fresh`,
+      { section: name, expected: target.byteLength, actual: section.bytes },
+    );
+  }
+  const bytes = await section.readAll();
+  new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(bytes);
+}
+
+function sectionPart(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9_-]/g, '_');
+}
+
+function bytesOf(array: Float32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}

@@ -1,0 +1,269 @@
+import type { BatchPipeline } from '../data/index.js';
+import { learningRateAt } from '../optimizers/index.js';
+import { EarlyStopping, type EarlyStopSettings, type EarlyStopState } from './early-stopping.js';
+import type { TrainingEngine } from './engine.js';
+import { type EvaluationMetrics, evaluate } from './evaluate.js';
+import { callHooks, type StopReason, type TrainHook, type TrainResult } from './hooks.js';
+
+/** What a run keeps beside parameters and rows; stands in the checkpoint. */
+export type TrainerState = {
+  readonly step: number;
+  readonly examples: number;
+  readonly earlyStop: EarlyStopState;
+  /** Set when early stopping ended the training: a restart of the same command does not go on. */
+  readonly finished: boolean;
+};
+
+export type TrainLoopSettings = {
+  /** 0: no limit. Counts from the first start. */
+  readonly maxSteps: number;
+  /** Steps between checkpoints; 0: only at the end. */
+  readonly checkpointEvery: number;
+  /** Steps between evaluations; 0: at the end of each epoch. */
+  readonly evalEvery: number;
+  readonly earlyStop: EarlyStopSettings;
+};
+
+export type TrainLoopParts = {
+  readonly engine: TrainingEngine;
+  readonly train: BatchPipeline;
+  readonly evaluation: BatchPipeline | null;
+  readonly settings: TrainLoopSettings;
+  readonly state: TrainerState | null;
+  /** Writes a checkpoint and returns its path. Called when the engine is synced and the pipeline stands at the next step. */
+  readonly save: (state: TrainerState, metrics: EvaluationMetrics | null, bestStep: number | null) => Promise<string>;
+  readonly hooks: readonly TrainHook[];
+  /** Ends training after the step in hand; a checkpoint is written. */
+  readonly stop: AbortSignal | null;
+  readonly now: () => number;
+};
+
+/** Milliseconds between two progress reports at the least. */
+const PROGRESS_INTERVAL_MS = 250;
+
+/** The loop around the step: feeds batches, reports, evaluates, saves, knows when to stop. */
+export class TrainLoop {
+  private step: number;
+  private examples: number;
+  private runExamples = 0;
+  private readonly earlyStopping: EarlyStopping;
+  private evaluation: EvaluationMetrics | null = null;
+  private evaluatedStep = -1;
+  private savedStep: number;
+  private checkpoint: string | null = null;
+  /** Step of the first round of training after the last pause, to match rounds and steps. */
+  private readonly pending: { round: number; step: number; examples: number }[] = [];
+  private lossSum = 0;
+  private lossExamples = 0;
+  private lastLoss = Number.NaN;
+  private readonly recent = new RecentLoss();
+  private activeMs = 0;
+  private activeSince = 0;
+  private reportedAt = 0;
+  private reportedExamples = 0;
+  /** Done part at the start of this process: a resumed run does not begin at 0. */
+  private startFraction = 0;
+
+  constructor(private readonly parts: TrainLoopParts) {
+    const { state, settings } = parts;
+    this.step = state?.step ?? 0;
+    this.examples = state?.examples ?? 0;
+    this.savedStep = state === null ? -1 : state.step;
+    this.earlyStopping = new EarlyStopping(settings.earlyStop, state?.earlyStop ?? null);
+  }
+
+  /** Trains until the data end, a limit is reached or `stop` fires; evaluates and saves at the end. */
+  async run(): Promise<TrainResult> {
+    const { hooks, stop, settings, train, now, state } = this.parts;
+    await callHooks(hooks, (hook) => hook.onStart?.(this.step));
+    this.activeSince = now();
+    this.reportedAt = now();
+    this.startFraction = this.fraction(train.stats().progress) ?? 0;
+    let reason: StopReason | null = state?.finished === true ? 'early stopping' : null;
+    while (reason === null) {
+      if (stop?.aborted === true) reason = 'stopped';
+      else if (settings.maxSteps > 0 && this.step >= settings.maxSteps) reason = 'max steps';
+      else if (!(await this.submitNext())) reason = 'end of data';
+      else reason = await this.betweenSteps(train.position.epoch);
+    }
+    await this.pause();
+    if (reason !== 'stopped' && this.parts.evaluation !== null && this.evaluatedStep !== this.step) await this.evaluateNow(false);
+    if (this.savedStep !== this.step || this.checkpoint === null) await this.saveNow(reason === 'early stopping');
+    const result = await this.result(reason);
+    await callHooks(hooks, (hook) => hook.onEnd?.(result));
+    return result;
+  }
+
+  private async submitNext(): Promise<boolean> {
+    const { engine, train } = this.parts;
+    const slots = await engine.acquire();
+    this.collect();
+    const examples = await train.nextStep(slots);
+    if (examples === 0) return false;
+    this.pending.push({ round: engine.rounds, step: this.step, examples });
+    await engine.submitTrain(this.step);
+    this.step++;
+    this.examples += examples;
+    this.runExamples += examples;
+    return true;
+  }
+
+  private lastEpoch = -1;
+
+  /** Reports, evaluates and saves where it is time to. */
+  private async betweenSteps(epoch: number): Promise<StopReason | null> {
+    const { settings, now, evaluation } = this.parts;
+    if (now() - this.reportedAt >= PROGRESS_INTERVAL_MS) await this.report(epoch);
+    const epochEnded = this.lastEpoch >= 0 && epoch !== this.lastEpoch;
+    this.lastEpoch = epoch;
+    const evaluateNow = evaluation !== null && (settings.evalEvery > 0 ? this.step % settings.evalEvery === 0 : epochEnded);
+    const saveNow = settings.checkpointEvery > 0 && this.step % settings.checkpointEvery === 0;
+    if (!evaluateNow && !saveNow) return null;
+    await this.pause();
+    let reason: StopReason | null = null;
+    if (evaluateNow && (await this.evaluateNow(true))) reason = 'early stopping';
+    if (saveNow && reason === null) await this.saveNow(false);
+    this.activeSince = now();
+    this.reportedAt = now();
+    this.reportedExamples = this.runExamples;
+    return reason;
+  }
+
+  /** Takes the losses of finished steps, in order. */
+  private collect(): void {
+    const { engine } = this.parts;
+    const completed = engine.completedRounds();
+    while (this.pending.length > 0 && this.pending[0].round < completed) {
+      const { step, examples } = this.pending[0];
+      this.pending.shift();
+      const loss = engine.lossOf(step);
+      this.recent.add(loss, examples);
+      this.lossSum += loss;
+      this.lossExamples += examples;
+    }
+  }
+
+  private async pause(): Promise<void> {
+    await this.parts.engine.sync();
+    this.collect();
+    this.activeMs += this.parts.now() - this.activeSince;
+    this.activeSince = this.parts.now();
+  }
+
+  private takeLoss(): number {
+    if (this.lossExamples > 0) this.lastLoss = this.lossSum / this.lossExamples;
+    this.lossSum = 0;
+    this.lossExamples = 0;
+    return this.lastLoss;
+  }
+
+  private async report(epoch: number): Promise<void> {
+    const { hooks, now, train, engine } = this.parts;
+    this.collect();
+    const at = now();
+    const rate = ((this.runExamples - this.reportedExamples) / Math.max(1, at - this.reportedAt)) * 1000;
+    const stats = train.stats();
+    const progress = {
+      step: this.step,
+      epoch,
+      examples: this.examples,
+      examplesPerSecond: rate,
+      loss: this.takeLoss(),
+      learningRateFactor: learningRateAt(engine.spec.schedule, 1, this.step),
+      fraction: this.fraction(stats.progress),
+      etaSeconds: this.eta(),
+      badRecords: stats.badRecords,
+    };
+    this.reportedAt = at;
+    this.reportedExamples = this.runExamples;
+    await callHooks(hooks, (hook) => hook.onProgress?.(progress));
+  }
+
+  /** Done part of the run by data read or steps made, whichever ends it first; null where neither tells. */
+  private fraction(dataFraction: number | null): number | null {
+    const { maxSteps } = this.parts.settings;
+    const bySteps = maxSteps > 0 ? this.step / maxSteps : null;
+    if (dataFraction === null || bySteps === null) return dataFraction ?? bySteps;
+    return Math.max(dataFraction, bySteps);
+  }
+
+  /** Seconds to the end at the pace of this run. */
+  private eta(): number | null {
+    const fraction = this.fraction(this.parts.train.stats().progress);
+    if (fraction === null || fraction <= this.startFraction) return null;
+    const spentMs = this.activeMs + this.parts.now() - this.activeSince;
+    return ((spentMs / 1000) * (1 - fraction)) / (fraction - this.startFraction);
+  }
+
+  /** Evaluates; true when training should end early. */
+  private async evaluateNow(mayStop: boolean): Promise<boolean> {
+    const { engine, evaluation, hooks, train } = this.parts;
+    if (evaluation === null) return false;
+    await evaluation.rewind();
+    this.evaluation = await evaluate(engine, evaluation);
+    this.evaluatedStep = this.step;
+    const { best, stop } = this.earlyStopping.update(this.step, this.evaluation);
+    const event = { step: this.step, epoch: train.position.epoch, metrics: this.evaluation, best };
+    await callHooks(hooks, (hook) => hook.onEvaluation?.(event));
+    return stop && mayStop;
+  }
+
+  private async saveNow(finished: boolean): Promise<void> {
+    const { save, hooks } = this.parts;
+    const earlyStop = this.earlyStopping.state();
+    const state = { step: this.step, examples: this.examples, earlyStop, finished };
+    const metrics = this.evaluatedStep === this.step ? this.evaluation : null;
+    const path = await save(state, metrics, earlyStop.bestStep);
+    this.checkpoint = path;
+    this.savedStep = this.step;
+    await callHooks(hooks, (hook) => hook.onCheckpoint?.({ step: this.step, path }));
+  }
+
+  private async result(reason: StopReason): Promise<TrainResult> {
+    const { engine, train } = this.parts;
+    const seconds = this.activeMs / 1000;
+    const times = engine.stageTimes();
+    const { rows } = await engine.sizes();
+    return {
+      step: this.step,
+      examples: this.examples,
+      runExamples: this.runExamples,
+      seconds,
+      examplesPerSecond: seconds > 0 ? this.runExamples / seconds : 0,
+      loss: this.recent.mean(),
+      evaluation: this.evaluation,
+      checkpoint: this.checkpoint,
+      reason,
+      stages: { wait_batch: times.waitBatch / 1000, lookup: times.lookup / 1000, compute: times.compute / 1000, push: times.push / 1000 },
+      rows: rows.reduce((a, b) => a + b, 0),
+      badRecords: train.stats().badRecords,
+    };
+  }
+}
+
+/** Steps over which the final training loss is averaged. */
+const RECENT_STEPS = 100;
+
+/** Mean loss per example of the last steps. */
+class RecentLoss {
+  private readonly losses = new Float64Array(RECENT_STEPS);
+  private readonly examples = new Float64Array(RECENT_STEPS);
+  private next = 0;
+
+  add(loss: number, examples: number): void {
+    this.losses[this.next % RECENT_STEPS] = loss;
+    this.examples[this.next % RECENT_STEPS] = examples;
+    this.next++;
+  }
+
+  /** NaN when there was no step. */
+  mean(): number {
+    let loss = 0;
+    let examples = 0;
+    for (let i = 0; i < RECENT_STEPS; i++) {
+      loss += this.losses[i];
+      examples += this.examples[i];
+    }
+    return loss / examples;
+  }
+}

@@ -1,0 +1,12 @@
+import { candidates } from './backends.js';
+import { dedupeSuite } from './suite-dedupe.js';
+import { optimizerSuite } from './suite-optimizers.js';
+import { poolSuite } from './suite-pool.js';
+import { tableSuite } from './suite-table.js';
+
+for (const candidate of candidates()) {
+  tableSuite(candidate);
+  optimizerSuite(candidate);
+  dedupeSuite(candidate);
+  poolSuite(candidate);
+}
