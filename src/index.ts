@@ -3,7 +3,14 @@
  */
 export { type ErrorCode, MonolithError } from './base/index.js';
 export { LocalCluster } from './cluster/index.js';
-export { type ConfigSources, type FeatureSchema, type PartialRunConfig, type ResolvedConfig, resolveConfig, type RunConfig } from './config/index.js';
+export {
+  type ConfigSources,
+  type FeatureSchema,
+  type PartialRunConfig,
+  type ResolvedConfig,
+  type RunConfig,
+  resolveConfig,
+} from './config/index.js';
 export { Estimator, type RunInfo, type TrainOptions } from './estimator/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';

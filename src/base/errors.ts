@@ -27,9 +27,7 @@ export type ErrorCode =
   | 'WaitTimeout'
   | 'ArenaFull'
   | 'WorkerDied'
-  | 'StepTimeout'
   | 'TableFull'
-  | 'DimensionMismatch'
   | 'Aborted'
   | 'Internal';
 

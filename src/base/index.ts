@@ -26,7 +26,6 @@ export {
   failpointCounts,
 } from './failpoint.js';
 export { bucketOf, fidV1ToV2, fidV2ToV1, MAX_SLOT, makeFid, mix64BigInt, signatureOf, slotOf, writeHashedFid } from './fid.js';
-export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.js';
 export { mix64, type RandomState, SeededRandom, seedFromNames } from './random.js';
 export { bigIntToHalves, halvesToBigInt, multiplyHigh32, type Uint64Halves } from './uint64.js';
 export {

@@ -23,7 +23,6 @@ export function exitCodeOf(code: ErrorCode): number {
     case 'WriteFailed':
       return ExitCode.checkpoint;
     case 'WorkerDied':
-    case 'StepTimeout':
     case 'WaitTimeout':
     case 'BarrierTimeout':
     case 'BarrierPoisoned':

@@ -24,17 +24,29 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     async (args: CommandArguments): Promise<void> => {
       exitCode = await command(args);
     };
-  const withOptions = (parser: Argv): Argv => parser.positional('config', { type: 'string', describe: CONFIG_HELP }).options(yargsOptions());
+  const withOptions = (parser: Argv): Argv =>
+    parser.positional('config', { type: 'string', describe: CONFIG_HELP }).options(yargsOptions());
   const parser = yargs([...argv])
     .scriptName('monolith-local')
     .parserConfiguration(yargsParserConfiguration)
     .usage('Trains sparse recommendation models on this machine.\n\n$0 <command> [config.yaml] [flags]')
-    .command('train [config]', 'train and evaluate', withOptions, runs((args) => train(configOf(args), output)))
-    .command('eval [config]', 'evaluate the newest checkpoint', withOptions, runs((args) => evaluateCommand(configOfTrained(args), output)))
+    .command(
+      'train [config]',
+      'train and evaluate',
+      withOptions,
+      runs((args) => train(configOf(args), output)),
+    )
+    .command(
+      'eval [config]',
+      'evaluate the newest checkpoint',
+      withOptions,
+      runs((args) => evaluateCommand(configOfTrained(args), output)),
+    )
     .command(
       'predict [config]',
       'one prediction a record, in order',
-      (parser) => withOptions(parser).option('output', { type: 'string', describe: 'File for the predictions; standard output without it' }),
+      (parser) =>
+        withOptions(parser).option('output', { type: 'string', describe: 'File for the predictions; standard output without it' }),
       runs((args) => predictCommand(configOfTrained(args), typeof args.output === 'string' ? args.output : null, output)),
     )
     .command(

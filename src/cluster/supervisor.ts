@@ -71,8 +71,8 @@ export class Supervisor {
     this.closing = true;
   }
 
-  whenGone(): Promise<void[]> {
-    return Promise.all(this.exits);
+  async whenGone(): Promise<void> {
+    await Promise.all(this.exits);
   }
 
   private fail(error: MonolithError): void {

@@ -73,10 +73,17 @@ export class ClusterMemory {
     this.commands = each(
       workers,
       (w) =>
-        new Ring(buffers.control, arena.allocate(Ring.byteLength(commandSlots, WORKER_COMMAND_WORDS)), commandSlots, WORKER_COMMAND_WORDS, this.abort, {
-          name: `commands of worker ${w}`,
-          spins,
-        }),
+        new Ring(
+          buffers.control,
+          arena.allocate(Ring.byteLength(commandSlots, WORKER_COMMAND_WORDS)),
+          commandSlots,
+          WORKER_COMMAND_WORDS,
+          this.abort,
+          {
+            name: `commands of worker ${w}`,
+            spins,
+          },
+        ),
     );
     this.done = each(workers, (w) => counter(`batches done by worker ${w}`));
     this.synced = each(workers, (w) => counter(`sync points of worker ${w}`));
@@ -84,10 +91,17 @@ export class ClusterMemory {
     this.requests = each(
       ps,
       (s) =>
-        new MpscRing(buffers.control, arena.allocate(MpscRing.byteLength(requestSlots, SHARD_REQUEST_WORDS)), requestSlots, SHARD_REQUEST_WORDS, this.abort, {
-          name: `requests of shard ${s}`,
-          spins,
-        }),
+        new MpscRing(
+          buffers.control,
+          arena.allocate(MpscRing.byteLength(requestSlots, SHARD_REQUEST_WORDS)),
+          requestSlots,
+          SHARD_REQUEST_WORDS,
+          this.abort,
+          {
+            name: `requests of shard ${s}`,
+            spins,
+          },
+        ),
     );
     this.lookups = each(workers, (w) => each(ps, (s) => counter(`lookups of worker ${w} answered by shard ${s}`)));
     this.applies = each(workers, (w) => each(ps, (s) => counter(`pushes of worker ${w} applied by shard ${s}`)));
@@ -100,7 +114,9 @@ export class ClusterMemory {
     const layout = exchangeLayout(spec);
     const slotBytes = BatchSlot.byteLength(spec.batch);
     const logitBytes = align64(spec.batch.maxExamples * 4);
-    this.slots = buffers.slots.map((buffer) => each(spec.slotsPerWorker, (k) => new BatchSlot(spec.batch, buffer, k * (slotBytes + logitBytes))));
+    this.slots = buffers.slots.map((buffer) =>
+      each(spec.slotsPerWorker, (k) => new BatchSlot(spec.batch, buffer, k * (slotBytes + logitBytes))),
+    );
     this.logits = buffers.slots.map((buffer) =>
       each(spec.slotsPerWorker, (k) => new Float32Array(buffer, k * (slotBytes + logitBytes) + slotBytes, spec.batch.maxExamples)),
     );

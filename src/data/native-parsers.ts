@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { loadAddon } from '../kernels/index.js';
 import type { Program } from './program.js';
 
 /**
@@ -56,20 +55,12 @@ type ParserAddon = {
   gatherExamples?: GatherExamples;
 };
 
-/** Where the build puts the addon: native/out beside dist/ and src/. */
-const addonPath = fileURLToPath(new URL('../../../native/out/monolith_local.node', import.meta.url));
-
 /** The native parsers, or null where the addon is not built or hidden (MONOLITH_LOCAL_NO_ADDON=1). */
 export function loadNativeParsers(): Parsers | null {
-  if (process.env.MONOLITH_LOCAL_NO_ADDON === '1') return null;
-  let addon: ParserAddon;
-  try {
-    addon = createRequire(import.meta.url)(addonPath) as ParserAddon;
-  } catch {
-    return null;
-  }
+  const addon = loadAddon().addon as ParserAddon | null;
+  if (addon === null) return null;
   const { parseRecords, gatherExamples } = addon;
-  if (addon.info().error !== undefined || parseRecords === undefined || gatherExamples === undefined) return null;
+  if (parseRecords === undefined || gatherExamples === undefined) return null;
   return {
     name: 'native',
     parseRecords: (program, raw, start, length, common, shape, block, result) =>

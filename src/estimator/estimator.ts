@@ -3,29 +3,23 @@ import { join } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type CheckpointReader, type ManifestFields, removeAllCheckpoints } from '../checkpoint/index.js';
 import type { LocalCluster } from '../cluster/index.js';
-import { configToYaml, type PartialRunConfig, type ResolvedConfig, resolveConfig, type RunConfig } from '../config/index.js';
+import { configToYaml, type PartialRunConfig, type ResolvedConfig, type RunConfig, resolveConfig } from '../config/index.js';
 import type { BatchPipeline, DataPosition } from '../data/index.js';
 import { describe } from '../models/index.js';
 import { RunLog } from '../telemetry/index.js';
-import { type EvaluationMetrics, evaluate, scoreAll, saveSnapshot, type TrainerState, type TrainHook, TrainLoop, type TrainResult } from '../training/index.js';
+import {
+  type EvaluationMetrics,
+  evaluate,
+  saveSnapshot,
+  scoreAll,
+  type TrainerState,
+  type TrainHook,
+  TrainLoop,
+  type TrainResult,
+} from '../training/index.js';
+import type { RunInfo } from './run-info.js';
 import { RunLogHook } from './run-log-hook.js';
 import { bindModel, hasEvaluationData, type ModelOnData, openNewest, openPipeline, restoreCluster, startCluster } from './session.js';
-
-/** What a run is about to do; for banners and start events. */
-export type RunInfo = {
-  readonly config: RunConfig;
-  readonly bound: ModelOnData;
-  readonly backend: { readonly name: string; readonly instructionSet: string; readonly reason: string | null };
-  readonly resumedStep: number | null;
-  /** Set when the data are not those of the checkpoint: training starts at the beginning of the new ones. */
-  readonly newData: boolean;
-  readonly startupMs: number;
-  /** Files after globs are resolved, their bytes (null when not known) and the format found. */
-  readonly trainFiles: readonly string[];
-  readonly evalFiles: readonly string[];
-  readonly trainBytes: number | null;
-  readonly format: string;
-};
 
 export type TrainOptions = {
   readonly hooks?: readonly TrainHook[];
@@ -168,13 +162,20 @@ export class Estimator {
     return describe(definition, inputs, this.config.modelOptions);
   }
 
-  private async withTrained<T>(use: 'evaluate' | 'predict', run: (cluster: LocalCluster, pipeline: BatchPipeline, step: number) => Promise<T>): Promise<T> {
+  private async withTrained<T>(
+    use: 'evaluate' | 'predict',
+    run: (cluster: LocalCluster, pipeline: BatchPipeline, step: number) => Promise<T>,
+  ): Promise<T> {
     const { config } = this;
     const checkpoint = await openNewest(config.modelDir);
     if (checkpoint === null) {
-      throw new MonolithError('CheckpointNotFound', `${config.modelDir} has no checkpoint; train first, or name another folder with --model-dir`, {
-        modelDir: config.modelDir,
-      });
+      throw new MonolithError(
+        'CheckpointNotFound',
+        `${config.modelDir} has no checkpoint; train first, or name another folder with --model-dir`,
+        {
+          modelDir: config.modelDir,
+        },
+      );
     }
     const bound = await bindModel(config, use);
     const open: { close(): Promise<void> }[] = [];
@@ -197,7 +198,10 @@ type Resumed = { readonly state: TrainerState; readonly newData: boolean };
 /** Loads a checkpoint and puts the data pipeline where it stood, when the data are the same. */
 async function resume(cluster: LocalCluster, checkpoint: CheckpointReader, train: BatchPipeline, config: RunConfig): Promise<Resumed> {
   await restoreCluster(cluster, checkpoint);
-  const { trainer, data } = checkpoint.manifest.fields as unknown as { trainer: TrainerState; data: { fingerprint: string; position: DataPosition } };
+  const { trainer, data } = checkpoint.manifest.fields as unknown as {
+    trainer: TrainerState;
+    data: { fingerprint: string; position: DataPosition };
+  };
   const newData = data.fingerprint !== dataFingerprint(config, train);
   if (newData) return { state: { ...trainer, finished: false }, newData };
   await train.seek(data.position);
@@ -210,11 +214,22 @@ function dataFingerprint(config: RunConfig, train: BatchPipeline): string {
   return JSON.stringify({ files: train.identity, shuffle, split, format, schema, maxBadRecords, seed: config.seed });
 }
 
-function manifestFields(config: RunConfig, bound: ModelOnData, train: BatchPipeline, state: TrainerState, metrics: EvaluationMetrics | null): ManifestFields {
+function manifestFields(
+  config: RunConfig,
+  bound: ModelOnData,
+  train: BatchPipeline,
+  state: TrainerState,
+  metrics: EvaluationMetrics | null,
+): ManifestFields {
   const { modelDir, json, quiet, fresh, logEvery, data, ...kept } = config;
   const { train: trainFiles, eval: evalFiles, ...keptData } = data;
   const fields = {
-    model: { name: bound.plan.name, tables: bound.plan.tables, parameters: bound.plan.parameters, parametersLength: bound.plan.parametersLength },
+    model: {
+      name: bound.plan.name,
+      tables: bound.plan.tables,
+      parameters: bound.plan.parameters,
+      parametersLength: bound.plan.parametersLength,
+    },
     trainer: state,
     data: { fingerprint: dataFingerprint(config, train), position: train.position },
     metrics,

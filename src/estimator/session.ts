@@ -1,4 +1,4 @@
-import { checkpointName, type CheckpointReader, listCheckpoints, openCheckpoint, verify } from '../checkpoint/index.js';
+import { type CheckpointReader, checkpointName, listCheckpoints, openCheckpoint, verify } from '../checkpoint/index.js';
 import { LocalCluster } from '../cluster/index.js';
 import type { RunConfig } from '../config/index.js';
 import { BatchPipeline, inspectInputs, type PipelineOptions } from '../data/index.js';

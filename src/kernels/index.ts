@@ -1,3 +1,3 @@
 export * from './kernel-backend.js';
-export type { AddonInfo } from './native/load.js';
+export { type Addon, type AddonInfo, loadAddon } from './native/load.js';
 export { type BackendChoice, describeAddon, referenceBackend, type SelectedBackend, selectBackend } from './select.js';

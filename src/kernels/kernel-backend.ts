@@ -99,7 +99,15 @@ export interface FidTable {
    * `timestamp` (seconds) is stored as last use of every row touched when `create`. Fids in one call are distinct.
    * Throws TableFull (nothing created) when maxRows would be exceeded.
    */
-  lookup(fids: BigInt64Array, start: number, count: number, create: boolean, timestamp: number, rows: Float32Array, handles: Int32Array): number;
+  lookup(
+    fids: BigInt64Array,
+    start: number,
+    count: number,
+    create: boolean,
+    timestamp: number,
+    rows: Float32Array,
+    handles: Int32Array,
+  ): number;
   /**
    * One optimizer step on every row named by any source. Gradients of one row are summed over sources in source order, then each slice's
    * optimizer runs once. Source s is positions starts[s] … starts[s] + counts[s] of handles[s] and

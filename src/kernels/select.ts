@@ -49,4 +49,3 @@ export function describeAddon(): { readonly info: AddonInfo | null; readonly rea
   const { addon, reason } = loadAddon();
   return { info: addon?.info() ?? null, reason };
 }
-

@@ -1,5 +1,5 @@
 import { MonolithError } from '../base/index.js';
-import { type OptimizerKind, OptimizerKind as Kinds, optimizerStateLength } from '../kernels/index.js';
+import { OptimizerKind as Kinds, type OptimizerKind, optimizerStateLength } from '../kernels/index.js';
 
 /** Floats of a dense tensor that one update call covers. Fixed, so that results do not depend on the number of shards; a multiple of the
  * 4096-element blocks of sumSquares, large enough that a native call costs nothing beside it. */

@@ -3,7 +3,17 @@ import type { DenseShard } from './dense-shard.js';
 import type { ExchangeRegion } from './exchange.js';
 
 /** Counters of one shard, in shared memory: written by the shard, read by the coordinator (values may be one request old). */
-export const ShardStat = { lookups: 0, idsLookedUp: 1, rowsCreated: 2, applies: 3, rowsUpdated: 4, lookupMs: 5, applyMs: 6, rows: 7, memoryBytes: 8 } as const;
+export const ShardStat = {
+  lookups: 0,
+  idsLookedUp: 1,
+  rowsCreated: 2,
+  applies: 3,
+  rowsUpdated: 4,
+  lookupMs: 5,
+  applyMs: 6,
+  rows: 7,
+  memoryBytes: 8,
+} as const;
 export const SHARD_STATS = 16;
 
 /** What a shard needs; made by the thread that owns it. */

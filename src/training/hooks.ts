@@ -17,7 +17,12 @@ export type Progress = {
   readonly badRecords: number;
 };
 
-export type EvaluationEvent = { readonly step: number; readonly epoch: number; readonly metrics: EvaluationMetrics; readonly best: boolean };
+export type EvaluationEvent = {
+  readonly step: number;
+  readonly epoch: number;
+  readonly metrics: EvaluationMetrics;
+  readonly best: boolean;
+};
 export type CheckpointEvent = { readonly step: number; readonly path: string };
 
 export type StopReason = 'end of data' | 'max steps' | 'early stopping' | 'stopped';

@@ -32,7 +32,14 @@ export function planOfRun(config: RunConfig, definition: ModelDefinition, inputs
  * @param layout of the batches that the data pipeline fills; group g belongs to table g of the plan.
  * @throws InvalidConfig for numbers that do not fit each other.
  */
-export function planRun(config: RunConfig, model: string, definition: ModelDefinition, inputs: ModelInputs, plan: ModelPlan, layout: BatchLayout): RunSpec {
+export function planRun(
+  config: RunConfig,
+  model: string,
+  definition: ModelDefinition,
+  inputs: ModelInputs,
+  plan: ModelPlan,
+  layout: BatchLayout,
+): RunSpec {
   const schedule = { ...config.schedule, decaySteps: config.schedule.kind === 'constant' ? 1 : config.schedule.decaySteps };
   checkSchedule(schedule);
   const async = config.mode === 'async';
@@ -92,7 +99,10 @@ function denseOptimizer(config: RunConfig, decay: boolean): DenseTensor['optimiz
   const spec = withoutNulls(config.optimizer.dense);
   const resolved = resolveOptimizer(decay ? spec : { ...spec, weightDecay: 0 });
   if (config.optimizer.dense.kind === 'rowwise-adagrad') {
-    throw new MonolithError('InvalidConfig', 'optimizer.dense.kind: rowwise-adagrad keeps one accumulator a row and is for embedding rows; use adagrad');
+    throw new MonolithError(
+      'InvalidConfig',
+      'optimizer.dense.kind: rowwise-adagrad keeps one accumulator a row and is for embedding rows; use adagrad',
+    );
   }
   return resolved;
 }
@@ -103,5 +113,7 @@ function defaultInitializer(role: 'linear' | 'embedding'): { kind: 'zeros' } | {
 
 /** Options that nobody set are null in the config; the rule's defaults stand for them. */
 function withoutNulls(options: { readonly [name: string]: unknown }): OptimizerSpec {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null && value !== undefined)) as unknown as OptimizerSpec;
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== null && value !== undefined),
+  ) as unknown as OptimizerSpec;
 }

@@ -1,8 +1,8 @@
-import type { ScheduleSpec } from '../optimizers/index.js';
+import type { NamedSlice } from '../embedding/index.js';
 import type { ModelInputs, ModelPlan } from '../models/index.js';
+import type { ScheduleSpec } from '../optimizers/index.js';
 import type { DenseClip, DenseTensor, ExchangeLayout } from '../ps/index.js';
 import type { BatchLayout } from '../tensor/index.js';
-import type { NamedSlice } from '../embedding/index.js';
 
 /** A table as its shards build it. */
 export type TableSpec = {

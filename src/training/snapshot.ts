@@ -1,5 +1,5 @@
-import { type CheckpointReader, CheckpointWriter, type ManifestFields, prune } from '../checkpoint/index.js';
 import { MonolithError } from '../base/index.js';
+import { type CheckpointReader, CheckpointWriter, type ManifestFields, prune } from '../checkpoint/index.js';
 import { optimizerStateLength } from '../kernels/index.js';
 import type { TableRows, TrainingEngine } from './engine.js';
 import type { TableSpec } from './run-spec.js';
@@ -56,7 +56,13 @@ export async function saveSnapshot(engine: TrainingEngine, options: SnapshotOpti
   }
 }
 
-async function saveTable(engine: TrainingEngine, writer: CheckpointWriter, index: number, table: TableSpec, rows: number): Promise<SavedTable> {
+async function saveTable(
+  engine: TrainingEngine,
+  writer: CheckpointWriter,
+  index: number,
+  table: TableSpec,
+  rows: number,
+): Promise<SavedTable> {
   const shape = rowShape(table);
   const width = shape.dim + shape.stateLength;
   const bits = bucketBitsOf(rows);

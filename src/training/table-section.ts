@@ -71,7 +71,12 @@ export function encodeRows(rows: TableRows, width: number): Uint8Array[] {
   const bytes = (array: BigInt64Array | Uint32Array | Float32Array, length: number): Uint8Array =>
     new Uint8Array(array.buffer, array.byteOffset, length);
   const padding = rows.count % 2 === 0 ? [] : [new Uint8Array(4)];
-  return [bytes(rows.fids, rows.count * 8), bytes(rows.timestamps, rows.count * 4), ...padding, bytes(rows.records, rows.count * width * 4)];
+  return [
+    bytes(rows.fids, rows.count * 8),
+    bytes(rows.timestamps, rows.count * 4),
+    ...padding,
+    bytes(rows.records, rows.count * width * 4),
+  ];
 }
 
 /**
@@ -88,9 +93,13 @@ export function decodeRows(bytes: Uint8Array, shape: RowShape, name: string): Ta
   const timestampsAt = HEADER_BYTES + count * 8;
   const recordsAt = timestampsAt + Math.ceil(count / 2) * 8;
   if (magic !== MAGIC || recordsAt + count * width * 4 !== bytes.length) {
-    throw new MonolithError('CheckpointCorrupt', `section ${name}: ${bytes.length} bytes that are not ${MAGIC} with ${count} rows of ${width}`, {
-      section: name,
-    });
+    throw new MonolithError(
+      'CheckpointCorrupt',
+      `section ${name}: ${bytes.length} bytes that are not ${MAGIC} with ${count} rows of ${width}`,
+      {
+        section: name,
+      },
+    );
   }
   if (dim !== shape.dim || stateLength !== shape.stateLength) {
     throw new MonolithError(

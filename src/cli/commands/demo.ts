@@ -1,6 +1,6 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MonolithError, SeededRandom } from '../../base/index.js';
@@ -19,7 +19,8 @@ const TEST_SHARE = 0.2;
  * probabilities on the same test examples.
  */
 export async function demo(rows: number, output: Output): Promise<number> {
-  if (!(Number.isInteger(rows) && rows >= 1000)) throw new MonolithError('InvalidConfig', `demo: --rows must be a whole number of at least 1000, got ${rows}`);
+  if (!(Number.isInteger(rows) && rows >= 1000))
+    throw new MonolithError('InvalidConfig', `demo: --rows must be a whole number of at least 1000, got ${rows}`);
   const folder = await mkdtemp(join(tmpdir(), 'monolith-local-demo-'));
   try {
     const testRows = Math.round(rows * TEST_SHARE);

@@ -29,7 +29,10 @@ export async function examine(folder: string): Promise<Finding[]> {
     {
       what: 'native addon',
       ok: info !== null,
-      found: info === null ? `not used: ${reason}` : `loaded, ${info.instructionSet}${info.avx512bf16 ? ' with bf16' : ''} (has ${info.available.join(', ')})`,
+      found:
+        info === null
+          ? `not used: ${reason}`
+          : `loaded, ${info.instructionSet}${info.avx512bf16 ? ' with bf16' : ''} (has ${info.available.join(', ')})`,
       fix: info === null ? 'install a C++ compiler and run `npm run build:native`; until then the slow reference kernels run' : null,
     },
     {
@@ -44,7 +47,10 @@ export async function examine(folder: string): Promise<Finding[]> {
       what: 'huge pages',
       ok: huge === null || !huge.includes('[never]'),
       found: huge ?? 'unknown on this system',
-      fix: huge?.includes('[never]') === true ? 'set /sys/kernel/mm/transparent_hugepage/enabled to madvise: lookups become up to twice as fast' : null,
+      fix:
+        huge?.includes('[never]') === true
+          ? 'set /sys/kernel/mm/transparent_hugepage/enabled to madvise: lookups become up to twice as fast'
+          : null,
     },
     {
       what: 'open files',
@@ -64,7 +70,12 @@ export async function examine(folder: string): Promise<Finding[]> {
 /** Findings as lines for people. */
 export function findingsText(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
-  return findings.map(({ what, ok, found, fix }) => `${ok ? 'ok  ' : 'look'}  ${what.padEnd(width)}  ${found}${fix === null ? '' : `\n      ${' '.repeat(width)}  → ${fix}`}\n`).join('');
+  return findings
+    .map(
+      ({ what, ok, found, fix }) =>
+        `${ok ? 'ok  ' : 'look'}  ${what.padEnd(width)}  ${found}${fix === null ? '' : `\n      ${' '.repeat(width)}  → ${fix}`}\n`,
+    )
+    .join('');
 }
 
 function gib(bytes: number): string {

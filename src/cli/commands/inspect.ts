@@ -3,7 +3,12 @@ import { MonolithError } from '../../base/index.js';
 import { type CheckpointReader, listCheckpoints, openCheckpoint, verify } from '../../checkpoint/index.js';
 import type { SavedTable } from '../../estimator/index.js';
 
-export type InspectOptions = { readonly path: string; readonly verify: boolean; readonly json: boolean; readonly write: (text: string) => void };
+export type InspectOptions = {
+  readonly path: string;
+  readonly verify: boolean;
+  readonly json: boolean;
+  readonly write: (text: string) => void;
+};
 
 /** Shows what a checkpoint holds: the newest one of a run folder, or the one named. */
 export async function inspect(options: InspectOptions): Promise<void> {
@@ -11,7 +16,9 @@ export async function inspect(options: InspectOptions): Promise<void> {
   if (options.verify) await verify(path);
   const reader = await openCheckpoint(path);
   const summary = await summarise(reader);
-  options.write(options.json ? `${JSON.stringify({ event: 'inspect', verified: options.verify, ...summary })}\n` : asText(summary, options.verify));
+  options.write(
+    options.json ? `${JSON.stringify({ event: 'inspect', verified: options.verify, ...summary })}\n` : asText(summary, options.verify),
+  );
 }
 
 async function manifestOf(path: string): Promise<string> {
@@ -21,7 +28,8 @@ async function manifestOf(path: string): Promise<string> {
   );
   if (!isFolder) return path;
   const newest = (await listCheckpoints(path)).at(-1);
-  if (newest === undefined) throw new MonolithError('CheckpointNotFound', `${path} has no checkpoint; name a run folder or a checkpoint-<step>.json`, { path });
+  if (newest === undefined)
+    throw new MonolithError('CheckpointNotFound', `${path} has no checkpoint; name a run folder or a checkpoint-<step>.json`, { path });
   return newest.path;
 }
 
@@ -37,7 +45,12 @@ type Summary = {
 
 type SavedModel = {
   readonly name: string;
-  readonly parameters: readonly { readonly fullName: string; readonly shape: readonly number[]; readonly offset: number; readonly length: number }[];
+  readonly parameters: readonly {
+    readonly fullName: string;
+    readonly shape: readonly number[];
+    readonly offset: number;
+    readonly length: number;
+  }[];
 };
 
 async function summarise(reader: CheckpointReader): Promise<Summary> {
@@ -76,9 +89,13 @@ function hex(value: number): string {
 }
 
 function asText(summary: Summary, verified: boolean): string {
-  const lines = [`checkpoint-${summary.step}${verified ? ' (every byte verified)' : ''}: model ${summary.model}, ${summary.examples} examples trained`];
+  const lines = [
+    `checkpoint-${summary.step}${verified ? ' (every byte verified)' : ''}: model ${summary.model}, ${summary.examples} examples trained`,
+  ];
   if (summary.metrics !== null) {
-    const shown = Object.entries(summary.metrics).map(([name, value]) => `${name} ${typeof value === 'number' ? Number(value.toPrecision(6)) : String(value)}`);
+    const shown = Object.entries(summary.metrics).map(
+      ([name, value]) => `${name} ${typeof value === 'number' ? Number(value.toPrecision(6)) : String(value)}`,
+    );
     lines.push(`evaluation: ${shown.join(', ')}`);
   }
   lines.push('', 'table                     rows       dim  state  sections');

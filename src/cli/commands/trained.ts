@@ -1,8 +1,8 @@
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import type { ResolvedConfig } from '../../config/index.js';
 import { Estimator } from '../../estimator/index.js';
-import { evaluationLine, evalEvent, eventLine } from '../../telemetry/index.js';
+import { evalEvent, evaluationLine, eventLine } from '../../telemetry/index.js';
 import { ExitCode } from '../exit-codes.js';
 import type { Output } from '../output.js';
 

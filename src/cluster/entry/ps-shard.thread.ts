@@ -4,7 +4,7 @@ import { MonolithError } from '../../base/index.js';
 import { EmbeddingTable } from '../../embedding/index.js';
 import { selectBackend } from '../../kernels/index.js';
 import { learningRateAt } from '../../optimizers/index.js';
-import { DenseShard, IDLE_TIMEOUT_MS, LocalShardServer, planDenseBlocks, PsShard, ShardOp } from '../../ps/index.js';
+import { DenseShard, IDLE_TIMEOUT_MS, LocalShardServer, PsShard, planDenseBlocks, ShardOp } from '../../ps/index.js';
 import type { ShardAnswer, ShardControl, ThreadMessage, ThreadStart } from '../messages.js';
 import { ClusterMemory } from '../topology.js';
 
@@ -87,7 +87,11 @@ function serve(): void {
       switch (message.kind) {
         case 'size':
           logic.refreshSizes();
-          return { kind: 'size', rows: tables.map((table) => table.size()), memoryBytes: tables.reduce((sum, table) => sum + table.memoryBytes(), 0) };
+          return {
+            kind: 'size',
+            rows: tables.map((table) => table.size()),
+            memoryBytes: tables.reduce((sum, table) => sum + table.memoryBytes(), 0),
+          };
         case 'dump': {
           const table = tables[message.table];
           const count = table.countBucket(message.bucketBits, message.bucket);
@@ -117,7 +121,10 @@ function serve(): void {
   }
 
   /** Takes the rows that belong here, whatever number of shards wrote them. */
-  function loadOwn(table: EmbeddingTable, rows: { count: number; fids: BigInt64Array; timestamps: Uint32Array; records: Float32Array }): void {
+  function loadOwn(
+    table: EmbeddingTable,
+    rows: { count: number; fids: BigInt64Array; timestamps: Uint32Array; records: Float32Array },
+  ): void {
     if (spec.ps === 1) {
       table.load(rows.fids, rows.timestamps, rows.records, rows.count);
       return;

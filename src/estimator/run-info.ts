@@ -1,0 +1,18 @@
+import type { RunConfig } from '../config/index.js';
+import type { ModelOnData } from './session.js';
+
+/** What a run is about to do; for banners and start events. */
+export type RunInfo = {
+  readonly config: RunConfig;
+  readonly bound: ModelOnData;
+  readonly backend: { readonly name: string; readonly instructionSet: string; readonly reason: string | null };
+  readonly resumedStep: number | null;
+  /** Set when the data are not those of the checkpoint: training starts at the beginning of the new ones. */
+  readonly newData: boolean;
+  readonly startupMs: number;
+  /** Files after globs are resolved, their bytes (null when not known) and the format found. */
+  readonly trainFiles: readonly string[];
+  readonly evalFiles: readonly string[];
+  readonly trainBytes: number | null;
+  readonly format: string;
+};
