@@ -45,7 +45,7 @@ struct Field {
   const uint8_t* end = nullptr;
 };
 
-const uint8_t* read_field(const uint8_t* p, const uint8_t* end, Field* field) {
+__attribute__((noinline)) const uint8_t* read_any_field(const uint8_t* p, const uint8_t* end, Field* field) {
   uint64_t tag;
   p = read_varint(p, end, &tag);
   if (p == nullptr) return nullptr;
@@ -74,6 +74,18 @@ const uint8_t* read_field(const uint8_t* p, const uint8_t* end, Field* field) {
     default:
       return nullptr;
   }
+}
+
+__attribute__((always_inline)) inline const uint8_t* read_field(const uint8_t* p, const uint8_t* end, Field* field) {
+  // Nearly every field: a short length behind a tag of one byte.
+  if (end - p >= 2 && (p[0] & 0x87) == 2 && p[0] >= 8 && p[1] < 0x80 && p[1] <= end - p - 2) {
+    field->number = p[0] >> 3;
+    field->wire = 2;
+    field->data = p + 2;
+    field->end = p + 2 + p[1];
+    return field->end;
+  }
+  return read_any_field(p, end, field);
 }
 
 size_t decimal(int64_t value, uint8_t* text) {
@@ -157,10 +169,18 @@ class Names {
     return token;
   }
   static size_t hash(Token t) {
+    // Two overlapping loads of a fixed size: copying a varying length would go through memory.
     uint64_t low = 0, high = 0;
-    const size_t n = t.length < 8 ? t.length : 8;
-    std::memcpy(&low, t.data, n);
-    std::memcpy(&high, t.data + t.length - n, n);
+    if (t.length >= 8) {
+      low = city::fetch64(t.data);
+      high = city::fetch64(t.data + t.length - 8);
+    } else if (t.length >= 4) {
+      low = city::fetch32(t.data);
+      high = city::fetch32(t.data + t.length - 4);
+    } else if (t.length > 0) {
+      low = t.data[0];
+      high = static_cast<uint64_t>(t.data[t.length >> 1]) << 8 | t.data[t.length - 1];
+    }
     uint64_t h = (low ^ (high * 0x9E3779B97F4A7C15ull) ^ t.length) * 0xBF58476D1CE4E5B9ull;
     return static_cast<size_t>(h >> 32);
   }
