@@ -42,7 +42,6 @@ Line split_plain(const uint8_t* p, const uint8_t* end, uint8_t separator, Token*
 // `scratch` holds the fields that had doubled quotes.
 Line split_quoted(const uint8_t* p, const uint8_t* end, uint8_t separator, bool trim, Token* fields, int32_t most, uint8_t* scratch) {
   Line line;
-  const uint8_t* begin = p;
   int32_t columns = 0;
   for (;;) {
     const uint8_t* start = p;
@@ -110,7 +109,6 @@ Line split_quoted(const uint8_t* p, const uint8_t* end, uint8_t separator, bool 
       break;
     }
   }
-  (void)begin;
   line.next = p;
   line.columns = columns;
   return line;

@@ -58,7 +58,7 @@ export const A = {
   index: 14,
 } as const;
 
-export const Op = { label: 1, weight: 2, numeric: 3, categorical: 4, boundaries: 5, log2squared: 6, evalValue: 7, emptyBag: 8 } as const;
+export const Op = { label: 1, weight: 2, numeric: 3, categorical: 4, boundaries: 5, log2squared: 6, evalValue: 7 } as const;
 export const Transform = { none: 0, log1p: 1, standardize: 2 } as const;
 export const LabelMode = { number: 0, positive: 1, atLeast: 2 } as const;
 
