@@ -32,6 +32,7 @@ export type BadBatch = {
 export type ShardControl =
   | { readonly kind: 'size' }
   | { readonly kind: 'dump'; readonly table: number; readonly bucketBits: number; readonly bucket: number }
+  | { readonly kind: 'expect'; readonly table: number; readonly rows: number }
   | { readonly kind: 'load'; readonly table: number; readonly rows: TableRows }
   | { readonly kind: 'clear' };
 

@@ -80,6 +80,11 @@ export class EmbeddingTable implements FidTable {
     this.stateLength = this.#rows.stateLength;
   }
 
+  /** See {@link FidTable.expectRows}. */
+  expectRows(rows: number): void {
+    this.#rows.expectRows(Math.min(rows, this.maxRows));
+  }
+
   size(): number {
     return this.#rows.size();
   }

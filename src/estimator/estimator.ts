@@ -98,6 +98,7 @@ export class Estimator {
           earlyStop: config.earlyStop,
         },
         state: saved?.state ?? null,
+        resumedFrom: checkpoint?.entry.path ?? null,
         save: (state, metrics, bestStep) =>
           saveSnapshot(cluster, {
             modelDir: config.modelDir,

@@ -130,6 +130,11 @@ export interface FidTable {
    * Returns the number written.
    */
   dump(bucketBits: number, bucket: number, fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array): number;
+  /**
+   * Makes the index large enough for this many rows in all. Call it before loading many rows in the order of a dump: those lie close
+   * together in hash order, and an index that grows under them would be searched through ever longer runs.
+   */
+  expectRows(rows: number): void;
   /** Inserts or overwrites `count` rows with whole records. */
   load(fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): void;
   clear(): void;

@@ -45,6 +45,8 @@ export interface TrainingEngine {
   sizes(): Promise<{ readonly rows: number[]; readonly memoryBytes: number }>;
   /** One bucket of one table from every shard. Only when synced. */
   dump(table: number, bucketBits: number, bucket: number): Promise<readonly TableRows[]>;
+  /** Prepares for `rows` rows in all of one table that are about to be loaded. Only when synced. */
+  expectRows(table: number, rows: number): Promise<void>;
   /** Gives rows to the shards that own them. Only when synced. */
   load(table: number, rows: TableRows): Promise<void>;
   stageTimes(): StageTimes;

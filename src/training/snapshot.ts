@@ -97,6 +97,7 @@ export async function loadSnapshot(engine: TrainingEngine, reader: CheckpointRea
       );
     }
     const shape = rowShape(table);
+    await engine.expectRows(t, entry.rows);
     for (const name of entry.sections) {
       const section = reader.section(name);
       const bytes = await section.readAll(new Uint8Array(new SharedArrayBuffer(section.bytes)));

@@ -30,6 +30,8 @@ export type TrainLoopParts = {
   readonly evaluation: BatchPipeline | null;
   readonly settings: TrainLoopSettings;
   readonly state: TrainerState | null;
+  /** The checkpoint that the run goes on from; null for a new run. */
+  readonly resumedFrom: string | null;
   /** Writes a checkpoint and returns its path. Called when the engine is synced and the pipeline stands at the next step. */
   readonly save: (state: TrainerState, metrics: EvaluationMetrics | null, bestStep: number | null) => Promise<string>;
   readonly hooks: readonly TrainHook[];
@@ -68,7 +70,8 @@ export class TrainLoop {
     const { state, settings } = parts;
     this.step = state?.step ?? 0;
     this.examples = state?.examples ?? 0;
-    this.savedStep = state === null ? -1 : state.step;
+    this.savedStep = parts.resumedFrom === null ? -1 : this.step;
+    this.checkpoint = parts.resumedFrom;
     this.earlyStopping = new EarlyStopping(settings.earlyStop, state?.earlyStop ?? null);
   }
 
@@ -88,7 +91,7 @@ export class TrainLoop {
     }
     await this.pause();
     if (reason !== 'stopped' && this.parts.evaluation !== null && this.evaluatedStep !== this.step) await this.evaluateNow(false);
-    if (this.savedStep !== this.step || this.checkpoint === null) await this.saveNow(reason === 'early stopping');
+    if (this.savedStep !== this.step) await this.saveNow(reason === 'early stopping');
     const result = await this.result(reason);
     await callHooks(hooks, (hook) => hook.onEnd?.(result));
     return result;

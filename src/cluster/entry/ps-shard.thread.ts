@@ -105,6 +105,9 @@ function serve(): void {
           table.dump(message.bucketBits, message.bucket, rows.fids, rows.timestamps, rows.records);
           return { kind: 'dump', rows };
         }
+        case 'expect':
+          tables[message.table].expectRows(message.rows);
+          return { kind: 'done' };
         case 'load':
           loadOwn(tables[message.table], message.rows);
           return { kind: 'done' };

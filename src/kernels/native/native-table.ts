@@ -94,6 +94,10 @@ export class NativeTable implements FidTable {
     return this.#size;
   }
 
+  expectRows(rows: number): void {
+    this.#addon.tableReserve(this.#table, Math.min(rows, this.#maxRows));
+  }
+
   memoryBytes(): number {
     return this.#segments.reduce((sum, segment) => sum + segment.byteLength, 0) + this.#addon.tableOwnBytes(this.#table);
   }

@@ -113,6 +113,9 @@ export class ReferenceTable implements FidTable {
     return sums.size;
   }
 
+  /** Nothing to prepare: a Map does not search. */
+  expectRows(): void {}
+
   countBucket(bucketBits: number, bucket: number): number {
     return this.#rowsOf('countBucket', bucketBits, bucket).length;
   }
