@@ -34,11 +34,15 @@ class Emitter {
     flags_ = 0;
     label_ = std::numeric_limits<float>::quiet_NaN();
     weight_ = 1;
+    compared_ = false;
+    limit_ = std::numeric_limits<double>::quiet_NaN();
     for (int32_t g = 0; g < block_.num_groups; g++) block_.groups[g].ids = start(g);
   }
 
   // Ends the record. `at` and token offsets are relative to the parsed bytes.
   void good() {
+    // A limit that is missing is never exceeded.
+    if (compared_) label_ = value_ > limit_ ? 1 : 0;
     block_.labels[record_] = label_;
     block_.weights[record_] = weight_;
     block_.flags[record_] = flags_;
@@ -146,9 +150,20 @@ class Emitter {
   void numeric_missing(const int32_t* a) { set_dense(a[A_DENSE], static_cast<float>(program_.constants[a[A_CONSTANT_FIRST]])); }
 
   int32_t label_number(const int32_t* a, double value) {
-    if (a[A_MODE] != L_AT_LEAST) return set_label(value);
+    if (a[A_MODE] == L_NUMBER) return set_label(value);
     if (value != value) return B_LABEL;
+    if (a[A_MODE] == L_GREATER_THAN) {
+      compared_ = true;
+      value_ = value;
+      return OK;
+    }
     return set_label(value >= program_.constants[a[A_CONSTANT_FIRST]] ? 1 : 0);
+  }
+
+  // The other column of a label that compares two.
+  int32_t label_limit(const int32_t* a, double value) {
+    limit_ = value * program_.constants[a[A_CONSTANT_FIRST]];
+    return OK;
   }
 
   int32_t bucket(const int32_t* a, bool missing, double value) {
@@ -268,6 +283,8 @@ class Emitter {
       case OP_LABEL:
         if (a[A_MODE] == L_POSITIVE) return set_label(in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT]) ? 1 : 0);
         return parse_number(t.data, t.length, &value) ? label_number(a, value) : static_cast<int32_t>(B_LABEL);
+      case OP_LABEL_LIMIT:
+        return parse_number(t.data, t.length, &value) ? label_limit(a, value) : static_cast<int32_t>(B_LABEL);
       case OP_WEIGHT:
         return parse_number(t.data, t.length, &value) ? set_weight(value) : static_cast<int32_t>(B_WEIGHT);
       default:
@@ -289,6 +306,9 @@ class Emitter {
   uint8_t flags_ = 0;
   float label_ = 0;
   float weight_ = 1;
+  bool compared_ = false;
+  double value_ = 0;
+  double limit_ = 0;
 };
 
 }  // namespace monolith

@@ -222,6 +222,8 @@ class ExampleParser {
       case OP_BOUNDARIES:
       case OP_LOG2_SQUARED:
         return out_.bucket(a, false, number);
+      case OP_LABEL_LIMIT:
+        return out_.label_limit(a, number);
       case OP_WEIGHT:
         return out_.set_weight(number);
       case OP_LABEL:

@@ -115,7 +115,7 @@ void parse_libsvm(const Program& program, const uint8_t* data, size_t length, Bl
       q = token_end;
       const int32_t f = static_cast<int32_t>(field);
       const int32_t number = static_cast<int32_t>(entries.size());
-      entries.push_back({f, make_fid(ffm ? f : 0, static_cast<uint64_t>(index)), static_cast<float>(value)});
+      entries.push_back({f, make_fid(0, static_cast<uint64_t>(index)), static_cast<float>(value)});
       next.push_back(-1);
       if (first[static_cast<size_t>(f)] < 0) first[static_cast<size_t>(f)] = number;
       else next[static_cast<size_t>(last[static_cast<size_t>(f)])] = number;

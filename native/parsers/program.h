@@ -20,9 +20,9 @@ enum ActionWord {
   A_STRING_FIRST, A_STRING_COUNT, A_GROUP, A_INDEX, A_WORDS = 16,
 };
 
-enum Op : int32_t { OP_LABEL = 1, OP_WEIGHT, OP_NUMERIC, OP_CATEGORICAL, OP_BOUNDARIES, OP_LOG2_SQUARED, OP_EVAL_VALUE };
+enum Op : int32_t { OP_LABEL = 1, OP_WEIGHT, OP_NUMERIC, OP_CATEGORICAL, OP_BOUNDARIES, OP_LOG2_SQUARED, OP_EVAL_VALUE, OP_LABEL_LIMIT };
 enum Transform : int32_t { T_NONE = 0, T_LOG1P, T_STANDARDIZE };
-enum LabelMode : int32_t { L_NUMBER = 0, L_POSITIVE, L_AT_LEAST };
+enum LabelMode : int32_t { L_NUMBER = 0, L_POSITIVE, L_AT_LEAST, L_GREATER_THAN };
 
 constexpr int64_t kSmallOffset = 1000, kSmallest = -1000, kLargeOffset = 1024, kLargestBucket = 1 << 20, kMissingBucket = 1023;
 

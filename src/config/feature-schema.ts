@@ -53,6 +53,8 @@ export type LabelSpec = {
   readonly column: string;
   /** Absent: the column holds the number. A list: 1 where the text is one of these, else 0. atLeast: 1 where the number is at least this. */
   readonly positive?: readonly string[] | { readonly atLeast: number } | undefined;
+  /** 1 where the column's number is greater than `times` (default 1) that of another column, else 0; also 0 where the other is missing. */
+  readonly greaterThan?: { readonly column: string; readonly times?: number | undefined } | undefined;
 };
 
 /** What the columns of the data mean. */
@@ -129,6 +131,7 @@ export const featureSchemaValidator = z
     label: z.strictObject({
       column: name,
       positive: z.union([z.array(z.string()).min(1), z.strictObject({ atLeast: finite })]).optional(),
+      greaterThan: z.strictObject({ column: name, times: finite.optional() }).optional(),
     }),
     weight: z.strictObject({ column: name }).optional(),
     missingValues: z.array(z.string()).optional(),

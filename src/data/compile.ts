@@ -136,8 +136,15 @@ class ProgramBuilder {
 
   private addLabel(schema: FeatureSchema): void {
     const action = this.add(Op.label, schema.label.column, 'label', -3);
-    const positive = schema.label.positive;
-    if (positive === undefined) action[A.mode] = LabelMode.number;
+    const { positive, greaterThan } = schema.label;
+    if (greaterThan !== undefined) {
+      const limit = this.add(Op.labelLimit, greaterThan.column, 'label', -2);
+      for (const words of [action, limit]) {
+        words[A.constantFirst] = this.constants.push(greaterThan.times ?? 1) - 1;
+        words[A.constantCount] = 1;
+      }
+      action[A.mode] = LabelMode.greaterThan;
+    } else if (positive === undefined) action[A.mode] = LabelMode.number;
     else if ('atLeast' in positive) {
       action[A.mode] = LabelMode.atLeast;
       action[A.constantFirst] = this.constants.push(positive.atLeast) - 1;

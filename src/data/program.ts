@@ -58,9 +58,9 @@ export const A = {
   index: 14,
 } as const;
 
-export const Op = { label: 1, weight: 2, numeric: 3, categorical: 4, boundaries: 5, log2squared: 6, evalValue: 7 } as const;
+export const Op = { label: 1, weight: 2, numeric: 3, categorical: 4, boundaries: 5, log2squared: 6, evalValue: 7, labelLimit: 8 } as const;
 export const Transform = { none: 0, log1p: 1, standardize: 2 } as const;
-export const LabelMode = { number: 0, positive: 1, atLeast: 2 } as const;
+export const LabelMode = { number: 0, positive: 1, atLeast: 2, greaterThan: 3 } as const;
 
 /** Ids of the log2-squared buckets: whole numbers ≤ 2 keep their value + 1000, x > 2 gets 1024 + ⌊ln(x)²⌋, missing 1023. */
 export const Log2Squared = { smallOffset: 1000, smallest: -1000, largeOffset: 1024, largest: 1 << 20, missing: 1023 } as const;

@@ -10,6 +10,12 @@
  * Sums run in a fixed order: the same call on the same machine and instruction set gives the same bits, wherever the buffers lie.
  */
 
+import type { FidTable, TableOptions } from './fid-table.js';
+import type { OptimizerKind } from './optimizer-kind.js';
+
+export * from './fid-table.js';
+export * from './optimizer-kind.js';
+
 /** Activation fused into a GEMM epilogue or applied on its own. Derivatives are taken from the output y. */
 export const Activation = { none: 0, relu: 1, sigmoid: 2, tanh: 3 } as const;
 export type Activation = (typeof Activation)[keyof typeof Activation];
@@ -17,128 +23,6 @@ export type Activation = (typeof Activation)[keyof typeof Activation];
 /** How the rows of one bag become one vector. An empty bag gives zeros. sqrtn divides the sum by √(number of ids). */
 export const Combiner = { sum: 0, mean: 1, sqrtn: 2 } as const;
 export type Combiner = (typeof Combiner)[keyof typeof Combiner];
-
-/**
- * Update rules. State per element (or row) and hyper-parameters, in the order in which `hyper` holds them
- * (g is the gradient after `weightDecay`: g = grad + weightDecay·w):
- *
- *   sgd             hyper [weightDecay]                             state none            w -= lr·g
- *   adagrad         hyper [weightDecay, initialAccumulator, epsilon] state a[n]            a += g²; w -= lr·g/(√a + epsilon)
- *   rowwiseAdagrad  hyper [weightDecay, initialAccumulator, epsilon] state a[1 per row]    a += mean(g²); w -= lr·g/(√a + epsilon)
- *   adam            hyper [weightDecay, beta1, beta2, epsilon]       state m[n], v[n], b1t, b2t (1 each per row)
- *                     b1t, b2t start at beta1, beta2 and are multiplied after each step (lazy: only steps that touch the row count)
- *                     lrt = lr·√(1−b2t)/(1−b1t); m += (g−m)(1−beta1); v += (g²−v)(1−beta2); w -= lrt·m/(√v + epsilon)
- *   ftrl            hyper [weightDecay, initialAccumulator, beta, l1, l2] state n[n], z[n]
- *                     n' = n + g²; s = (√n' − √n)/lr; z += g − s·w; w = |z| ≤ l1 ? 0 : lr·(sgn(z)·l1 − z)/(√n' + beta + l2·lr)
- *   movingAverage   hyper [momentum]                                state none            w += (1−momentum)·(grad − w)  (batch-norm statistics)
- *
- * Dense parameters use the same rules; a dense tensor is one row (rowwiseAdagrad: one accumulator for the tensor, by mean of g²).
- * State layout of a row of dim n: the arrays in the order listed, one after another (adam: m[n], v[n], b1t, b2t).
- */
-export const OptimizerKind = { sgd: 0, adagrad: 1, rowwiseAdagrad: 2, adam: 3, ftrl: 4, movingAverage: 5 } as const;
-export type OptimizerKind = (typeof OptimizerKind)[keyof typeof OptimizerKind];
-
-/** Number of float32 of optimizer state for one row of `dim` values. */
-export function optimizerStateLength(kind: OptimizerKind, dim: number): number {
-  switch (kind) {
-    case OptimizerKind.sgd:
-    case OptimizerKind.movingAverage:
-      return 0;
-    case OptimizerKind.adagrad:
-      return dim;
-    case OptimizerKind.rowwiseAdagrad:
-      return 1;
-    case OptimizerKind.adam:
-      return 2 * dim + 2;
-    case OptimizerKind.ftrl:
-      return 2 * dim;
-    default:
-      throw new RangeError(`unknown optimizer kind ${String(kind satisfies never)}`);
-  }
-}
-
-/**
- * Values of a new row, a function of (seed, fid, position) alone; position = index in the whole row of values (0 … dim−1).
- *   zeros · constant(a) · uniform(a..b) · normal(mean a, standard deviation b; sum of four 16-bit uniforms, see reference/row-initializer)
- */
-export const InitializerKind = { zeros: 0, constant: 1, uniform: 2, normal: 3 } as const;
-export type InitializerKind = (typeof InitializerKind)[keyof typeof InitializerKind];
-
-/** One slice of a row: its own values, initializer, optimizer and learning rate. */
-export type SliceLayout = {
-  readonly dim: number;
-  readonly initializer: { readonly kind: InitializerKind; readonly a: number; readonly b: number };
-  readonly optimizer: { readonly kind: OptimizerKind; readonly hyper: readonly number[] };
-};
-
-export type TableOptions = {
-  readonly slices: readonly SliceLayout[];
-  /** Seed of new rows, already mixed with the table's name. Two unsigned 32-bit halves. */
-  readonly seedLow: number;
-  readonly seedHigh: number;
-  /** Rows that may exist; a create beyond it throws TableFull and changes nothing. */
-  readonly maxRows: number;
-  /** Rows per memory segment (a power of two). */
-  readonly segmentRows: number;
-};
-
-/**
- * One shard's part of one embedding table: fid → row of `dim` float32 (all slices, in order) followed by `stateLength` float32 of optimizer
- * state (slice by slice). Collisionless: keys are compared in full. Owned by one thread. Row numbers are dense 0 … size−1, stable for life.
- */
-export interface FidTable {
-  readonly dim: number;
-  readonly stateLength: number;
-  /** Number of rows. */
-  size(): number;
-  /** Bytes held: index and segments. */
-  memoryBytes(): number;
-  /**
-   * For each i in [start, start + count): the row of fids[i] into rows[i·dim …] and its row number into handles[i]. With `create`, missing rows are
-   * made (initial values, initial state); without, missing ones give zeros and handle −1. Returns the number of rows created.
-   * `timestamp` (seconds) is stored as last use of every row touched when `create`. Fids in one call are distinct.
-   * Throws TableFull (nothing created) when maxRows would be exceeded.
-   */
-  lookup(
-    fids: BigInt64Array,
-    start: number,
-    count: number,
-    create: boolean,
-    timestamp: number,
-    rows: Float32Array,
-    handles: Int32Array,
-  ): number;
-  /**
-   * One optimizer step on every row named by any source. Gradients of one row are summed over sources in source order, then each slice's
-   * optimizer runs once. Source s is positions starts[s] … starts[s] + counts[s] of handles[s] and
-   * of gradients[s] (· dim); handles are distinct within a source; −1 entries are skipped. The number of sources is handles.length.
-   * `learningRates[slice]`; `clipRowNorm` > 0 scales the summed gradient of a row (all slices) down to that L2 norm. Marks rows dirty.
-   * Returns the number of distinct rows updated.
-   */
-  apply(
-    handles: readonly Int32Array[],
-    starts: Int32Array,
-    counts: Int32Array,
-    gradients: readonly Float32Array[],
-    learningRates: Float32Array,
-    clipRowNorm: number,
-  ): number;
-  /** Number of rows whose bucket is `bucket`, where bucket = top `bucketBits` bits of mix64(fid) (see base/fid). bucketBits 0: all rows. */
-  countBucket(bucketBits: number, bucket: number): number;
-  /**
-   * Rows of one bucket in ascending order of unsigned fid: fids, last-use timestamps and whole records (dim + stateLength float32 each).
-   * Returns the number written.
-   */
-  dump(bucketBits: number, bucket: number, fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array): number;
-  /**
-   * Makes the index large enough for this many rows in all. Call it before loading many rows in the order of a dump: those lie close
-   * together in hash order, and an index that grows under them would be searched through ever longer runs.
-   */
-  expectRows(rows: number): void;
-  /** Inserts or overwrites `count` rows with whole records. */
-  load(fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): void;
-  clear(): void;
-}
 
 /** What a kernel backend does; every method has a reference twin. */
 export interface KernelBackend {

@@ -9,11 +9,15 @@ export class Bias extends LayerBase {
   readonly backwardReads = { inputs: false, output: false };
   override readonly parameters: readonly ParameterSpec[];
 
-  constructor(private readonly width: number) {
+  /** @param decay whether weight decay applies; constants mostly stay out of it. */
+  constructor(
+    private readonly width: number,
+    decay = false,
+  ) {
     super();
     checkCount('bias', 'width', width);
     this.outputShape = [width];
-    this.parameters = [{ name: 'bias', shape: [width], initializer: { kind: 'zeros' }, trainable: true, decay: false }];
+    this.parameters = [{ name: 'bias', shape: [width], initializer: { kind: 'zeros' }, trainable: true, decay }];
   }
 
   forward(chunk: ChunkContext): void {

@@ -141,9 +141,9 @@ export class ModelBuilder {
     return this.sum(this.reshape(weights, [weights.width]), 'linear.sum');
   }
 
-  /** A trainable constant [n]. */
-  bias(n = 1, name?: string): Node {
-    return this.layer(new Bias(n), [], name);
+  /** A trainable constant [n]; weight decay leaves it alone unless `decay` says otherwise. */
+  bias(n = 1, name?: string, decay = false): Node {
+    return this.layer(new Bias(n, decay), [], name);
   }
 
   /** Fully connected layer on the flattened input: [units]. Weights xavierNormal, bias zeros by default. */

@@ -43,7 +43,7 @@ export function normalBias(units: number): { kind: 'normal'; mean: number; stdde
  * The first-order terms of a logit: the weights of the ids, the numeric columns times a weight each, and a bias (part of the numeric term,
  * or on its own when there are no numeric columns). Starts as torch.nn.Linear does: uniform ±1/√numDense; id weights start at 0.
  */
-export function firstOrderTerms(b: ModelBuilder): Node[] {
+export function firstOrderTerms(b: ModelBuilder, decayBias = false): Node[] {
   const terms: Node[] = [];
   if (b.hasSparse) terms.push(b.linear());
   if (b.hasDense) {
@@ -51,7 +51,7 @@ export function firstOrderTerms(b: ModelBuilder): Node[] {
     const uniform = { kind: 'uniform', low: -limit, high: limit } as const;
     terms.push(b.dense(b.denseInput(), 1, { name: 'linear.numeric', weightInitializer: uniform, biasInitializer: uniform }));
   } else {
-    terms.push(b.bias(1, 'linear.bias'));
+    terms.push(b.bias(1, 'linear.bias', decayBias));
   }
   return terms;
 }

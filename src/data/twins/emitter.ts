@@ -41,6 +41,9 @@ export class Emitter {
   private flags = 0;
   private label = Number.NaN;
   private weight = 1;
+  private compared = false;
+  private value = 0;
+  private limit = Number.NaN;
   private readonly ids: Int32Array;
   private readonly words: Int32Array;
   private readonly fidWords: readonly Uint32Array[];
@@ -70,11 +73,15 @@ export class Emitter {
     this.flags = 0;
     this.label = Number.NaN;
     this.weight = 1;
+    this.compared = false;
+    this.limit = Number.NaN;
     for (let g = 0; g < this.ids.length; g++) this.ids[g] = this.start(g);
   }
 
   good(): void {
     const { slot, flags } = this.block;
+    // A limit that is missing is never exceeded.
+    if (this.compared) this.label = this.value > this.limit ? 1 : 0;
     slot.labels[this.record] = this.label;
     slot.weights[this.record] = this.weight;
     flags[this.record] = this.flags;
@@ -185,9 +192,21 @@ export class Emitter {
   }
 
   labelNumber(a: number, value: number): number {
-    if (this.words[a + A.mode] !== LabelMode.atLeast) return this.setLabel(value);
+    const mode = this.words[a + A.mode];
+    if (mode === LabelMode.number) return this.setLabel(value);
     if (Number.isNaN(value)) return Bad.label;
+    if (mode === LabelMode.greaterThan) {
+      this.compared = true;
+      this.value = value;
+      return OK;
+    }
     return this.setLabel(value >= this.program.constants[this.words[a + A.constantFirst]] ? 1 : 0);
+  }
+
+  /** The other column of a label that compares two. */
+  labelLimit(a: number, value: number): number {
+    this.limit = value * this.program.constants[this.words[a + A.constantFirst]];
+    return OK;
   }
 
   bucket(a: number, missing: boolean, value: number): number {
@@ -309,6 +328,8 @@ export class Emitter {
         return value === null ? Bad.number : this.bucket(a, false, value);
       case Op.label:
         return value === null ? Bad.label : this.labelNumber(a, value);
+      case Op.labelLimit:
+        return value === null ? Bad.label : this.labelLimit(a, value);
       case Op.weight:
         return value === null ? Bad.weight : this.setWeight(value);
       default:

@@ -235,6 +235,8 @@ export class ExampleParser {
       case Op.boundaries:
       case Op.log2squared:
         return this.out.bucket(a, false, number);
+      case Op.labelLimit:
+        return this.out.labelLimit(a, number);
       case Op.weight:
         return this.out.setWeight(number);
       case Op.label:

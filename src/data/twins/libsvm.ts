@@ -116,7 +116,7 @@ export function parseLibsvm(program: Program, bytes: Uint8Array, block: ParsedBl
         const entry = number < 0 ? null : fields[number];
         for (let e = 0; code === OK && entry !== null && e < entry.low.length; e++) {
           if (out.idsOfRecord(g) > out.idLimit(g)) code = Bad.tooManyIds;
-          else code = out.push(g, ffm ? number : 0, entry.low[e], entry.high[e], entry.value[e]);
+          else code = out.push(g, 0, entry.low[e], entry.high[e], entry.value[e]);
         }
         if (code === OK) code = out.endBag(g, j);
         if (code === Bad.tooManyIds) extra = entries;
