@@ -36,7 +36,7 @@ const char* check_program(const Program& p) {
   int64_t last_group = 0, last_index = -1;
   for (int32_t i = 0; i < actions; i++) {
     const int32_t* a = p.action(i);
-    if (a[A_OP] < OP_LABEL || a[A_OP] > OP_EVAL_VALUE) return "program has an unknown action";
+    if (a[A_OP] < OP_LABEL || a[A_OP] > OP_LABEL_LIMIT) return "program has an unknown action";
     if (a[A_COLUMN] < 0 || a[A_COLUMN] >= columns) return "program reads a column that is not there";
     if (a[A_CONSTANT_FIRST] < 0 || a[A_CONSTANT_COUNT] < 0 ||
         static_cast<int64_t>(a[A_CONSTANT_FIRST]) + a[A_CONSTANT_COUNT] > static_cast<int64_t>(p.num_constants)) {
@@ -45,7 +45,7 @@ const char* check_program(const Program& p) {
     if (!strings_ok(a[A_STRING_FIRST], a[A_STRING_COUNT])) return "program has strings outside the list";
     if (a[A_OP] == OP_NUMERIC && (a[A_DENSE] < 0 || a[A_DENSE] >= p[P_NUM_DENSE])) return "program writes a dense column that is not there";
     if (a[A_OP] == OP_NUMERIC && a[A_CONSTANT_COUNT] < 3 && p[P_FORMAT] != kCriteoBin) return "program lacks the constants of a number";
-    if (a[A_OP] == OP_LABEL && a[A_MODE] >= L_AT_LEAST && a[A_CONSTANT_COUNT] < 1) return "program lacks the constant of a label";
+    if (((a[A_OP] == OP_LABEL && a[A_MODE] >= L_AT_LEAST) || a[A_OP] == OP_LABEL_LIMIT) && a[A_CONSTANT_COUNT] < 1) return "program lacks the constant of a label";
     if (a[A_OP] >= OP_CATEGORICAL && a[A_OP] <= OP_LOG2_SQUARED) {
       const int64_t g = a[A_GROUP], j = a[A_INDEX];
       if (g < 0 || g >= groups || j < 0 || j >= table[g * 2]) return "program writes a bag that is not there";

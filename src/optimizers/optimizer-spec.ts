@@ -34,8 +34,9 @@ type Rule = {
   readonly hyper: readonly (readonly [HyperName, number])[];
 };
 
-// Defaults. Adagrad and FTRL start their accumulators at 0.1, as Monolith does; adagrad's epsilon only guards a zero accumulator
-// (Monolith has none, PyTorch 1e-10). Adam's are those of the paper (Kingma & Ba 2015); Monolith's 0.99 and 0.01 must be asked for.
+// Defaults. Accumulators start at 0, not at Monolith's 0.1: gradients here are of the mean loss over a step, so a row's are of the order of
+// 1/batch, and a start of 0.1 would hold training up for thousands of steps. Adagrad's epsilon only guards a zero accumulator (as in PyTorch).
+// Adam's are those of the paper (Kingma & Ba 2015); Monolith's 0.99 and 0.01 must be asked for.
 const RULES: { readonly [name in OptimizerName]: Rule } = {
   sgd: { kind: OptimizerKind.sgd, learningRate: 0.01, hyper: [['weightDecay', 0]] },
   adagrad: {
@@ -43,7 +44,7 @@ const RULES: { readonly [name in OptimizerName]: Rule } = {
     learningRate: 0.05,
     hyper: [
       ['weightDecay', 0],
-      ['initialAccumulator', 0.1],
+      ['initialAccumulator', 0],
       ['epsilon', 1e-10],
     ],
   },
@@ -52,7 +53,7 @@ const RULES: { readonly [name in OptimizerName]: Rule } = {
     learningRate: 0.05,
     hyper: [
       ['weightDecay', 0],
-      ['initialAccumulator', 0.1],
+      ['initialAccumulator', 0],
       ['epsilon', 1e-10],
     ],
   },
@@ -71,7 +72,7 @@ const RULES: { readonly [name in OptimizerName]: Rule } = {
     learningRate: 0.05,
     hyper: [
       ['weightDecay', 0],
-      ['initialAccumulator', 0.1],
+      ['initialAccumulator', 0],
       ['beta', 0],
       ['l1', 0],
       ['l2', 0],
@@ -86,10 +87,10 @@ export const optimizerNames = Object.keys(RULES) as readonly OptimizerName[];
  * Turns an optimizer as users write it into kernel numbers, defaults filled in:
  *
  *     sgd              learningRate 0.01,  weightDecay 0
- *     adagrad          learningRate 0.05,  weightDecay 0, initialAccumulator 0.1, epsilon 1e-10
- *     rowwise-adagrad  learningRate 0.05,  weightDecay 0, initialAccumulator 0.1, epsilon 1e-10
+ *     adagrad          learningRate 0.05,  weightDecay 0, initialAccumulator 0, epsilon 1e-10
+ *     rowwise-adagrad  learningRate 0.05,  weightDecay 0, initialAccumulator 0, epsilon 1e-10
  *     adam             learningRate 0.001, weightDecay 0, beta1 0.9, beta2 0.999, epsilon 1e-8
- *     ftrl             learningRate 0.05,  weightDecay 0, initialAccumulator 0.1, beta 0, l1 0, l2 0
+ *     ftrl             learningRate 0.05,  weightDecay 0, initialAccumulator 0, beta 0, l1 0, l2 0
  *
  * Throws InvalidConfig for an unknown rule, a number that the rule does not have, or one out of range.
  */
