@@ -1,5 +1,5 @@
 import { MonolithError, SeededRandom, seedFromNames } from '../base/index.js';
-import type { KernelBackend } from '../kernels/index.js';
+import { type KernelBackend, selectBackend } from '../kernels/index.js';
 import { lossAndGradient } from '../layers/index.js';
 import { type ModelDefinition, type ModelOptions, planModel } from './define.js';
 import { initializeParameters } from './initialize.js';
@@ -8,7 +8,8 @@ import { ModelRuntime } from './runtime.js';
 import { type SyntheticBatch, syntheticBatch } from './synthetic-batch.js';
 
 export type GradientCheckOptions = {
-  readonly kernels: KernelBackend;
+  /** Default: the native kernels where they load, else the reference. */
+  readonly kernels?: KernelBackend;
   readonly modelOptions?: ModelOptions;
   /** Default: 3 numeric columns and 4 categorical features with different combiners. */
   readonly inputs?: ModelInputs;
@@ -64,8 +65,8 @@ const NOISE = 2e-4;
  * @returns what was compared and how well it agreed.
  * @throws InvalidModel naming the tensor and the element that differ most.
  */
-export function checkGradients(definition: ModelDefinition, options: GradientCheckOptions): GradientCheckReport {
-  const { kernels, modelOptions = {}, inputs = gradientCheckInputs, examples = 7, seed = 1, samples = 12, tolerance = 0.01 } = options;
+export function checkGradients(definition: ModelDefinition, options: GradientCheckOptions = {}): GradientCheckReport {
+  const { kernels = selectBackend('auto').backend, modelOptions = {}, inputs = gradientCheckInputs, examples = 7, seed = 1, samples = 12, tolerance = 0.01 } = options;
   const plan = planModel(definition, modelOptions, inputs);
   const random = new SeededRandom(seedFromNames(seed, 'check-gradients'));
   const parameters = new Float32Array(plan.parametersLength);

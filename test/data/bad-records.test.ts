@@ -156,7 +156,8 @@ const payloads = Array.from({ length: 6 }, (_, i) =>
 );
 const whole = frames(payloads);
 /** Where each frame starts; the last entry is the end. */
-const starts = payloads.reduce<number[]>((list, payload) => [...list, (list.at(-1) ?? 0) + payload.length + 16], [0]);
+const starts = [0];
+for (const payload of payloads) starts.push((starts.at(-1) ?? 0) + payload.length + 16);
 const tf: Partial<PipelineOptions> = { ...base, format: 'tfrecord' };
 
 for (const backend of ['auto', 'reference'] as const) {
