@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { clickConfig, writeClicks } from '../helpers/click-data.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+before(async () => {
+  folder = await temporaryFolder('determinism');
+  writeClicks(folder.in('train.csv'), 3000, 1);
+  writeClicks(folder.in('train.csv.gz'), 3000, 1);
+  writeClicks(folder.in('test.csv'), 500, 2);
+  writeFileSync(folder.in('run.yaml'), clickConfig(folder.path));
+});
+after(() => folder.remove());
+
+let runs = 0;
+/** Trains into a fresh folder; returns what the final checkpoint holds. */
+async function train(...flags: string[]): Promise<ReturnType<typeof checkpointContent>> {
+  const result = await runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(`run-${runs++}`), ...flags]);
+  assert.equal(result.code, 0, result.stderr);
+  return checkpointContent(String(lastEvent(result).checkpoint));
+}
+
+describe('synchronous training', () => {
+  for (const workers of ['1', '2']) {
+    test(`gives the same checkpoint for 1, 2 and 3 shards and when repeated, with ${workers} worker(s)`, async () => {
+      const first = await train('--workers', workers, '--ps', '1');
+      for (const ps of ['2', '3', '2']) assert.deepEqual(await train('--workers', workers, '--ps', ps), first, `ps ${ps}`);
+    });
+  }
+
+  test('does not depend on the number of parse threads, nor on compression', async () => {
+    const first = await train();
+    for (const threads of ['0', '1', '3']) assert.deepEqual(await train('--data.parse-threads', threads), first, `threads ${threads}`);
+    const { data, ...compressed } = await train('--data', folder.in('train.csv.gz'));
+    assert.ok(data);
+    assert.deepEqual(compressed, { sections: first.sections, trainer: first.trainer, metrics: first.metrics });
+  });
+
+  test('another seed gives another checkpoint', async () => {
+    assert.notDeepEqual((await train('--seed', '1', '--epochs', '1')).sections, (await train('--seed', '2', '--epochs', '1')).sections);
+  });
+});

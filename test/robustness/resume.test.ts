@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { SeededRandom } from '../../src/base/index.js';
+import { type CliResult, checkpointContent, lastEvent, runCli, startCli, temporaryFolder } from '../helpers/cli.js';
+import { clickConfig, writeClicks } from '../helpers/click-data.js';
+
+const KILLS = 20;
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let uncut: ReturnType<typeof checkpointContent>;
+let uncutMs = 0;
+before(async () => {
+  folder = await temporaryFolder('resume');
+  writeClicks(folder.in('train.csv'), 3000, 1);
+  writeClicks(folder.in('other.csv'), 1000, 3);
+  writeClicks(folder.in('test.csv'), 500, 2);
+  writeFileSync(folder.in('run.yaml'), clickConfig(folder.path, 'workers: 2\nps: 2'));
+  const from = performance.now();
+  uncut = contentOf(await runCli(args('uncut')));
+  uncutMs = performance.now() - from;
+});
+after(() => folder.remove());
+
+function args(run: string, ...flags: string[]): string[] {
+  return ['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(run), ...flags];
+}
+
+function contentOf(result: CliResult): ReturnType<typeof checkpointContent> {
+  assert.equal(result.code, 0, result.stderr);
+  return checkpointContent(String(lastEvent(result).checkpoint));
+}
+
+/** Waits until the run has printed something that matches. */
+async function until(run: ReturnType<typeof startCli>, pattern: RegExp): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!pattern.test(run.text().stdout)) {
+    assert.ok(performance.now() < deadline && run.child.exitCode === null, run.text().stderr);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+describe('a run that is killed', () => {
+  test(`${KILLS} times with kill -9 at random moments ends bit for bit like one that is not`, async () => {
+    const random = new SeededRandom(11);
+    let killed = 0;
+    for (let kill = 0; killed < KILLS; kill++) {
+      // A run that came to its end before it was killed starts over in a folder of its own.
+      const run = `killed-${Math.floor(kill / 5)}`;
+      const started = startCli(args(run));
+      const timer = setTimeout(() => started.child.kill('SIGKILL'), random.nextFloat() * uncutMs);
+      const { signal } = await started.done;
+      clearTimeout(timer);
+      if (signal === 'SIGKILL') killed++;
+      if (kill % 5 === 4 || killed === KILLS) assert.deepEqual(contentOf(await runCli(args(run))), uncut, run);
+    }
+  });
+
+  test('at every failpoint of a checkpoint goes on from the old or the new one and ends the same', async () => {
+    for (const point of [
+      'beforeBegin',
+      'afterBegin',
+      'beforeFolderSync',
+      'afterManifestRename',
+      'afterCommit',
+      'beforePrune',
+      'afterPrune',
+    ]) {
+      const run = `failpoint-${point}`;
+      const { signal } = await runCli(args(run), { env: { MONOLITH_LOCAL_FAILPOINTS: `checkpoint.${point}=kill@3` } });
+      assert.equal(signal, 'SIGKILL', point);
+      assert.deepEqual(contentOf(await runCli(args(run))), uncut, point);
+    }
+  });
+});
+
+describe('a signal', () => {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    test(`${signal} saves and ends with ${code}; the same command goes on to the same end`, async () => {
+      const run = startCli(args(`stopped-${signal}`));
+      await until(run, /"event":"checkpoint"/);
+      run.child.kill(signal);
+      const result = await run.done;
+      assert.equal(result.code, code, result.stderr);
+      assert.match(result.stderr, /saving a checkpoint and stopping/);
+      assert.equal(lastEvent(result).event, 'done');
+      assert.ok(existsSync(String(lastEvent(result).checkpoint)));
+      assert.deepEqual(contentOf(await runCli(args(`stopped-${signal}`))), uncut);
+    });
+  }
+});
+
+describe('the same command again', () => {
+  test('after the end does no further step and keeps the checkpoint', async () => {
+    const again = await runCli(args('uncut'));
+    assert.deepEqual(contentOf(again), uncut);
+    assert.match(again.stdout, /"resumed_step":\d+/);
+  });
+
+  test('with more epochs goes on and ends like a run that had them from the start', async () => {
+    await runCli(args('longer', '--epochs', '2'));
+    assert.deepEqual(contentOf(await runCli(args('longer', '--epochs', '3'))), uncut);
+  });
+
+  test('with --fresh starts anew and leaves nothing of the old run', async () => {
+    contentOf(await runCli(args('fresh', '--seed', '7')));
+    const fresh = await runCli(args('fresh', '--fresh', '--epochs', '1', '--checkpoint-every', '0'));
+    assert.match(fresh.stdout, /"resumed_step":null/);
+    assert.equal(readdirSync(folder.in('fresh')).filter((name) => /^checkpoint-\d+\.json$/.test(name)).length, 1);
+  });
+
+  test('on other data says so and reads them from their beginning', async () => {
+    await runCli(args('moved'));
+    const other = await runCli(['train', folder.in('run.yaml'), '--model-dir', folder.in('moved'), '--data', folder.in('other.csv')]);
+    assert.equal(other.code, 0, other.stderr);
+    assert.match(other.stderr, /the data differ from those of the checkpoint: they are read from their beginning/);
+    assert.match(other.stdout, /12,000 examples/);
+  });
+});
+
+describe('asynchronous training', () => {
+  test('survives kills and ends; every push before a checkpoint is in it', async () => {
+    const flags = ['--mode', 'async', '--staleness', '2', '--embedding-prefetch-capacity', '2'];
+    const first = startCli(args('async', ...flags));
+    await until(first, /"event":"checkpoint"/);
+    first.child.kill('SIGKILL');
+    await first.done;
+    const result = await runCli(args('async', ...flags));
+    assert.equal(result.code, 0, result.stderr);
+    const { auc } = lastEvent(result).eval as { auc: number };
+    assert.ok(auc > 0.6, String(auc));
+  });
+});
