@@ -2,7 +2,7 @@
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { MonolithError } from '../base/index.js';
-import { explain, yargsOptions, yargsParserConfiguration } from '../config/index.js';
+import { argumentsForYargs, explain, yargsOptions, yargsParserConfiguration } from '../config/index.js';
 import { Estimator, packageVersion } from '../estimator/index.js';
 import { describeAddon } from '../kernels/index.js';
 import { demo } from './commands/demo.js';
@@ -26,7 +26,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     };
   const withOptions = (parser: Argv): Argv =>
     parser.positional('config', { type: 'string', describe: CONFIG_HELP }).options(yargsOptions());
-  const parser = yargs([...argv])
+  const parser = yargs(argumentsForYargs(argv))
     .scriptName('monolith-local')
     .parserConfiguration(yargsParserConfiguration)
     .usage('Trains sparse recommendation models on this machine.\n\n$0 <command> [config.yaml] [flags]')

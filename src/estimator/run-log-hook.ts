@@ -53,6 +53,8 @@ export class EventHook implements TrainHook {
         trainLoss: result.loss,
         eval: result.evaluation,
         checkpoint: result.checkpoint,
+        badRecords: result.badRecords,
+        reason: result.reason,
         stages: result.stages,
       }),
     );

@@ -48,6 +48,8 @@ export type RunResult = {
   readonly trainLoss: number;
   readonly eval: BinaryMetrics | RegressionMetrics | null;
   readonly checkpoint: string | null;
+  /** Records that could not be read and were skipped. */
+  readonly badRecords?: number;
   /** Why it ended before its time, such as early stopping or a signal; null otherwise. */
   readonly stoppedBy?: string | null;
 };
@@ -63,6 +65,7 @@ export function resultText(result: RunResult): string {
   lines.push(
     `trained ${counted(result.step, 'step')}: ${counted(result.examples, 'example')} in ${durationText(result.seconds)}, ${compact(result.examplesPerSecond)} examples/s, loss ${figureText(result.trainLoss)}`,
   );
+  if (result.badRecords !== undefined && result.badRecords > 0) lines.push(`skipped ${counted(result.badRecords, 'bad record')}`);
   if (result.stoppedBy) lines.push(`stopped by ${result.stoppedBy}`);
   if (result.checkpoint !== null) lines.push(`checkpoint ${printable(result.checkpoint)}`);
   return lines.join('\n');

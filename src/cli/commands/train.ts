@@ -86,6 +86,7 @@ function endText(result: TrainResult): string {
     trainLoss: result.loss,
     eval: result.evaluation,
     checkpoint: result.checkpoint,
+    badRecords: result.badRecords,
     stoppedBy: result.reason === 'end of data' ? null : result.reason,
   })}\n`;
 }
