@@ -53,6 +53,7 @@ export class EventHook implements TrainHook {
         trainLoss: result.loss,
         eval: result.evaluation,
         checkpoint: result.checkpoint,
+        badRecords: result.badRecords,
         stages: result.stages,
       }),
     );

@@ -66,7 +66,15 @@ const NOISE = 2e-4;
  * @throws InvalidModel naming the tensor and the element that differ most.
  */
 export function checkGradients(definition: ModelDefinition, options: GradientCheckOptions = {}): GradientCheckReport {
-  const { kernels = selectBackend('auto').backend, modelOptions = {}, inputs = gradientCheckInputs, examples = 7, seed = 1, samples = 12, tolerance = 0.01 } = options;
+  const {
+    kernels = selectBackend('auto').backend,
+    modelOptions = {},
+    inputs = gradientCheckInputs,
+    examples = 7,
+    seed = 1,
+    samples = 12,
+    tolerance = 0.01,
+  } = options;
   const plan = planModel(definition, modelOptions, inputs);
   const random = new SeededRandom(seedFromNames(seed, 'check-gradients'));
   const parameters = new Float32Array(plan.parametersLength);

@@ -50,6 +50,10 @@ export type RunResult = {
   readonly checkpoint: string | null;
   /** Why it ended before its time, such as early stopping or a signal; null otherwise. */
   readonly stoppedBy?: string | null;
+  /** Records that could not be read and were left out. */
+  readonly badRecords?: number;
+  /** Set when the run had already ended before and this process trained nothing. */
+  readonly nothingLeft?: boolean;
 };
 
 /** The end of a run for people, on standard output: a table of the evaluation's figures, then what was trained and where it is. */
@@ -60,9 +64,15 @@ export function resultText(result: RunResult): string {
     rows.push(['examples', grouped(result.eval.examples)]);
     lines.push(alignedTable(['evaluation', 'value'], rows), '');
   }
-  lines.push(
-    `trained ${counted(result.step, 'step')}: ${counted(result.examples, 'example')} in ${durationText(result.seconds)}, ${compact(result.examplesPerSecond)} examples/s, loss ${figureText(result.trainLoss)}`,
-  );
+  if (result.nothingLeft === true) {
+    lines.push(
+      `nothing left to train: ${counted(result.step, 'step')}, ${counted(result.examples, 'example')} before; more --epochs go on, --fresh starts anew`,
+    );
+  } else
+    lines.push(
+      `trained ${counted(result.step, 'step')}: ${counted(result.examples, 'example')} in ${durationText(result.seconds)}, ${compact(result.examplesPerSecond)} examples/s, loss ${figureText(result.trainLoss)}`,
+    );
+  if (result.badRecords) lines.push(`left out ${counted(result.badRecords, 'bad record')} (--max-bad-records)`);
   if (result.stoppedBy) lines.push(`stopped by ${result.stoppedBy}`);
   if (result.checkpoint !== null) lines.push(`checkpoint ${printable(result.checkpoint)}`);
   return lines.join('\n');

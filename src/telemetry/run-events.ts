@@ -66,6 +66,8 @@ export type DoneEvent = {
   readonly train: { readonly loss: Figure };
   readonly eval: EvalFigures | null;
   readonly checkpoint: string | null;
+  /** Records that could not be read and were left out. */
+  readonly bad_records: number;
   /** Seconds by stage: `startup`, `train`, `eval`, `checkpoint`, … */
   readonly stages: Readonly<Record<string, number>>;
 };
@@ -138,6 +140,7 @@ export function doneEvent(result: {
   readonly trainLoss: number;
   readonly eval: BinaryMetrics | RegressionMetrics | null;
   readonly checkpoint: string | null;
+  readonly badRecords?: number;
   readonly stages: Readonly<Record<string, number>>;
 }): DoneEvent {
   return {
@@ -149,6 +152,7 @@ export function doneEvent(result: {
     train: { loss: figure(result.trainLoss) },
     eval: result.eval === null ? null : evalFigures(result.eval),
     checkpoint: result.checkpoint,
+    bad_records: result.badRecords ?? 0,
     stages: Object.fromEntries(Object.entries(result.stages).map(([stage, seconds]) => [stage, rounded(seconds)])),
   };
 }

@@ -86,6 +86,8 @@ function endText(result: TrainResult): string {
     trainLoss: result.loss,
     eval: result.evaluation,
     checkpoint: result.checkpoint,
+    badRecords: result.badRecords,
+    nothingLeft: result.runExamples === 0 && result.step > 0,
     stoppedBy: result.reason === 'end of data' ? null : result.reason,
   })}\n`;
 }
