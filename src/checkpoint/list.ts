@@ -38,6 +38,14 @@ export async function namesIn(folder: string): Promise<string[]> {
     return await readdir(folder);
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOTDIR') {
+      throw new MonolithError(
+        'InvalidConfig',
+        `modelDir: ${folder} is a file, expected a folder; name another one with --model-dir`,
+        { path: folder },
+        { cause },
+      );
+    }
     const text = cause instanceof Error ? cause.message : String(cause);
     throw new MonolithError('DataNotFound', `${folder}: can't read the model folder: ${text}`, { path: folder }, { cause });
   }

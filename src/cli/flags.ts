@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { MonolithError } from '../base/index.js';
 import { type ResolvedConfig, resolveConfig } from '../config/index.js';
 
 /** What yargs hands to a command: flags as texts, the config file under `config`. */
 export type CommandArguments = { readonly [flag: string]: unknown };
 
 /** Keys of yargs and of the commands themselves, which are no options of a run. */
-const NOT_OPTIONS = new Set(['_', '$0', 'config', 'path', 'verify', 'output', 'explain', 'top', 'help', 'version', 'rows']);
+const NOT_OPTIONS = new Set(['_', '$0', 'config', 'path', 'verify', 'output', 'explain', 'help', 'version']);
 
 /** The configuration of `train`, `describe` and `config`: defaults < file < environment < flags. @throws InvalidConfig */
 export function configOf(args: CommandArguments): ResolvedConfig {
@@ -29,8 +30,18 @@ export function configOfTrained(args: CommandArguments): ResolvedConfig {
   return resolveConfig({ file, env: process.env, flags });
 }
 
+/** Endings of data files, plain or compressed: nobody's config file. */
+const DATA_FILE = /\.(csv|tsv|txt|gz|zst|bin|tfrecords?|libsvm|svm|libffm|ffm|parquet)$/i;
+
 function fileOf(args: CommandArguments): string | undefined {
-  return typeof args.config === 'string' ? args.config : undefined;
+  if (typeof args.config !== 'string') return undefined;
+  if (DATA_FILE.test(args.config)) {
+    throw new MonolithError(
+      'InvalidConfig',
+      `${args.config} looks like data, not like a config file (YAML or JSON); for data say --data ${args.config}`,
+    );
+  }
+  return args.config;
 }
 
 function optionFlags(args: CommandArguments): Record<string, unknown> {

@@ -6,13 +6,14 @@ import { argumentsForYargs, explain, yargsOptions, yargsParserConfiguration } fr
 import { Estimator, packageVersion } from '../estimator/index.js';
 import { describeAddon } from '../kernels/index.js';
 import { demo } from './commands/demo.js';
-import { examine, findingsText } from './commands/doctor.js';
+import { buildAddon, examine, findingsText } from './commands/doctor.js';
 import { inspect } from './commands/inspect.js';
 import { train } from './commands/train.js';
 import { evaluateCommand, predictCommand } from './commands/trained.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { type CommandArguments, configOf, configOfTrained } from './flags.js';
 import { type Output, processOutput } from './output.js';
+import { refuseUnknownFlags, usageError } from './usage.js';
 
 const CONFIG_HELP = 'YAML or JSON file with options; flags and MONOLITH_LOCAL_… variables go before it';
 
@@ -28,6 +29,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     parser.positional('config', { type: 'string', describe: CONFIG_HELP }).options(yargsOptions());
   const parser = yargs(argumentsForYargs(argv))
     .scriptName('monolith-local')
+    .locale('en')
     .parserConfiguration(yargsParserConfiguration)
     .usage('Trains sparse recommendation models on this machine.\n\n$0 <command> [config.yaml] [flags]')
     .command(
@@ -58,6 +60,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
           .option('verify', { type: 'boolean', default: false, describe: 'Read and check every byte' })
           .option('json', { type: 'boolean', default: false, describe: 'One JSON object' }),
       runs(async (args) => {
+        refuseUnknownFlags(args, ['verify', 'json']);
         await inspect({ path: String(args.path), verify: args.verify === true, json: args.json === true, write: output.result });
         return ExitCode.done;
       }),
@@ -67,7 +70,9 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       'layers, shapes and parameter counts of the model on the data',
       withOptions,
       runs(async (args) => {
-        output.result(`${await new Estimator(configOf(args)).describe()}\n`);
+        const resolved = configOf(args);
+        const text = await new Estimator(resolved).describe();
+        output.result(resolved.config.json ? `${JSON.stringify({ event: 'describe', text })}\n` : `${text}\n`);
         return ExitCode.done;
       }),
     )
@@ -77,15 +82,22 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       (parser) => withOptions(parser).option('explain', { type: 'boolean', default: false, describe: 'Value and origin of every option' }),
       runs(async (args) => {
         const resolved = configOf(args);
-        output.result(`${args.explain === true ? explain(resolved) : JSON.stringify(resolved.config, null, 2)}\n`);
+        const { config } = resolved;
+        if (config.json) output.result(`${JSON.stringify({ event: 'config', config, origins: Object.fromEntries(resolved.origins) })}\n`);
+        else output.result(`${args.explain === true ? explain(resolved) : JSON.stringify(config, null, 2)}\n`);
         return ExitCode.done;
       }),
     )
     .command(
       'doctor',
       'what this machine offers and what is missing',
-      (parser) => parser.option('json', { type: 'boolean', default: false, describe: 'One JSON object' }),
+      (parser) =>
+        parser
+          .option('json', { type: 'boolean', default: false, describe: 'One JSON object' })
+          .option('build', { type: 'boolean', default: false, describe: 'Build the native addon first; needs a C++ compiler' }),
       runs(async (args) => {
+        refuseUnknownFlags(args, ['json', 'build']);
+        if (args.build === true && !buildAddon(output)) return ExitCode.failed;
         const findings = await examine(process.cwd());
         output.result(args.json === true ? `${JSON.stringify({ event: 'doctor', findings })}\n` : findingsText(findings));
         return findings.every(({ ok }) => ok) ? ExitCode.done : ExitCode.failed;
@@ -95,20 +107,24 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       'demo',
       'make click data with a known truth, train on them, compare with the best possible',
       (parser) => parser.option('rows', { type: 'string', default: '200000', describe: 'Examples to make' }),
-      runs((args) => demo(Number(args.rows), output)),
+      runs((args) => {
+        refuseUnknownFlags(args, ['rows']);
+        return demo(Number(args.rows), output);
+      }),
     )
     .example('$0 train examples/adult.yaml', 'train on the data that come with the package')
     .example('$0 train --data train.tsv --eval-data test.tsv --format criteo --model dlrm', 'Criteo files, no config')
     .example('$0 predict --model-dir model --data new.tsv', 'predictions of a trained model')
     .demandCommand(1, 'Name a command; --help lists them.')
     .strictCommands()
-    .recommendCommands()
     .version(versionText())
     .help()
     .wrap(Math.min(120, process.stdout.columns ?? 120))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new MonolithError('InvalidConfig', message);
+      // A YError is a complaint of yargs itself; anything else was thrown by a command.
+      if (error !== undefined && error !== null && error.name !== 'YError') throw error;
+      throw usageError(argv, message ?? error?.message ?? '');
     });
   await parser.parseAsync();
   return exitCode;

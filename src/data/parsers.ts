@@ -1,4 +1,4 @@
-import { MonolithError } from '../base/index.js';
+import { backendUnavailable, loadAddon } from '../kernels/index.js';
 import { loadNativeParsers, type Parsers } from './native-parsers.js';
 import { referenceParsers } from './twins/parsers.js';
 
@@ -11,5 +11,5 @@ export function chooseParsers(backend: 'auto' | 'native' | 'reference'): Parsers
   const native = loadNativeParsers();
   if (native !== null) return native;
   if (backend === 'auto') return referenceParsers;
-  throw new MonolithError('BackendUnavailable', "data: backend 'native' is wanted, the addon is not built: run 'npm run build:native'");
+  throw backendUnavailable(loadAddon().reason ?? 'it has no parsers: build it again');
 }

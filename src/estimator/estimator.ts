@@ -71,7 +71,11 @@ export class Estimator {
       open.push(cluster);
       const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
       if (config.fresh) await removeAllCheckpoints(config.modelDir);
-      const log = await RunLog.open({ folder: config.modelDir, configYaml: configToYaml(config), resumedStep: saved?.state.step ?? null });
+      const log = await RunLog.open({
+        folder: config.modelDir,
+        configYaml: configToYaml(lasting(config)),
+        resumedStep: saved?.state.step ?? null,
+      });
       open.push(log);
       const info = {
         config,
@@ -114,7 +118,7 @@ export class Estimator {
       try {
         return await loop.run();
       } catch (error) {
-        throw await withBadBatch(error, cluster, config.modelDir);
+        throw await withBadBatch(error, cluster, config.modelDir, bound.inputs.dense);
       }
     } finally {
       await closeAll(open);
@@ -240,15 +244,28 @@ function manifestFields(
   return JSON.parse(JSON.stringify(fields)) as ManifestFields;
 }
 
-async function withBadBatch(error: unknown, cluster: LocalCluster, modelDir: string): Promise<unknown> {
-  if (!(error instanceof MonolithError) || error.code !== 'NonFiniteLoss' || cluster.badBatch === null) return error;
-  const path = join(modelDir, `bad-batch-${cluster.badBatch.step}.json`);
-  try {
-    await writeFile(path, `${JSON.stringify(cluster.badBatch)}\n`);
-  } catch {
-    return error;
-  }
-  return new MonolithError('NonFiniteLoss', `${error.message}. Batch saved to ${path}`, { ...error.details, batch: path });
+/** The configuration as a later `eval` or `predict` wants it: without how this one call reports and whether it started anew. */
+function lasting(config: RunConfig): RunConfig {
+  return { ...config, json: false, quiet: false, fresh: false };
+}
+
+/** Adds the input that is to blame, where the batch is, and what to do. */
+async function withBadBatch(error: unknown, cluster: LocalCluster, modelDir: string, dense: readonly string[]): Promise<unknown> {
+  const { badBatch } = cluster;
+  if (!(error instanceof MonolithError) || error.code !== 'NonFiniteLoss' || badBatch === null) return error;
+  const path = join(modelDir, `bad-batch-${badBatch.step}.json`);
+  const saved = await writeFile(path, `${JSON.stringify(badBatch)}\n`).then(
+    () => true,
+    () => false,
+  );
+  // Values that are not finite stand as texts in the batch.
+  const example = badBatch.dense.findIndex((row) => row.some((value) => typeof value === 'string'));
+  const feature = example < 0 ? -1 : badBatch.dense[example].findIndex((value) => typeof value === 'string');
+  const blamed = feature < 0 ? '' : `: feature "${dense[feature]}" of example ${example} is ${badBatch.dense[example][feature]}`;
+  const place = saved ? `. Batch saved to ${path}` : '';
+  const advice = feature < 0 ? 'Lower the learning rate, or clip gradients' : 'Clean that column, or leave the feature out';
+  const details = { ...error.details, ...(saved ? { batch: path } : {}), ...(feature < 0 ? {} : { feature: dense[feature], example }) };
+  return new MonolithError('NonFiniteLoss', `${error.message}${blamed}${place}. ${advice}`, details);
 }
 
 function requireData(config: RunConfig, command: string): void {

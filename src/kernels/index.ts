@@ -1,3 +1,3 @@
 export * from './kernel-backend.js';
 export { type Addon, type AddonInfo, loadAddon } from './native/load.js';
-export { type BackendChoice, describeAddon, referenceBackend, type SelectedBackend, selectBackend } from './select.js';
+export { type BackendChoice, backendUnavailable, describeAddon, referenceBackend, type SelectedBackend, selectBackend } from './select.js';

@@ -35,13 +35,18 @@ export function selectBackend(choice: BackendChoice): SelectedBackend {
     };
   }
   if (choice === 'native') {
-    throw new MonolithError(
-      'BackendUnavailable',
-      `backend native: the native addon can't be used (${reason}). Build it with 'npm run build:native' (needs a C++ compiler), or use --backend auto`,
-      { reason },
-    );
+    throw backendUnavailable(reason);
   }
   return { backend: referenceBackend(), reason };
+}
+
+/** The error of `--backend native` where there is no addon; `reason` is that of {@link loadAddon}. */
+export function backendUnavailable(reason: string): MonolithError {
+  return new MonolithError(
+    'BackendUnavailable',
+    `backend native: the native addon can't be used (${reason}). Build it with 'npx monolith-local doctor --build' (needs a C++ compiler), or use --backend auto`,
+    { reason },
+  );
 }
 
 /** What this machine offers, for `doctor`. */

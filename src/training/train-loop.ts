@@ -202,13 +202,29 @@ export class TrainLoop {
   private async evaluateNow(mayStop: boolean): Promise<boolean> {
     const { engine, evaluation, hooks, train } = this.parts;
     if (evaluation === null) return false;
-    await evaluation.rewind();
-    this.evaluation = await evaluate(engine, evaluation);
+    try {
+      await evaluation.rewind();
+      this.evaluation = await evaluate(engine, evaluation);
+    } catch (error) {
+      throw await this.savedBefore(error);
+    }
     this.evaluatedStep = this.step;
     const { best, stop } = this.earlyStopping.update(this.step, this.evaluation);
     const event = { step: this.step, epoch: train.position.epoch, metrics: this.evaluation, best };
     await callHooks(hooks, (hook) => hook.onEvaluation?.(event));
     return stop && mayStop;
+  }
+
+  /** Bad evaluation data must not cost what was trained: saves it where that still works, and hands the error back. */
+  private async savedBefore(error: unknown): Promise<unknown> {
+    if (this.savedStep === this.step) return error;
+    try {
+      await this.parts.engine.sync();
+      await this.saveNow(false);
+    } catch {
+      // The first error is the one to tell of.
+    }
+    return error;
   }
 
   private async saveNow(finished: boolean): Promise<void> {

@@ -47,7 +47,7 @@ export async function demo(rows: number, output: Output): Promise<number> {
     });
     output.talk(`${rows} made examples with a known truth; the best AUC anyone can reach on its test part is ${best.toFixed(4)}\n\n`);
     const exitCode = await train(config, output);
-    output.result(`\nbest possible AUC ${best.toFixed(4)}; a model that guesses has 0.5000\n`);
+    output.result(`\nbest possible AUC ${best.toFixed(4)}; a model that guesses has 0.5000. The demo's files are removed again\n`);
     return exitCode;
   } finally {
     await rm(folder, { recursive: true, force: true });

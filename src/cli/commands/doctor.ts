@@ -2,8 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { packageVersion } from '../../estimator/index.js';
 import { describeAddon } from '../../kernels/index.js';
+import type { Output } from '../output.js';
 
 /** One thing that was looked at. `fix` says what to do where it is not well. */
 export type Finding = { readonly what: string; readonly ok: boolean; readonly found: string; readonly fix: string | null };
@@ -33,7 +35,8 @@ export async function examine(folder: string): Promise<Finding[]> {
         info === null
           ? `not used: ${reason}`
           : `loaded, ${info.instructionSet}${info.avx512bf16 ? ' with bf16' : ''} (has ${info.available.join(', ')})`,
-      fix: info === null ? 'install a C++ compiler and run `npm run build:native`; until then the slow reference kernels run' : null,
+      fix:
+        info === null ? 'install a C++ compiler and run `monolith-local doctor --build`; until then the slow reference kernels run' : null,
     },
     {
       what: 'C++ compiler',
@@ -65,6 +68,14 @@ export async function examine(folder: string): Promise<Finding[]> {
       fix: freeDisk !== null && freeDisk < LEAST_FREE_DISK_BYTES ? 'free some space: a checkpoint that does not fit is refused' : null,
     },
   ];
+}
+
+/** Builds the native addon in the installed package; the compiler's own messages go to standard error. Says whether there is one now. */
+export function buildAddon(output: Output): boolean {
+  const script = fileURLToPath(new URL('../../../../native/build.mjs', import.meta.url));
+  const { status } = spawnSync(process.execPath, [script, '--strict'], { stdio: ['ignore', process.stderr.fd, process.stderr.fd] });
+  if (status === 0) output.talk('native addon built\n');
+  return status === 0;
 }
 
 /** Findings as lines for people. */

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { MonolithError } from '../../base/index.js';
 import type { ResolvedConfig } from '../../config/index.js';
 import { Estimator } from '../../estimator/index.js';
 import { evalEvent, evaluationLine, eventLine } from '../../telemetry/index.js';
@@ -13,22 +15,96 @@ export async function evaluateCommand(resolved: ResolvedConfig, output: Output):
   return ExitCode.done;
 }
 
-/** `monolith-local predict`: exactly one line a record, in their order; `nan` for a record that can't be read. */
+/** `monolith-local predict`: exactly one line a record, in their order; `nan` (`null` in JSON) for a record that can't be read. */
 export async function predictCommand(resolved: ResolvedConfig, outputFile: string | null, output: Output): Promise<number> {
-  const stream = outputFile === null ? process.stdout : createWriteStream(outputFile);
+  const { json, quiet } = resolved.config;
+  const target = outputFile === null || outputFile === '-' ? standardOutput() : await PredictionFile.open(outputFile);
   let bad = 0;
-  const count = await new Estimator(resolved).predict(async (predictions) => {
-    let text = '';
-    for (const value of predictions) {
-      if (Number.isNaN(value)) bad++;
-      text += Number.isNaN(value) ? 'nan\n' : `${Number(value.toPrecision(9))}\n`;
-    }
-    if (!stream.write(text)) await once(stream, 'drain');
-  });
-  if (stream !== process.stdout) {
-    stream.end();
-    await once(stream, 'finish');
+  try {
+    const count = await new Estimator(resolved).predict(async (predictions) => {
+      let text = '';
+      for (const value of predictions) {
+        const isBad = Number.isNaN(value);
+        if (isBad) bad++;
+        const figure = isBad ? Number.NaN : Number(value.toPrecision(FIGURES));
+        text += json ? `${JSON.stringify({ event: 'prediction', value: isBad ? null : figure })}\n` : isBad ? 'nan\n' : `${figure}\n`;
+      }
+      await target.write(text);
+    });
+    await target.commit();
+    if (!quiet)
+      output.talk(`${count} predictions${bad > 0 ? `, ${bad} of them ${json ? 'null' : 'nan'}: records that cannot be read` : ''}\n`);
+    return ExitCode.done;
+  } finally {
+    await target.close();
   }
-  if (!resolved.config.quiet) output.talk(`${count} predictions${bad > 0 ? `, ${bad} of them nan: records that could not be read` : ''}\n`);
-  return ExitCode.done;
+}
+
+/** Figures that tell every float32 from its neighbours. */
+const FIGURES = 9;
+
+type Target = { write(text: string): Promise<void>; commit(): Promise<void>; close(): Promise<void> };
+
+function standardOutput(): Target {
+  const nothing = async (): Promise<void> => {};
+  const write = async (text: string): Promise<void> => {
+    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+  };
+  return { write, commit: nothing, close: nothing };
+}
+
+/** A file that appears under its name once it is whole. */
+class PredictionFile implements Target {
+  private committed = false;
+
+  private constructor(
+    private readonly path: string,
+    private readonly temporary: string,
+    private readonly file: FileHandle,
+  ) {}
+
+  static async open(path: string): Promise<PredictionFile> {
+    if ((await stat(path).catch(() => null))?.isDirectory() === true)
+      throw new MonolithError('InvalidConfig', `--output: ${path} is a folder`);
+    const temporary = `${path}.${process.pid}.tmp`;
+    try {
+      return new PredictionFile(path, temporary, await open(temporary, temporary === path ? 'w' : 'wx'));
+    } catch (error) {
+      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      const why = missing ? `there is no folder ${dirname(path)}; make it first` : (error as Error).message;
+      throw new MonolithError('InvalidConfig', `--output: can't write ${path}: ${why}`, { path }, { cause: error });
+    }
+  }
+
+  write(text: string): Promise<void> {
+    return this.attempt(() => this.file.appendFile(text));
+  }
+
+  commit(): Promise<void> {
+    return this.attempt(async () => {
+      await this.file.close();
+      if (this.temporary !== this.path) await rename(this.temporary, this.path);
+      this.committed = true;
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.committed) return;
+    await this.file.close().catch(() => undefined);
+    if (this.temporary !== this.path) await rm(this.temporary, { force: true });
+  }
+
+  private async attempt(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+      throw new MonolithError(
+        full ? 'DiskFull' : 'WriteFailed',
+        `${this.path}: ${(error as Error).message}; nothing was left there`,
+        { path: this.path },
+        { cause: error },
+      );
+    }
+  }
 }

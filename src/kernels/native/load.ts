@@ -30,6 +30,6 @@ export function loadAddon(): AddonResult {
     return error === undefined ? { addon, reason: null } : { addon: null, reason: error };
   } catch (error) {
     const text = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    return { addon: null, reason: text.includes('Cannot find module') ? "not built (run 'npm run build:native')" : text };
+    return { addon: null, reason: text.includes('Cannot find module') ? 'not built' : text };
   }
 }

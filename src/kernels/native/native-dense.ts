@@ -14,7 +14,7 @@ export function createNativeDense(addon: Addon): DenseKernels {
   if (missing.length > 0) {
     throw new MonolithError(
       'BackendUnavailable',
-      `native addon lacks ${missing.join(', ')}: it was built from another version; run 'npm run build:native'`,
+      `native addon lacks ${missing.join(', ')}: it was built from another version; run 'npx monolith-local doctor --build'`,
       { missing },
     );
   }

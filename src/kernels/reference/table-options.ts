@@ -75,7 +75,7 @@ export function checkTableOptions(options: TableOptions): void {
 export function tableFull(where: string, size: number, missing: number, maxRows: number): MonolithError {
   return new MonolithError(
     'TableFull',
-    `${where}: ${missing} new rows on top of ${size} would exceed maxRows = ${maxRows}; nothing was created. Raise table.maxRows or use more shards`,
+    `${where}: ${missing} new rows on top of ${size} would exceed maxRows = ${maxRows} of this shard; nothing was created. Raise table.maxRows (shared out evenly over the shards), or bucketise or leave out features with very many ids`,
     { where, size, missing, maxRows },
   );
 }
