@@ -1,3 +1,4 @@
+export { type ChunkContext, type Layer, LayerBase, type LayerBuffers, type ParameterSpec } from '../layers/index.js';
 export {
   type ActivationName,
   type DenseLayerOptions,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -50,6 +50,15 @@ describe("a user's own model", () => {
   test('the example that ships passes the gradient check', async () => {
     const definition = await loadModel(join(import.meta.dirname, '../../../examples/custom-model.js'));
     assert.ok(checkGradients(definition, { kernels: selectBackend('auto').backend }).checked > 20);
+  });
+
+  test('may bring a layer of its own: the one of the documentation passes the gradient check', async () => {
+    const text = await readFile(join(import.meta.dirname, '../../../docs/models.md'), 'utf8');
+    const code = /```js\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
+    const door = new URL('../../src/models/index.js', import.meta.url).href;
+    const definition = await loadModel(await modelFile('layer.mjs', code.replace('monolith-local/models', door)));
+    const { worst } = checkGradients(definition, { kernels: selectBackend('auto').backend, samples: 40 });
+    assert.ok(worst.relativeError < 0.01);
   });
 
   test('that does not exist, does not parse or exports nothing is an InvalidModel that names the file', async () => {
