@@ -186,7 +186,7 @@ describe('the events of --json', () => {
     });
     assert.equal(
       eventLine(done),
-      '{"event":"done","step":4,"examples":100,"seconds":2,"examples_per_second":50,"train":{"loss":null},"eval":null,"checkpoint":"c","stages":{"train":2}}\n',
+      '{"event":"done","step":4,"examples":100,"seconds":2,"examples_per_second":50,"train":{"loss":null},"eval":null,"checkpoint":"c","bad_records":0,"stages":{"train":2}}\n',
     );
     const evaluation = JSON.parse(eventLine(evalEvent(7, metrics)));
     assert.deepEqual([evaluation.event, evaluation.step, evaluation.auc, evaluation.logloss], ['eval', 7, metrics.auc, metrics.logloss]);

@@ -6,7 +6,8 @@ import { loadModel, ModelRuntime } from '../../models/index.js';
 import { EmbeddingClient, LocalShardChannel, planDenseBlocks, type SparseView } from '../../ps/index.js';
 import type { BatchSlot } from '../../tensor/index.js';
 import { exchangeLayout, runWorkerLoop, type WorkerContext } from '../../training/index.js';
-import type { BadBatch, ThreadMessage, ThreadStart } from '../messages.js';
+import type { BadBatch } from '../bad-batch.js';
+import type { ThreadMessage, ThreadStart } from '../messages.js';
 import { ClusterMemory } from '../topology.js';
 
 const { index, spec, buffers } = workerData as ThreadStart;
