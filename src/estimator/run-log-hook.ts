@@ -54,6 +54,7 @@ export class EventHook implements TrainHook {
         eval: result.evaluation,
         checkpoint: result.checkpoint,
         badRecords: result.badRecords,
+        reason: result.reason,
         stages: result.stages,
       }),
     );

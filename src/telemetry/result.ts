@@ -48,10 +48,10 @@ export type RunResult = {
   readonly trainLoss: number;
   readonly eval: BinaryMetrics | RegressionMetrics | null;
   readonly checkpoint: string | null;
+  /** Records that could not be read and were skipped. */
+  readonly badRecords?: number;
   /** Why it ended before its time, such as early stopping or a signal; null otherwise. */
   readonly stoppedBy?: string | null;
-  /** Records that could not be read and were left out. */
-  readonly badRecords?: number;
   /** Set when the run had already ended before and this process trained nothing. */
   readonly nothingLeft?: boolean;
 };
@@ -64,15 +64,13 @@ export function resultText(result: RunResult): string {
     rows.push(['examples', grouped(result.eval.examples)]);
     lines.push(alignedTable(['evaluation', 'value'], rows), '');
   }
-  if (result.nothingLeft === true) {
-    lines.push(
-      `nothing left to train: ${counted(result.step, 'step')}, ${counted(result.examples, 'example')} before; more --epochs go on, --fresh starts anew`,
-    );
-  } else
+  if (result.nothingLeft === true) lines.push(`nothing left to train: the checkpoint is at step ${result.step}, the end of this run`);
+  else {
     lines.push(
       `trained ${counted(result.step, 'step')}: ${counted(result.examples, 'example')} in ${durationText(result.seconds)}, ${compact(result.examplesPerSecond)} examples/s, loss ${figureText(result.trainLoss)}`,
     );
-  if (result.badRecords) lines.push(`left out ${counted(result.badRecords, 'bad record')} (--max-bad-records)`);
+  }
+  if (result.badRecords !== undefined && result.badRecords > 0) lines.push(`skipped ${counted(result.badRecords, 'bad record')}`);
   if (result.stoppedBy) lines.push(`stopped by ${result.stoppedBy}`);
   if (result.checkpoint !== null) lines.push(`checkpoint ${printable(result.checkpoint)}`);
   return lines.join('\n');

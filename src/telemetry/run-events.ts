@@ -66,9 +66,11 @@ export type DoneEvent = {
   readonly train: { readonly loss: Figure };
   readonly eval: EvalFigures | null;
   readonly checkpoint: string | null;
-  /** Records that could not be read and were left out. */
+  /** Records that could not be read and were skipped. */
   readonly bad_records: number;
-  /** Seconds by stage: `startup`, `train`, `eval`, `checkpoint`, … */
+  /** Why it ended: `end of data`, `max steps`, `early stopping` or `stopped` (by a signal). */
+  readonly reason: string;
+  /** Seconds of the workers' time by stage, summed over workers: `wait_batch`, `lookup`, `compute`, `push`. */
   readonly stages: Readonly<Record<string, number>>;
 };
 
@@ -140,7 +142,8 @@ export function doneEvent(result: {
   readonly trainLoss: number;
   readonly eval: BinaryMetrics | RegressionMetrics | null;
   readonly checkpoint: string | null;
-  readonly badRecords?: number;
+  readonly badRecords: number;
+  readonly reason: string;
   readonly stages: Readonly<Record<string, number>>;
 }): DoneEvent {
   return {
@@ -152,7 +155,8 @@ export function doneEvent(result: {
     train: { loss: figure(result.trainLoss) },
     eval: result.eval === null ? null : evalFigures(result.eval),
     checkpoint: result.checkpoint,
-    bad_records: result.badRecords ?? 0,
+    bad_records: result.badRecords,
+    reason: result.reason,
     stages: Object.fromEntries(Object.entries(result.stages).map(([stage, seconds]) => [stage, rounded(seconds)])),
   };
 }

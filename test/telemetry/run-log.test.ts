@@ -67,6 +67,8 @@ describe('the run log', () => {
           trainLoss: 0.1,
           eval: metrics,
           checkpoint: null,
+          badRecords: 0,
+          reason: 'end of data',
           stages: { train: 2 },
         }),
       );
@@ -182,11 +184,13 @@ describe('the events of --json', () => {
       trainLoss: Number.NaN,
       eval: null,
       checkpoint: 'c',
+      badRecords: 2,
+      reason: 'max steps',
       stages: { train: 2 },
     });
     assert.equal(
       eventLine(done),
-      '{"event":"done","step":4,"examples":100,"seconds":2,"examples_per_second":50,"train":{"loss":null},"eval":null,"checkpoint":"c","bad_records":0,"stages":{"train":2}}\n',
+      '{"event":"done","step":4,"examples":100,"seconds":2,"examples_per_second":50,"train":{"loss":null},"eval":null,"checkpoint":"c","bad_records":2,"reason":"max steps","stages":{"train":2}}\n',
     );
     const evaluation = JSON.parse(eventLine(evalEvent(7, metrics)));
     assert.deepEqual([evaluation.event, evaluation.step, evaluation.auc, evaluation.logloss], ['eval', 7, metrics.auc, metrics.logloss]);

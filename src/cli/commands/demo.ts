@@ -10,8 +10,8 @@ import type { Output } from '../output.js';
 import { train } from './train.js';
 
 const FIELDS = 6;
-const VALUES_PER_FIELD = 50;
-const HIDDEN = 3;
+const VALUES_PER_FIELD = 60;
+const HIDDEN = 2;
 const TEST_SHARE = 0.2;
 
 /**
@@ -40,9 +40,9 @@ export async function demo(rows: number, output: Output): Promise<number> {
             features: Array.from({ length: FIELDS }, (_, f) => ({ name: `field${f}`, type: 'categorical' as const })),
           },
         },
-        epochs: 3,
-        batchSize: 256,
-        optimizer: { sparse: { kind: 'adagrad', learningRate: 0.1 }, dense: { kind: 'adam', learningRate: 0.002 } },
+        epochs: 4,
+        batchSize: 512,
+        optimizer: { sparse: { kind: 'adagrad', learningRate: 0.05 }, dense: { kind: 'adam', learningRate: 0.002 } },
       },
     });
     output.talk(`${rows} made examples with a known truth; the best AUC anyone can reach on its test part is ${best.toFixed(4)}\n\n`);
