@@ -114,7 +114,7 @@ test('a finished run says that nothing is left; --quiet leaves the result only',
   const again = await runCli(['train', 'config.yaml', '--model-dir', 'run', '--quiet'], { cwd });
   assert.deepEqual([again.code, again.stderr], [0, '']);
   assert.match(again.stdout, /^evaluation/);
-  assert.match(again.stdout, /nothing left to train: \d+ steps/);
+  assert.match(again.stdout, /nothing left to train: the checkpoint is at step \d+/);
 });
 
 test('inspect --verify --json, config --explain, describe --json, --version, --help', async () => {
