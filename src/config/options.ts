@@ -192,7 +192,7 @@ export const optionTree = {
     rowNorm: number(0, 'Largest L2 norm of the gradient of one embedding row; 0 is off.', { min: 0 }),
   },
   embedding: {
-    dim: integer(16, 'Floats of one embedding.', { min: 1, max: 4096 }),
+    dim: nullableInteger('Floats of one embedding; null leaves it to the model (16; ffm: 4 a field).', { min: 1, max: 4096 }),
     initializer: object<z.output<typeof rowInitializer> | null>(
       null,
       rowInitializer.nullable(),

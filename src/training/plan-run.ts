@@ -13,9 +13,9 @@ const SLOTS_PER_WORKER = 4;
 /** Rows of embeddings start even in ±this where neither model nor config says otherwise. */
 const DEFAULT_INIT_RANGE = 0.01;
 
-/** Options of the model: those of the config, with `embedding.dim` filled in where the model takes an embeddingDim and none is given. */
+/** Options of the model: those of the config, with `embedding.dim` filled in where it is set, the model takes an embeddingDim and none is given. */
 export function modelOptionsOf(config: RunConfig, definition: ModelDefinition): { readonly [name: string]: unknown } {
-  const takesDim = Object.hasOwn(definition.options, 'embeddingDim');
+  const takesDim = config.embedding.dim !== null && Object.hasOwn(definition.options, 'embeddingDim');
   const given = takesDim ? { embeddingDim: config.embedding.dim, ...config.modelOptions } : config.modelOptions;
   return completeOptions(definition, given);
 }
