@@ -24,6 +24,8 @@ export function configOfTrained(args: CommandArguments): ResolvedConfig {
     flags['eval-data'] = flags.data;
     delete flags.data;
   }
+  // Data of their own are taken whole: how the training data were split says nothing of them.
+  if (flags['eval-data'] !== undefined && flags['data.split.by'] === undefined) flags['data.split.by'] = 'none';
   const modelDir = typeof flags['model-dir'] === 'string' ? flags['model-dir'] : null;
   const saved = modelDir === null ? null : join(modelDir, 'config.yaml');
   const file = fileOf(args) ?? (saved !== null && existsSync(saved) ? saved : undefined);
