@@ -9,6 +9,15 @@ export type CommandArguments = { readonly [flag: string]: unknown };
 /** Keys of yargs and of the commands themselves, which are no options of a run. */
 const NOT_OPTIONS = new Set(['_', '$0', 'config', 'path', 'verify', 'output', 'explain', 'help', 'version']);
 
+/** What takes a saved split back. */
+const NO_SPLIT = {
+  'data.split.by': 'none',
+  'data.split.fraction': '0',
+  'data.split.column': 'null',
+  'data.split.eval-values': [],
+  'data.split.rows': 'null',
+};
+
 /** The configuration of `train`, `describe` and `config`: defaults < file < environment < flags. @throws InvalidConfig */
 export function configOf(args: CommandArguments): ResolvedConfig {
   return resolveConfig({ file: fileOf(args), env: process.env, flags: optionFlags(args) });
@@ -24,6 +33,8 @@ export function configOfTrained(args: CommandArguments): ResolvedConfig {
     flags['eval-data'] = flags.data;
     delete flags.data;
   }
+  // Data of their own are taken whole: how the training data were split says nothing of them.
+  if (flags['eval-data'] !== undefined && flags['data.split.by'] === undefined) Object.assign(flags, NO_SPLIT);
   const modelDir = typeof flags['model-dir'] === 'string' ? flags['model-dir'] : null;
   const saved = modelDir === null ? null : join(modelDir, 'config.yaml');
   const file = fileOf(args) ?? (saved !== null && existsSync(saved) ? saved : undefined);

@@ -110,6 +110,15 @@ test('predict: one line a record, whatever the file looks like', async () => {
   assert.equal(readFileSync(folder.in('out.txt'), 'utf8'), `${expected.join('\n')}\n`);
 });
 
+test('a model trained on a share of its data predicts other data whole', async () => {
+  const text = readFileSync(folder.in('config.yaml'), 'utf8').replace(/^ {2}eval: .*$/m, '  split: {by: fraction, fraction: 0.2}');
+  writeFileSync(folder.in('split.yaml'), text.replace('epochs: 3', 'epochs: 1'));
+  const trained = await runCli(['train', 'split.yaml', '--model-dir', 'run-split', '--quiet'], { cwd });
+  assert.equal(trained.code, 0, trained.stderr);
+  const predicted = await runCli(['predict', '--model-dir', 'run-split', '--data', 'test.csv'], { cwd });
+  assert.equal(predicted.stdout.split('\n').length, 1000 + 1, predicted.stderr);
+});
+
 test('a finished run says that nothing is left; --quiet leaves the result only', async () => {
   const again = await runCli(['train', 'config.yaml', '--model-dir', 'run', '--quiet'], { cwd });
   assert.deepEqual([again.code, again.stderr], [0, '']);
