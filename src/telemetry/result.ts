@@ -52,8 +52,6 @@ export type RunResult = {
   readonly badRecords?: number;
   /** Why it ended before its time, such as early stopping or a signal; null otherwise. */
   readonly stoppedBy?: string | null;
-  /** Records that could not be read and were left out. */
-  readonly badRecords?: number;
   /** Set when the run had already ended before and this process trained nothing. */
   readonly nothingLeft?: boolean;
 };
