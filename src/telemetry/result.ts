@@ -64,9 +64,12 @@ export function resultText(result: RunResult): string {
     rows.push(['examples', grouped(result.eval.examples)]);
     lines.push(alignedTable(['evaluation', 'value'], rows), '');
   }
-  lines.push(
-    `trained ${counted(result.step, 'step')}: ${counted(result.examples, 'example')} in ${durationText(result.seconds)}, ${compact(result.examplesPerSecond)} examples/s, loss ${figureText(result.trainLoss)}`,
-  );
+  if (result.nothingLeft === true) lines.push(`nothing left to train: the checkpoint is at step ${result.step}, the end of this run`);
+  else {
+    lines.push(
+      `trained ${counted(result.step, 'step')}: ${counted(result.examples, 'example')} in ${durationText(result.seconds)}, ${compact(result.examplesPerSecond)} examples/s, loss ${figureText(result.trainLoss)}`,
+    );
+  }
   if (result.badRecords !== undefined && result.badRecords > 0) lines.push(`skipped ${counted(result.badRecords, 'bad record')}`);
   if (result.stoppedBy) lines.push(`stopped by ${result.stoppedBy}`);
   if (result.checkpoint !== null) lines.push(`checkpoint ${printable(result.checkpoint)}`);

@@ -196,6 +196,6 @@ describe('without the native addon', () => {
   test('--backend native is refused', async () => {
     const result = await runCli(['train', folder.in('run.yaml'), '--backend', 'native', '--model-dir', folder.in('native')], { env });
     assert.equal(result.code, 2, result.stderr);
-    assert.match(result.stderr, /^BackendUnavailable {2}.*npm run build:native/);
+    assert.match(result.stderr, /^BackendUnavailable {2}.*doctor --build/);
   });
 });

@@ -87,6 +87,7 @@ function endText(result: TrainResult): string {
     eval: result.evaluation,
     checkpoint: result.checkpoint,
     badRecords: result.badRecords,
+    nothingLeft: result.runExamples === 0,
     stoppedBy: result.reason === 'end of data' ? null : result.reason,
   })}\n`;
 }
