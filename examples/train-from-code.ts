@@ -1,34 +1,33 @@
-// The TypeScript twin of train-from-code.mjs: the same run, with a model of one's own. Shows: defineModel, typed results, typed errors.
+// train-from-code.mjs in TypeScript, every type from the package alone.
 //
-//   npx tsc --strict --target es2022 --module nodenext --skipLibCheck false --outDir runs/js examples/train-from-code.ts && node …
-import { type BinaryMetrics, Estimator, MonolithError, type PartialRunConfig, type TrainResult } from 'monolith-local';
+//   npx tsc --strict --target es2022 --module nodenext --outDir runs/js examples/train-from-code.ts && node runs/js/train-from-code.js
+import { Estimator, MonolithError, type PartialRunConfig } from 'monolith-local';
 
-const categorical = ['user', 'item', 'country'] as const;
-
-/** Trains on CSV files with the columns click, price, user, item and country. */
-export async function train(files: string[], evalFiles: string[], modelDir: string, signal?: AbortSignal): Promise<BinaryMetrics> {
-  const config: PartialRunConfig = {
-    model: 'deepfm',
-    modelOptions: { hidden: [64, 32] },
-    modelDir,
-    data: {
-      train: files,
-      eval: evalFiles,
-      schema: {
-        label: { column: 'click' },
-        features: [
-          { name: 'price', type: 'numeric', transform: 'log1p' },
-          ...categorical.map((name) => ({ name, type: 'categorical' as const })),
-        ],
-      },
+const columns =
+  'age workclass fnlwgt education education-num marital-status occupation relationship race sex gain loss hours country income';
+const categorical = ['workclass', 'education', 'marital-status', 'occupation', 'relationship', 'race', 'sex', 'country'];
+const config: PartialRunConfig = {
+  model: 'deepfm',
+  modelOptions: { hidden: [64, 32] },
+  modelDir: 'runs/train-from-code',
+  fresh: true,
+  data: {
+    train: ['examples/adult/adult.data.gz'],
+    eval: ['examples/adult/adult.test.gz'],
+    format: 'csv',
+    header: false,
+    trim: true,
+    schema: {
+      columns: columns.split(' '),
+      label: { column: 'income', positive: ['>50K', '>50K.'] },
+      features: categorical.map((name) => ({ name, type: 'categorical' })),
     },
-  };
-  try {
-    const result: TrainResult = await new Estimator(config).train(signal === undefined ? {} : { signal });
-    if (result.evaluation === null || !('auc' in result.evaluation)) throw new Error('no evaluation');
-    return result.evaluation;
-  } catch (error) {
-    if (error instanceof MonolithError && error.code === 'DataNotFound') console.error(`look at the paths: ${error.message}`);
-    throw error;
-  }
+  },
+};
+try {
+  const { step, evaluation } = await new Estimator(config).train({ signal: AbortSignal.timeout(60_000) });
+  if (evaluation !== null && 'auc' in evaluation) console.log(`after ${step} steps: AUC ${evaluation.auc.toFixed(4)}`);
+} catch (error) {
+  if (error instanceof MonolithError) console.error(`${error.code}: ${error.message}`);
+  else throw error;
 }

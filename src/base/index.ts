@@ -27,6 +27,7 @@ export {
 } from './failpoint.js';
 export { bucketOf, fidV1ToV2, fidV2ToV1, MAX_SLOT, makeFid, mix64BigInt, signatureOf, slotOf, writeHashedFid } from './fid.js';
 export { mix64, type RandomState, SeededRandom, seedFromNames } from './random.js';
+export { threadArguments } from './thread-arguments.js';
 export { bigIntToHalves, halvesToBigInt, multiplyHigh32, type Uint64Halves } from './uint64.js';
 export {
   type Cursor,

@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { MonolithError } from '../base/index.js';
+import { MonolithError, threadArguments } from '../base/index.js';
 import { initializeParameters } from '../models/index.js';
 import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
 import type { BatchSlot } from '../tensor/index.js';
@@ -13,7 +13,8 @@ import {
   WorkerOp,
   WorkerStat,
 } from '../training/index.js';
-import type { BadBatch, ShardAnswer, ShardControl, ThreadMessage } from './messages.js';
+import type { BadBatch } from './bad-batch.js';
+import type { ShardAnswer, ShardControl, ThreadMessage } from './messages.js';
 import { ABORT_CLOSED, Supervisor } from './supervisor.js';
 import { ClusterMemory } from './topology.js';
 
@@ -213,6 +214,7 @@ export class LocalCluster implements TrainingEngine {
       name: `${role}-${index}`,
       workerData: { role, index, spec: this.spec, buffers: this.memory.buffers, ...(port === undefined ? {} : { port }) },
       transferList: port === undefined ? [] : [port],
+      ...threadArguments(),
     });
     this.supervisor.watch(thread, { role, index });
     this.threads.push(thread);

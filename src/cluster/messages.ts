@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { SerializedError } from '../base/index.js';
 import type { RunSpec, TableRows } from '../training/index.js';
+import type { BadBatch } from './bad-batch.js';
 import type { ClusterBuffers } from './topology.js';
 
 /** What a thread gets at its start. */
@@ -17,16 +18,6 @@ export type ThreadStart = {
 export type ThreadMessage =
   | { readonly kind: 'ready'; readonly backend: string; readonly instructionSet: string; readonly reason: string | null }
   | { readonly kind: 'failed'; readonly error: SerializedError; readonly badBatch?: BadBatch };
-
-/** The batch on which a loss was not finite, small enough to look at. */
-export type BadBatch = {
-  readonly step: number;
-  readonly worker: number;
-  readonly numExamples: number;
-  readonly labels: number[];
-  readonly dense: (number | string)[][];
-  readonly ids: string[][];
-};
 
 /** Requests on a shard's port; taken when a control descriptor comes through its ring, so between two requests of workers. */
 export type ShardControl =

@@ -1,7 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import { MonolithError } from '../base/index.js';
 import type { AbortWord } from '../sharedarraybuffer-ring/index.js';
-import type { BadBatch, ThreadMessage } from './messages.js';
+import type { BadBatch } from './bad-batch.js';
+import type { ThreadMessage } from './messages.js';
 
 export type ThreadName = { readonly role: 'worker' | 'ps'; readonly index: number };
 

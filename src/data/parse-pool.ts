@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { threadArguments } from '../base/index.js';
 import type { Parsers } from './native-parsers.js';
 import { type ParseTask, runParseTask } from './parse-task.js';
 
@@ -28,6 +29,7 @@ export class ParsePool {
             maxThreads: this.threads,
             // With atomics a waiting thread would block inside Atomics.wait and could not be ended at once.
             atomics: 'disabled',
+            ...threadArguments(),
           });
   }
 

@@ -24,8 +24,11 @@ export type ProgressUpdate = {
   readonly etaSeconds: number | null;
 };
 
+/** Where lines go: a stream of Node, of which only this is asked. (A name of Node here would make users of the types install its types.) */
+export type TextStream = { write(text: string): unknown; readonly isTTY?: boolean | undefined };
+
 export type ProgressOptions = {
-  readonly stream?: NodeJS.WritableStream & { readonly isTTY?: boolean | undefined };
+  readonly stream?: TextStream;
   /** quiet: nothing at all. json: no progress, since standard output has it in its events. */
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -41,7 +44,7 @@ export type ProgressOptions = {
  * an error: the bar holds a timer.
  */
 export class ProgressReporter {
-  private readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean | undefined };
+  private readonly stream: TextStream;
   private readonly silent: boolean;
   private readonly clock: Clock;
   private readonly intervalMs: number;
@@ -117,7 +120,7 @@ export class ProgressReporter {
 /** What cli-progress hands to a formatter. */
 type BarState = { readonly progress: number; readonly maxWidth?: number };
 
-function makeBar(stream: NodeJS.WritableStream, color: boolean): cliProgress.SingleBar {
+function makeBar(stream: TextStream, color: boolean): cliProgress.SingleBar {
   const format = (_: unknown, state: BarState, payload: { readonly update?: ProgressUpdate }): string => {
     const { update } = payload;
     if (update === undefined) return '';
@@ -129,7 +132,13 @@ function makeBar(stream: NodeJS.WritableStream, color: boolean): cliProgress.Sin
     const done = '█'.repeat(filled);
     return `${color ? `\u001b[36m${done}\u001b[39m` : done}${'░'.repeat(BAR_WIDTH - filled)} ${line}`;
   };
-  return new cliProgress.SingleBar({ format, stream, fps: REDRAWS_PER_SECOND, clearOnComplete: true, synchronousUpdate: false });
+  return new cliProgress.SingleBar({
+    format,
+    stream: stream as NodeJS.WritableStream,
+    fps: REDRAWS_PER_SECOND,
+    clearOnComplete: true,
+    synchronousUpdate: false,
+  });
 }
 
 /** `epoch 1/3  41 %  step 1200  614,400 examples  152 k/s  loss 0.45123  ETA 32 s` */

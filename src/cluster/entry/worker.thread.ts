@@ -5,7 +5,8 @@ import { selectBackend } from '../../kernels/index.js';
 import { planDenseBlocks } from '../../ps/index.js';
 import type { BatchSlot } from '../../tensor/index.js';
 import { runWorkerLoop } from '../../training/index.js';
-import type { BadBatch, ThreadMessage, ThreadStart } from '../messages.js';
+import type { BadBatch } from '../bad-batch.js';
+import type { ThreadMessage, ThreadStart } from '../messages.js';
 import { ClusterMemory } from '../topology.js';
 import { createWorkerContext, workerLines } from '../worker-context.js';
 
