@@ -61,8 +61,8 @@ describe('a thread that dies at any point of a step', () => {
     const points = failpointsOf(room);
     assert.ok(points.length >= 5);
     for (const point of points) {
-      test(`${point}: the run ends within a second and says who it was`, async () => {
-        for (const action of ['exit']) {
+      test(`${point}: the run ends within a second and says who it was, whether it exits or throws`, async () => {
+        for (const action of ['exit', 'throw']) {
           const cluster = await startArmed(`${point}=${action}@4`);
           await assertFails(cluster, () => trainSteps(cluster, 0, 100), who);
         }
