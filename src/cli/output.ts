@@ -10,6 +10,8 @@ export function processOutput(): Output {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
+  // Who stops listening to what a run tells does not stop the run.
+  process.stderr.on('error', () => {});
   return {
     result: (text) => {
       process.stdout.write(text);

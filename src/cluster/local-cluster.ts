@@ -162,6 +162,10 @@ export class LocalCluster implements TrainingEngine {
     await Promise.all(Array.from({ length: this.spec.ps }, (_, s) => this.ask(s, { kind: 'load', table, rows })));
   }
 
+  whileSound<T>(wait: Promise<T>): Promise<T> {
+    return this.supervisor.whileSound(wait);
+  }
+
   stageTimes(): StageTimes {
     const total = (stat: number): number => this.memory.workerStats.reduce((sum, stats) => sum + stats[stat], 0);
     return {
@@ -245,16 +249,9 @@ export class LocalCluster implements TrainingEngine {
   private ask(shard: number, message: ShardControl): Promise<ShardAnswer> {
     return this.guard(async () => {
       const port = this.ports[shard];
-      const answer = new Promise<ShardAnswer>((resolve, reject) => {
-        const timer = setInterval(() => {
-          if (this.supervisor.failure !== null) settle(() => reject(this.supervisor.failure));
-        }, SUPERVISION_INTERVAL_MS);
-        const settle = (finish: () => void): void => {
-          clearInterval(timer);
-          finish();
-        };
-        port.once('message', (value: ShardAnswer) => settle(() => resolve(value)));
-      });
+      const answer = this.supervisor.whileSound(new Promise<ShardAnswer>((resolve) => port.once('message', resolve)));
+      // When the run ends while the request is still being sent, that is what is reported.
+      answer.catch(() => {});
       port.ref();
       port.postMessage(message);
       this.request[0] = ShardOp.control;
@@ -279,9 +276,6 @@ export class LocalCluster implements TrainingEngine {
 
 /** How much more than its even share of rows a shard prepares for. */
 const UNEVEN_SHARE = 1.05;
-
-/** How often a waiting coordinator looks whether the run has failed. */
-const SUPERVISION_INTERVAL_MS = 100;
 
 function unexpected(kind: string): MonolithError {
   return new MonolithError('Internal', `a shard answered "${kind}" to another question`);

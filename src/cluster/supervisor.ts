@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { MonolithError } from '../base/index.js';
+import { MonolithError, type SerializedError } from '../base/index.js';
 import type { AbortWord } from '../sharedarraybuffer-ring/index.js';
 import type { BadBatch } from './bad-batch.js';
 import type { ThreadMessage } from './messages.js';
@@ -20,6 +20,8 @@ export class Supervisor {
   failure: MonolithError | null = null;
   badBatch: BadBatch | null = null;
   private closing = false;
+  /** End the waits of {@link whileSound}. */
+  private readonly waits = new Set<(error: MonolithError) => void>();
   private readonly exits: Promise<void>[] = [];
   private readonly ready: Promise<Extract<ThreadMessage, { kind: 'ready' }>>[] = [];
 
@@ -33,7 +35,7 @@ export class Supervisor {
           if (message.kind === 'ready') resolve(message);
           else {
             this.badBatch ??= message.badBatch ?? null;
-            this.fail(MonolithError.fromJSON(message.error));
+            this.fail(failureOf(label, name, message.error));
             reject(this.failure);
           }
         });
@@ -67,6 +69,15 @@ export class Supervisor {
     return this.failure ?? error;
   }
 
+  /** Waits for something outside the cluster, for as long as the cluster is sound. @throws what ended the run meanwhile. */
+  whileSound<T>(wait: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.failure !== null) reject(this.failure);
+      this.waits.add(reject);
+      wait.then(resolve, reject).finally(() => this.waits.delete(reject));
+    });
+  }
+
   /** From now on threads may end. */
   expectExit(): void {
     this.closing = true;
@@ -80,11 +91,17 @@ export class Supervisor {
     // A thread that was merely told that the run ends is never the cause.
     if (this.failure === null && error.code !== 'Aborted') this.failure = error;
     this.abort.abort(ABORT_FAILED);
+    if (this.failure !== null) for (const end of this.waits) end(this.failure);
   }
 }
 
 const EXPLAIN_TRIES = 50;
 const EXPLAIN_WAIT_MS = 10;
+
+/** A typed error says enough by itself; of one that nobody expected, people must learn in which thread it arose. */
+function failureOf(label: string, name: ThreadName, error: SerializedError): MonolithError {
+  return error.code === 'Internal' ? died(label, `threw ${error.message}`, name) : MonolithError.fromJSON(error);
+}
 
 function died(label: string, how: string, name: ThreadName, cause?: unknown): MonolithError {
   return new MonolithError(

@@ -15,7 +15,8 @@ export type SparseView = {
 
 /**
  * A worker's view of all tables: makes ids distinct, routes them to shards (shard = floorMod(fid, number of shards)), brings rows, takes
- * gradients back. One batch occupies one region from `lookup` until its push is applied.
+ * gradients back. One batch occupies one region from `lookup` until its push is applied. Its loops count, since an iterator would be garbage
+ * of every step.
  */
 export class EmbeddingClient {
   private readonly scratch: readonly Int32Array[];
@@ -47,12 +48,12 @@ export class EmbeddingClient {
     }
     this.lookupsSent++;
     this.lookupOfRegion[region] = this.lookupsSent;
-    for (const channel of this.channels) channel.requestLookup(region, create, step);
+    for (let c = 0; c < this.channels.length; c++) this.channels[c].requestLookup(region, create, step);
   }
 
   /** Waits for the region's rows and points `views` (one a table) at them; with `training`, row gradients start at zero. */
   receive(batch: BatchSlot, region: number, views: readonly SparseView[], training: boolean): void {
-    for (const channel of this.channels) channel.awaitLookups(this.lookupOfRegion[region]);
+    for (let c = 0; c < this.channels.length; c++) this.channels[c].awaitLookups(this.lookupOfRegion[region]);
     const exchange = this.regions[region];
     for (let t = 0; t < views.length; t++) {
       const { inverse, rows, dRows, shardOffsets } = exchange.tables[t];
@@ -72,7 +73,7 @@ export class EmbeddingClient {
   push(region: number, step: number): void {
     this.appliesSent++;
     this.applyOfRegion[region] = this.appliesSent;
-    for (const channel of this.channels) channel.requestApply(region, step);
+    for (let c = 0; c < this.channels.length; c++) this.channels[c].requestApply(region, step);
   }
 
   /** Waits until at most `outstanding` pushes of this worker are not yet applied. */
@@ -82,6 +83,6 @@ export class EmbeddingClient {
 
   private awaitApplies(count: number): void {
     if (count <= 0) return;
-    for (const channel of this.channels) channel.awaitApplies(count);
+    for (let c = 0; c < this.channels.length; c++) this.channels[c].awaitApplies(count);
   }
 }

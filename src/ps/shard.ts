@@ -1,3 +1,4 @@
+import { failpoint } from '../base/index.js';
 import type { FidTable } from '../kernels/index.js';
 import type { DenseShard } from './dense-shard.js';
 import type { ExchangeRegion } from './exchange.js';
@@ -74,6 +75,7 @@ export class PsShard {
   lookup(worker: number, region: number, create: boolean, step: number): void {
     const { shard, tables, regions, stats, now } = this.parts;
     const from = now();
+    failpoint('ps.beforeLookup');
     const exchange = regions[worker][region];
     for (let t = 0; t < tables.length; t++) {
       const { unique, shardOffsets, rows, handles } = exchange.tables[t];
@@ -85,6 +87,7 @@ export class PsShard {
     }
     stats[ShardStat.lookups]++;
     stats[ShardStat.lookupMs] += now() - from;
+    failpoint('ps.afterLookup');
   }
 
   /** Synchronous step: gradients of all workers' `region`, summed in worker order, applied once. */
@@ -104,7 +107,9 @@ export class PsShard {
     const { shard, tables, regions, sliceRates, clipRowNorm, dense, rateScale, stats, now } = this.parts;
     const from = now();
     const scale = rateScale(step);
+    failpoint('ps.beforeDenseApply');
     dense.apply(this.sources, numSources, scale);
+    failpoint('ps.beforeRowApply');
     for (let t = 0; t < tables.length; t++) {
       for (let i = 0; i < this.rates[t].length; i++) this.rates[t][i] = sliceRates[t][i] * scale;
       let total = 0;
@@ -121,6 +126,7 @@ export class PsShard {
     }
     stats[ShardStat.applies]++;
     stats[ShardStat.applyMs] += now() - from;
+    failpoint('ps.afterApply');
   }
 
   /** Brings rows and memoryBytes of the counters up to date; cheap, but not for every step. */

@@ -71,6 +71,9 @@ export abstract class DescriptorQueue {
   readonly name: string;
   protected readonly control: Int32Array;
   readonly #kind: string;
+  /** For messages; made once, since a call per push must leave no garbage. */
+  readonly #pushName: string;
+  readonly #popName: string;
   readonly #spins: number;
   #consuming = false;
   #streak = 0;
@@ -89,6 +92,8 @@ export abstract class DescriptorQueue {
   ) {
     this.control = controlWords(kind, buffer, byteOffset, bytes);
     this.#kind = kind;
+    this.#pushName = `${kind}.push`;
+    this.#popName = `${kind}.pop`;
     this.name = options.name ?? 'unnamed';
     this.#spins = options.spins ?? spinBudget(2);
   }
@@ -127,8 +132,8 @@ export abstract class DescriptorQueue {
    * @throws RingTimeout after timeoutMs, RingClosed, RingPoisoned, Aborted, ShapeMismatch; InvalidArgument on the main thread.
    */
   push(words: Int32Array, timeoutMs: number): void {
-    requireBlockingThread(`${this.#kind}.push`, 'pushAsync');
-    requireTimeout(`${this.#kind}.push`, timeoutMs);
+    requireBlockingThread(this.#pushName, 'pushAsync');
+    requireTimeout(this.#pushName, timeoutMs);
     this.#requireWords('push', words);
     for (let spin = 0; spin <= this.#spins; spin++) if (this.offer(words)) return;
     const control = this.control;
@@ -155,8 +160,8 @@ export abstract class DescriptorQueue {
    * @throws RingTimeout after timeoutMs, RingPoisoned, Aborted, ShapeMismatch; InvalidArgument on the main thread.
    */
   pop(into: Int32Array, timeoutMs: number): boolean {
-    requireBlockingThread(`${this.#kind}.pop`, 'popAsync');
-    requireTimeout(`${this.#kind}.pop`, timeoutMs);
+    requireBlockingThread(this.#popName, 'popAsync');
+    requireTimeout(this.#popName, timeoutMs);
     this.#requireWords('pop', into);
     for (let spin = 0; spin <= this.#spins; spin++) {
       const found = this.take(into);

@@ -49,6 +49,8 @@ export interface TrainingEngine {
   expectRows(table: number, rows: number): Promise<void>;
   /** Gives rows to the shards that own them. Only when synced. */
   load(table: number, rows: TableRows): Promise<void>;
+  /** Waits for something else, such as data; throws what ended the run if it ends meanwhile. */
+  whileSound<T>(wait: Promise<T>): Promise<T>;
   stageTimes(): StageTimes;
   close(): Promise<void>;
 }

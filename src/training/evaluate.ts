@@ -53,7 +53,7 @@ export async function scoreAll(
   for (;;) {
     if (engine.rounds - collected >= engine.maxInFlight) await collect();
     const slots = await engine.acquire();
-    if ((await pipeline.nextStep(slots)) === 0) break;
+    if ((await engine.whileSound(pipeline.nextStep(slots))) === 0) break;
     await engine.submitEvaluate();
   }
   while (collected < engine.rounds) await collect();

@@ -65,6 +65,8 @@ export class TrainLoop {
   private reportedExamples = 0;
   /** Done part at the start of this process: a resumed run does not begin at 0. */
   private startFraction = 0;
+  /** Epoch of the step before; at the start that of the first step, which may be the last of its epoch. */
+  private lastEpoch = 0;
 
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
@@ -82,6 +84,7 @@ export class TrainLoop {
     this.activeSince = now();
     this.reportedAt = now();
     this.startFraction = this.fraction(train.stats().progress) ?? 0;
+    this.lastEpoch = train.position.epoch;
     let reason: StopReason | null = state?.finished === true ? 'early stopping' : null;
     while (reason === null) {
       if (stop?.aborted === true) reason = 'stopped';
@@ -101,7 +104,7 @@ export class TrainLoop {
     const { engine, train } = this.parts;
     const slots = await engine.acquire();
     this.collect();
-    const examples = await train.nextStep(slots);
+    const examples = await engine.whileSound(train.nextStep(slots));
     if (examples === 0) return false;
     this.pending.push({ round: engine.rounds, step: this.step, examples });
     await engine.submitTrain(this.step);
@@ -111,13 +114,11 @@ export class TrainLoop {
     return true;
   }
 
-  private lastEpoch = -1;
-
   /** Reports, evaluates and saves where it is time to. */
   private async betweenSteps(epoch: number): Promise<StopReason | null> {
     const { settings, now, evaluation } = this.parts;
     if (now() - this.reportedAt >= PROGRESS_INTERVAL_MS) await this.report(epoch);
-    const epochEnded = this.lastEpoch >= 0 && epoch !== this.lastEpoch;
+    const epochEnded = epoch !== this.lastEpoch;
     this.lastEpoch = epoch;
     const evaluateNow = evaluation !== null && (settings.evalEvery > 0 ? this.step % settings.evalEvery === 0 : epochEnded);
     const saveNow = settings.checkpointEvery > 0 && this.step % settings.checkpointEvery === 0;

@@ -1,4 +1,4 @@
-import { MonolithError } from '../base/index.js';
+import { failpoint, MonolithError } from '../base/index.js';
 import type { ModelRuntime } from '../models/index.js';
 import type { EmbeddingClient, ExchangeRegion, SparseView } from '../ps/index.js';
 import type { BatchSlot } from '../tensor/index.js';
@@ -31,8 +31,10 @@ export function trainStep(worker: WorkerContext, batch: BatchSlot, region: numbe
   const { embeddings, regions, sparse, seed, stats, now } = worker;
   const model = worker.models[region];
   const started = now();
+  failpoint('training.beforeReceive');
   embeddings.receive(batch, region, sparse, true); //                                   rows [N, D]: shards → worker
   const received = now();
+  failpoint('training.beforeCompute');
   regions[region].gradients.fill(0);
   model.setStep((seed.low ^ Math.imul(step + 1, 0x9e3779b1)) >>> 0, (seed.high + step) >>> 0, batch.globalExamples);
   let loss = 0;
@@ -42,8 +44,11 @@ export function trainStep(worker: WorkerContext, batch: BatchSlot, region: numbe
   }
   if (!Number.isFinite(loss)) throw nonFinite(worker, model, step, loss);
   const computed = now();
+  failpoint('training.beforePush');
   embeddings.push(region, step); //                                                     worker → shards: sparse and dense gradients
+  failpoint('training.afterPush');
   embeddings.awaitOutstanding(worker.staleness);
+  failpoint('training.afterApply');
   stats[WorkerStat.lookupMs] += received - started;
   stats[WorkerStat.computeMs] += computed - received;
   stats[WorkerStat.pushMs] += now() - computed;

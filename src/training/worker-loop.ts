@@ -1,3 +1,4 @@
+import { failpoint } from '../base/index.js';
 import { IDLE_TIMEOUT_MS } from '../ps/index.js';
 import type { Counter, Ring } from '../sharedarraybuffer-ring/index.js';
 import type { BatchSlot } from '../tensor/index.js';
@@ -45,6 +46,7 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
       queued++;
       const op = command[0];
       if (op === WorkerOp.train || op === WorkerOp.evaluate) {
+        failpoint('training.beforeLookup');
         regionOf[place] = nextRegion;
         embeddings.lookup(lines.slots[command[1]], nextRegion, op === WorkerOp.train, command[2]);
         nextRegion = (nextRegion + 1) % regions.length;

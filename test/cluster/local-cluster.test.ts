@@ -53,6 +53,10 @@ async function fingerprint(cluster: LocalCluster): Promise<string> {
   return hash.digest('hex');
 }
 
+async function dumpForEver(cluster: LocalCluster): Promise<never> {
+  for (;;) await cluster.dump(0, 0, 0);
+}
+
 async function trainedFingerprint(values: PartialRunConfig, steps = 12): Promise<string> {
   const cluster = await startCluster(values);
   try {
@@ -201,6 +205,41 @@ describe('supervision', () => {
         await cluster.close();
       }
     });
+  }
+
+  for (const [role, name] of [
+    ['worker', /worker 1/],
+    ['ps', /PS shard 1/],
+  ] as const) {
+    for (const [moment, wait] of [
+      ['all threads are parked and the data are slow', (cluster: LocalCluster) => cluster.whileSound(new Promise<never>(() => {}))],
+      ['steps are under way', (cluster: LocalCluster) => cluster.sync()],
+      ['rows are saved', (cluster: LocalCluster) => dumpForEver(cluster)],
+    ] as const) {
+      test(`a ${role} thread that ends while ${moment} ends the wait within a second and is named`, async () => {
+        const cluster = await startCluster({ model: 'fm' });
+        try {
+          await trainSteps(cluster, 0, 3);
+          if (moment === 'steps are under way') {
+            for (let step = 3; step < 6; step++) {
+              fillStep(await cluster.acquire(), 5, step, 300);
+              await cluster.submitTrain(step);
+            }
+          }
+          const started = performance.now();
+          const ended = cluster.terminateThread(role, 1);
+          await assert.rejects(
+            // Steps under way may all be done before the thread has ended; whoever goes on then learns of it.
+            wait(cluster).then(() => cluster.whileSound(new Promise<never>(() => {}))),
+            (error: unknown) => error instanceof MonolithError && error.code === 'WorkerDied' && name.test(error.message),
+          );
+          assert.ok(performance.now() - started < 1000);
+          await ended;
+        } finally {
+          await cluster.close();
+        }
+      });
+    }
   }
 
   test('closing twice is fine and leaves no thread', async () => {

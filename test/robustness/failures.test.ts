@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { checkpointContent, lastEvent, runCli, startCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -35,19 +35,50 @@ function modelFile(name: string, action: string, call: number): string {
 
 describe('a thread that dies in the middle of a run', () => {
   for (const [how, action, code, pattern] of [
-    ['ends the process of its thread', 'process.exit(9)', 5, /^WorkerDied {2}worker \d ended with exit code 9 in the middle of the run/m],
-    ['throws', "throw new Error('layer broke')", 1, /layer broke/],
+    ['exits', 'process.exit(9)', 5, /^WorkerDied {2}worker \d ended with exit code 9 in the middle of the run/m],
+    ['throws', "throw new Error('layer broke')", 5, /^WorkerDied {2}worker \d threw .*layer broke/m],
   ] as const) {
     test(`because it ${how} ends the run and is named; the same command goes on from the checkpoint`, async () => {
-      const run = ['train', folder.in('run.yaml'), '--json', '--model-options', '{}', '--model-dir', folder.in(`run-${code}`)];
-      const result = await runCli([...run, '--model', modelFile(`dies-${code}.mjs`, action, 40)]);
+      const run = ['train', folder.in('run.yaml'), '--json', '--model-options', '{}', '--model-dir', folder.in(`run-${how}`)];
+      const result = await runCli([...run, '--model', modelFile(`dies-${how}.mjs`, action, 40)]);
       assert.equal(result.code, code, result.stderr);
       assert.match(result.stderr, pattern);
-      const again = await runCli([...run, '--model', modelFile(`lives-${code}.mjs`, '', 0)]);
+      const again = await runCli([...run, '--model', modelFile(`lives-${how}.mjs`, '', 0)]);
       assert.equal(again.code, 0, again.stderr);
       assert.match(again.stdout, /"resumed_step":20/);
     });
   }
+});
+
+describe("a user's model that fails while it is built", () => {
+  for (const [where, condition] of [
+    ['everywhere', 'true'],
+    ['in worker threads only', '!isMainThread'],
+  ] as const) {
+    test(`${where} is InvalidModel with the file's name; nothing is written`, async () => {
+      const file = folder.in(`unbuilt-${condition.length}.mjs`);
+      const build = `(b) => { if (${condition}) throw new Error('cannot be built'); return b.linear(); }`;
+      writeFileSync(
+        file,
+        `import { isMainThread } from 'node:worker_threads';\nexport const model = { name: 'unbuilt', build: ${build} };\n`,
+      );
+      const run = folder.in(`unbuilt-${condition.length}`);
+      const result = await runCli(['train', folder.in('run.yaml'), '--model-options', '{}', '--model', file, '--model-dir', run]);
+      assert.equal(result.code, 2, result.stderr);
+      assert.match(result.stderr, /^InvalidModel {2}.*unbuilt.*cannot be built/m);
+      assert.equal(existsSync(run), false);
+    });
+  }
+});
+
+describe('a listener that goes away', () => {
+  test('from standard error does not end the run', async () => {
+    const run = startCli(['train', folder.in('run.yaml'), '--model-dir', folder.in('unheard'), '--epochs', '1']);
+    run.child.stderr?.destroy();
+    const result = await run.done;
+    assert.equal(result.code, 0);
+    assert.match(result.stdout, /checkpoint .*checkpoint-47\.json/);
+  });
 });
 
 describe('a full disk', () => {

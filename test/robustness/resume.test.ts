@@ -74,6 +74,19 @@ describe('a run that is killed', () => {
   });
 });
 
+describe('a checkpoint just before the last step of an epoch', () => {
+  test('makes no difference: the evaluation at the end of the epoch comes after a resume too', async () => {
+    const flags = ['--checkpoint-every', '46', '--early-stop.patience', '5'];
+    const kill = { env: { MONOLITH_LOCAL_FAILPOINTS: 'checkpoint.afterCommit=kill@1' } };
+    assert.equal((await runCli(args('boundary', ...flags), kill)).signal, 'SIGKILL');
+    const resumed = await runCli(args('boundary', ...flags));
+    assert.match(resumed.stdout, /"resumed_step":46/);
+    const evaluated = [...resumed.stdout.matchAll(/"event":"eval","step":(\d+)/g)].map(([, step]) => Number(step));
+    assert.deepEqual(evaluated, [47, 94, 141]);
+    assert.deepEqual(contentOf(resumed), uncut);
+  });
+});
+
 describe('a signal', () => {
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -91,6 +104,21 @@ describe('a signal', () => {
       assert.deepEqual(contentOf(await runCli(args(`stopped-${signal}`))), uncut);
     });
   }
+});
+
+describe('a second signal', () => {
+  test('ends the process at once; the same command goes on from the last checkpoint to the same end', async () => {
+    // A slow disk: the save that the first signal asks for takes a second or two.
+    const run = startCli(args('twice'), { env: { MONOLITH_LOCAL_FAILPOINTS: 'durable-file.fsync=sleep:300@1+' } });
+    await until(run, /"event":"checkpoint"/);
+    run.child.kill('SIGINT');
+    while (!/once more ends at once/.test(run.text().stderr)) await new Promise((resolve) => setTimeout(resolve, 5));
+    run.child.kill('SIGINT');
+    const { code, stdout } = await run.done;
+    assert.equal(code, 130);
+    assert.doesNotMatch(stdout, /"event":"done"/);
+    assert.deepEqual(contentOf(await runCli(args('twice'))), uncut);
+  });
 });
 
 describe('the same command again', () => {
@@ -118,6 +146,8 @@ describe('the same command again', () => {
     assert.equal(other.code, 0, other.stderr);
     assert.match(other.stderr, /the data differ from those of the checkpoint: they are read from their beginning/);
     assert.match(other.stdout, /12,000 examples/);
+    const json = await runCli([...args('moved'), '--data', folder.in('train.csv'), '--max-steps', '1']);
+    assert.match(json.stderr, /the data differ from those of the checkpoint: they are read from their beginning/);
   });
 });
 

@@ -36,6 +36,7 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
       hooks: [hook],
       signal: signals.signal,
       onReady: (info) => {
+        if (info.newData && (config.json || config.quiet)) output.talk(`${NEW_DATA_LINE}\n`);
         if (config.json) json.hook = new EventHook(info, (event) => output.result(eventLine(event)));
         else if (!config.quiet) output.talk(bannerText(info));
         else if (info.backend.reason !== null) output.talk(`${reasonLine(info.backend.reason)}\n`);
@@ -51,16 +52,15 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
   }
 }
 
+const NEW_DATA_LINE = 'the data differ from those of the checkpoint: they are read from their beginning';
+
 function reasonLine(reason: string): string {
   return `native addon not used (${reason}); running on the reference kernels, which are many times slower. See 'monolith-local doctor'`;
 }
 
 function bannerText(info: RunInfo): string {
   const { config, bound, backend, resumedStep, newData } = info;
-  const notes = [
-    ...(backend.reason === null ? [] : [reasonLine(backend.reason)]),
-    ...(newData ? ['the data differ from those of the checkpoint: they are read from their beginning'] : []),
-  ];
+  const notes = [...(backend.reason === null ? [] : [reasonLine(backend.reason)]), ...(newData ? [NEW_DATA_LINE] : [])];
   return `${banner({
     version: packageVersion(),
     config,
