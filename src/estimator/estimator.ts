@@ -103,13 +103,13 @@ export class Estimator {
         },
         state: saved?.state ?? null,
         resumedFrom: checkpoint?.entry.path ?? null,
-        save: (state, metrics, bestStep) =>
+        save: (state, metrics, bestStep, position) =>
           saveSnapshot(cluster, {
             modelDir: config.modelDir,
             step: state.step,
             keep: config.keepCheckpoints,
             keepStep: bestStep,
-            fields: manifestFields(config, bound, train, state, metrics),
+            fields: manifestFields(config, bound, train, position, state, metrics),
           }),
         hooks: [logHook, ...(options.hooks ?? [])],
         stop: options.signal ?? null,
@@ -223,6 +223,7 @@ function manifestFields(
   config: RunConfig,
   bound: ModelOnData,
   train: BatchPipeline,
+  position: DataPosition,
   state: TrainerState,
   metrics: EvaluationMetrics | null,
 ): ManifestFields {
@@ -236,7 +237,7 @@ function manifestFields(
       parametersLength: bound.plan.parametersLength,
     },
     trainer: state,
-    data: { fingerprint: dataFingerprint(config, train), position: train.position },
+    data: { fingerprint: dataFingerprint(config, train), position },
     metrics,
     config: { ...kept, data: keptData },
   };

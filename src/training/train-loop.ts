@@ -1,4 +1,4 @@
-import type { BatchPipeline } from '../data/index.js';
+import type { BatchPipeline, DataPosition } from '../data/index.js';
 import { learningRateAt } from '../optimizers/index.js';
 import { EarlyStopping, type EarlyStopSettings, type EarlyStopState } from './early-stopping.js';
 import type { TrainingEngine } from './engine.js';
@@ -32,10 +32,15 @@ export type TrainLoopParts = {
   readonly state: TrainerState | null;
   /** The checkpoint that the run goes on from; null for a new run. */
   readonly resumedFrom: string | null;
-  /** Writes a checkpoint and returns its path. Called when the engine is synced and the pipeline stands at the next step. */
-  readonly save: (state: TrainerState, metrics: EvaluationMetrics | null, bestStep: number | null) => Promise<string>;
+  /** Writes a checkpoint and returns its path. Called when the engine is synced; `position` is where the next step starts. */
+  readonly save: (
+    state: TrainerState,
+    metrics: EvaluationMetrics | null,
+    bestStep: number | null,
+    position: DataPosition,
+  ) => Promise<string>;
   readonly hooks: readonly TrainHook[];
-  /** Ends training after the step in hand; a checkpoint is written. */
+  /** Ends training after the step in hand, or in the middle of a wait for data; a checkpoint is written. */
   readonly stop: AbortSignal | null;
   readonly now: () => number;
 };
@@ -67,6 +72,10 @@ export class TrainLoop {
   private startFraction = 0;
   /** Epoch of the step before; at the start that of the first step, which may be the last of its epoch. */
   private lastEpoch = 0;
+  /** Where the next step starts. The pipeline itself may be further, in the middle of a step that a stop gave up. */
+  private position: DataPosition;
+  /** Gives up the wait for data that is under way. */
+  private giveUp: () => void = () => {};
 
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
@@ -74,6 +83,7 @@ export class TrainLoop {
     this.examples = state?.examples ?? 0;
     this.savedStep = parts.resumedFrom === null ? -1 : this.step;
     this.checkpoint = parts.resumedFrom;
+    this.position = parts.train.position;
     this.earlyStopping = new EarlyStopping(settings.earlyStop, state?.earlyStop ?? null);
   }
 
@@ -84,13 +94,13 @@ export class TrainLoop {
     this.activeSince = now();
     this.reportedAt = now();
     this.startFraction = this.fraction(train.stats().progress) ?? 0;
-    this.lastEpoch = train.position.epoch;
+    this.lastEpoch = this.position.epoch;
+    stop?.addEventListener('abort', () => this.giveUp(), { once: true });
     let reason: StopReason | null = state?.finished === true ? 'early stopping' : null;
     while (reason === null) {
       if (stop?.aborted === true) reason = 'stopped';
       else if (settings.maxSteps > 0 && this.step >= settings.maxSteps) reason = 'max steps';
-      else if (!(await this.submitNext())) reason = 'end of data';
-      else reason = await this.betweenSteps(train.position.epoch);
+      else reason = (await this.submitNext()) ?? (await this.betweenSteps(this.position.epoch));
     }
     await this.pause();
     if (reason !== 'stopped' && this.parts.evaluation !== null && this.evaluatedStep !== this.step) await this.evaluateNow(false);
@@ -100,18 +110,30 @@ export class TrainLoop {
     return result;
   }
 
-  private async submitNext(): Promise<boolean> {
+  /** Sends the next step out; a reason when there is none. */
+  private async submitNext(): Promise<StopReason | null> {
     const { engine, train } = this.parts;
     const slots = await engine.acquire();
     this.collect();
-    const examples = await engine.whileSound(train.nextStep(slots));
-    if (examples === 0) return false;
+    const examples = await this.untilStopped(engine.whileSound(train.nextStep(slots)));
+    if (examples === null) return 'stopped';
+    this.position = train.position;
+    if (examples === 0) return 'end of data';
     this.pending.push({ round: engine.rounds, step: this.step, examples });
     await engine.submitTrain(this.step);
     this.step++;
     this.examples += examples;
     this.runExamples += examples;
-    return true;
+    return null;
+  }
+
+  /** What is waited for, or null once training is to stop: data may be long in coming. */
+  private untilStopped<T>(wait: Promise<T>): Promise<T | null> {
+    return new Promise((resolve, reject) => {
+      this.giveUp = () => resolve(null);
+      if (this.parts.stop?.aborted === true) this.giveUp();
+      wait.then(resolve, reject);
+    });
   }
 
   /** Reports, evaluates and saves where it is time to. */
@@ -233,7 +255,7 @@ export class TrainLoop {
     const earlyStop = this.earlyStopping.state();
     const state = { step: this.step, examples: this.examples, earlyStop, finished };
     const metrics = this.evaluatedStep === this.step ? this.evaluation : null;
-    const path = await save(state, metrics, earlyStop.bestStep);
+    const path = await save(state, metrics, earlyStop.bestStep, this.position);
     this.checkpoint = path;
     this.savedStep = this.step;
     await callHooks(hooks, (hook) => hook.onCheckpoint?.({ step: this.step, path }));

@@ -20,7 +20,7 @@ export type CliRun = { readonly child: ChildProcess; readonly done: Promise<CliR
 /** Starts `monolith-local …`. Options of the calling environment do not reach it. */
 export function startCli(
   args: readonly string[],
-  options: { env?: Record<string, string>; input?: Uint8Array | string; cwd?: string } = {},
+  options: { env?: Record<string, string>; input?: Uint8Array | string; keepInputOpen?: boolean; cwd?: string } = {},
 ): CliRun {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('MONOLITH_LOCAL_') || name === 'MONOLITH_LOCAL_ISA'),
@@ -39,7 +39,8 @@ export function startCli(
     stderr += data;
   });
   child.stdin?.on('error', () => {});
-  child.stdin?.end(options.input ?? '');
+  child.stdin?.write(options.input ?? '');
+  if (options.keepInputOpen !== true) child.stdin?.end();
   const done = new Promise<CliResult>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));

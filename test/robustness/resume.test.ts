@@ -3,7 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { SeededRandom } from '../../src/base/index.js';
 import { type CliResult, checkpointContent, lastEvent, runCli, startCli, temporaryFolder } from '../helpers/cli.js';
-import { clickConfig, writeClicks } from '../helpers/click-data.js';
+import { clickConfig, clickLines, writeClicks } from '../helpers/click-data.js';
 
 const KILLS = 20;
 
@@ -37,6 +37,14 @@ async function until(run: ReturnType<typeof startCli>, pattern: RegExp): Promise
   while (!pattern.test(run.text().stdout)) {
     assert.ok(performance.now() < deadline && run.child.exitCode === null, run.text().stderr);
     await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Waits until the run has printed nothing for two intervals of its progress reports. */
+async function untilQuiet(run: ReturnType<typeof startCli>): Promise<void> {
+  for (let length = -1; length !== run.text().stdout.length; ) {
+    length = run.text().stdout.length;
+    await new Promise((resolve) => setTimeout(resolve, 600));
   }
 }
 
@@ -104,6 +112,22 @@ describe('a signal', () => {
       assert.deepEqual(contentOf(await runCli(args(`stopped-${signal}`))), uncut);
     });
   }
+});
+
+describe('a signal while the data are silent', () => {
+  test('saves what was learnt and ends; the whole data then lead to the same end as in a run that was not cut', async () => {
+    // More than one block of text (1 MiB): training gets as far as the first block goes, then waits for the rest of the second.
+    const rows = clickLines(60_000, 5);
+    const text = `click,price,user,item,tags\n${rows.join('\n')}\n`;
+    const flags = ['--data', '-', '--format', 'csv', '--shuffle', '1000', '--epochs', '1', '--checkpoint-every', '0'];
+    const whole = await runCli(args('unbroken', ...flags), { input: text });
+    const run = startCli(args('silent', ...flags), { input: text, keepInputOpen: true });
+    await until(run, /"event":"progress"/);
+    await untilQuiet(run);
+    run.child.kill('SIGINT');
+    assert.equal((await run.done).code, 130);
+    assert.deepEqual(contentOf(await runCli(args('silent', ...flags), { input: text })), contentOf(whole));
+  });
 });
 
 describe('a second signal', () => {
