@@ -135,7 +135,7 @@ function versionText(): string {
   return `monolith-local ${packageVersion()} (${info === null ? `reference kernels: ${reason}` : `native, ${info.instructionSet}`})`;
 }
 
-const output = processOutput();
+const output = processOutput(hideBin(process.argv)[0] === 'train');
 try {
   process.exitCode = await run(hideBin(process.argv), output);
 } catch (error) {

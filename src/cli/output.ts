@@ -4,11 +4,14 @@ export type Output = {
   talk(text: string): void;
 };
 
-/** The streams of the process. A reader that closes standard output early (head, less) ends the program quietly. */
-export function processOutput(): Output {
+/**
+ * The streams of the process. A reader that closes standard output early (head, less) ends the program quietly, unless `keepRunning`: a
+ * training run goes on, with nobody listening.
+ */
+export function processOutput(keepRunning: boolean): Output {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    if (error.code !== 'EPIPE') throw error;
+    if (!keepRunning) process.exit(0);
   });
   // Who stops listening to what a run tells does not stop the run.
   process.stderr.on('error', () => {});

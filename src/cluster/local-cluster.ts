@@ -124,6 +124,8 @@ export class LocalCluster implements TrainingEngine {
 
   sync(): Promise<void> {
     return this.guard(async () => {
+      // Round by round, so that the time limit is one of a step and not of all that are in flight.
+      for (let round = this.completedRounds() + 1; round <= this.rounds; round++) await this.awaitDone(round);
       this.syncs++;
       await this.command4(WorkerOp.sync, 0, this.syncs);
       for (const synced of this.memory.synced) await synced.waitForAsync(this.syncs, this.spec.stepTimeoutMs);

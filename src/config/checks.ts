@@ -27,6 +27,9 @@ export function checkTogether(config: RunConfig, origins: ReadonlyMap<string, st
   if (earlyStop.patience > 0 && config.data.eval.length === 0 && config.data.split.by === 'none' && config.data.train.length > 0) {
     add('earlyStop.patience', `needs evaluation data, got none; give data.eval (--eval-data) or data.split`);
   }
+  if (config.mode === 'async' && config.clip.globalNorm > 0 && config.workers > 1 && config.ps > 1) {
+    add('clip.globalNorm', 'in async mode shards take pushes in orders of their own, so there is no one norm; use --ps 1 or --mode sync');
+  }
   return problems;
 }
 

@@ -70,7 +70,6 @@ export class Estimator {
       const cluster = await startCluster(config, bound, train);
       open.push(cluster);
       const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
-      if (config.fresh) await removeAllCheckpoints(config.modelDir);
       const log = await RunLog.open({
         folder: config.modelDir,
         configYaml: configToYaml(lasting(config)),
@@ -91,6 +90,7 @@ export class Estimator {
       };
       const logHook = new RunLogHook(log, info);
       await options.onReady?.(info);
+      let cleared = !config.fresh;
       const loop = new TrainLoop({
         engine: cluster,
         train,
@@ -103,14 +103,18 @@ export class Estimator {
         },
         state: saved?.state ?? null,
         resumedFrom: checkpoint?.entry.path ?? null,
-        save: (state, metrics, bestStep, position) =>
-          saveSnapshot(cluster, {
+        save: async (state, metrics, bestStep, position) => {
+          // Older checkpoints go when there is something to take their place, not before the new data have shown to be good.
+          if (!cleared) await removeAllCheckpoints(config.modelDir);
+          cleared = true;
+          return saveSnapshot(cluster, {
             modelDir: config.modelDir,
             step: state.step,
             keep: config.keepCheckpoints,
             keepStep: bestStep,
             fields: manifestFields(config, bound, train, position, state, metrics),
-          }),
+          });
+        },
         hooks: [logHook, ...(options.hooks ?? [])],
         stop: options.signal ?? null,
         now: () => performance.now(),
@@ -207,7 +211,9 @@ async function resume(cluster: LocalCluster, checkpoint: CheckpointReader, train
     trainer: TrainerState;
     data: { fingerprint: string; position: DataPosition };
   };
-  const newData = data.fingerprint !== dataFingerprint(config, train);
+  // A pipe that was read to its end can't come again: what it brings now is new.
+  const pipeDone = train.files.includes('-') && data.position.epoch >= 1;
+  const newData = pipeDone || data.fingerprint !== dataFingerprint(config, train);
   if (newData) return { state: { ...trainer, finished: false }, newData };
   await train.seek(data.position);
   return { state: trainer, newData };
@@ -215,8 +221,8 @@ async function resume(cluster: LocalCluster, checkpoint: CheckpointReader, train
 
 /** What must be equal for a position in the data to mean the same place. */
 function dataFingerprint(config: RunConfig, train: BatchPipeline): string {
-  const { shuffle, split, format, schema, maxBadRecords } = config.data;
-  return JSON.stringify({ files: train.identity, shuffle, split, format, schema, maxBadRecords, seed: config.seed });
+  const { train: _train, eval: _eval, parseThreads, ...read } = config.data;
+  return JSON.stringify({ files: train.identity, read, seed: config.seed });
 }
 
 function manifestFields(

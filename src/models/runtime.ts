@@ -125,8 +125,10 @@ export class ModelRuntime {
   /** Σ weight·loss of the chunk that `forward` has just computed; also writes the gradient of the outputs. */
   private outputLoss(batch: BatchSlot, firstExample: number, rows: number): number {
     const { labels, weights, graph } = this;
+    const logistic = this.plan.loss === 'bce';
     for (let i = 0; i < rows; i++) {
       labels[i] = batch.labels[firstExample + i];
+      if (logistic && (labels[i] < 0 || labels[i] > 1)) throw labelOutOfRange(labels[i]);
       weights[i] = batch.weights[firstExample + i];
     }
     const scale = 1 / this.chunk.globalExamples;
@@ -147,6 +149,14 @@ export class ModelRuntime {
     const weight = this.kernels.firstNonFinite(rows, this.weights);
     return weight >= 0 ? { layer: 'weights', index: weight } : null;
   }
+}
+
+function labelOutOfRange(label: number): MonolithError {
+  return new MonolithError(
+    'DataFormat',
+    `label ${label}: the model predicts a probability, so labels are 0 to 1; say what counts as positive with label.positive in the schema, or use a model with loss mse`,
+    { label },
+  );
 }
 
 /** One list of views a layer, in the order of its parameters. */

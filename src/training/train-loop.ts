@@ -232,7 +232,9 @@ export class TrainLoop {
       throw await this.savedBefore(error);
     }
     this.evaluatedStep = this.step;
-    const { best, stop } = this.earlyStopping.update(this.step, this.evaluation);
+    // The evaluation at the end is not one of the schedule: a run that goes on from here must not have counted it.
+    const watch = mayStop ? this.earlyStopping : new EarlyStopping(this.parts.settings.earlyStop, this.earlyStopping.state());
+    const { best, stop } = watch.update(this.step, this.evaluation);
     const event = { step: this.step, epoch: train.position.epoch, metrics: this.evaluation, best };
     await callHooks(hooks, (hook) => hook.onEvaluation?.(event));
     return stop && mayStop;
