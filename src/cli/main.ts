@@ -5,6 +5,7 @@ import { MonolithError } from '../base/index.js';
 import { argumentsForYargs, explain, yargsOptions, yargsParserConfiguration } from '../config/index.js';
 import { Estimator, packageVersion } from '../estimator/index.js';
 import { describeAddon } from '../kernels/index.js';
+import { printable } from '../telemetry/index.js';
 import { demo } from './commands/demo.js';
 import { buildAddon, examine, findingsText } from './commands/doctor.js';
 import { inspect } from './commands/inspect.js';
@@ -17,6 +18,11 @@ import { refuseUnknownFlags, usageError } from './usage.js';
 
 const CONFIG_HELP = 'YAML or JSON file with options; flags and MONOLITH_LOCAL_… variables go before it';
 
+/** What `eval` and `predict` may want to be told; the rest they know from the run folder. */
+const TRAINED_FLAGS: ReadonlySet<string> = new Set(
+  'model-dir data eval-data format schema max-bad-records batch-size workers ps backend json quiet'.split(' '),
+);
+
 /** Runs one command line and says what the process should end with. */
 async function run(argv: readonly string[], output: Output): Promise<number> {
   let exitCode: number = ExitCode.done;
@@ -25,8 +31,13 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     async (args: CommandArguments): Promise<void> => {
       exitCode = await command(args);
     };
-  const withOptions = (parser: Argv): Argv =>
-    parser.positional('config', { type: 'string', describe: CONFIG_HELP }).options(yargsOptions());
+  const withOptions = (parser: Argv, inHelp?: (flag: string) => boolean): Argv =>
+    parser
+      .positional('config', { type: 'string', describe: CONFIG_HELP })
+      .options(yargsOptions(inHelp))
+      .showHidden('all', 'With --help: every option')
+      .epilogue('Every option: --help --all, and docs/configuration.md. Each is also a key of the config file.');
+  const withOptionsOfTrained = (parser: Argv): Argv => withOptions(parser, (flag) => TRAINED_FLAGS.has(flag));
   const parser = yargs(argumentsForYargs(argv))
     .scriptName('monolith-local')
     .locale('en')
@@ -35,20 +46,20 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     .command(
       'train [config]',
       'train and evaluate',
-      withOptions,
+      (parser) => withOptions(parser),
       runs((args) => train(configOf(args), output)),
     )
     .command(
       'eval [config]',
       'evaluate the newest checkpoint',
-      withOptions,
+      withOptionsOfTrained,
       runs((args) => evaluateCommand(configOfTrained(args), output)),
     )
     .command(
       'predict [config]',
       'one prediction a record, in order',
       (parser) =>
-        withOptions(parser).option('output', { type: 'string', describe: 'File for the predictions; standard output without it' }),
+        withOptionsOfTrained(parser).option('output', { type: 'string', describe: 'File for the predictions; standard output without it' }),
       runs((args) => predictCommand(configOfTrained(args), typeof args.output === 'string' ? args.output : null, output)),
     )
     .command(
@@ -68,7 +79,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     .command(
       'describe [config]',
       'layers, shapes and parameter counts of the model on the data',
-      withOptions,
+      (parser) => withOptions(parser),
       runs(async (args) => {
         const resolved = configOf(args);
         const text = await new Estimator(resolved).describe();
@@ -109,7 +120,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       (parser) => parser.option('rows', { type: 'string', default: '200000', describe: 'Examples to make' }),
       runs((args) => {
         refuseUnknownFlags(args, ['rows']);
-        return demo(Number(args.rows), output);
+        return demo(String(args.rows), output);
       }),
     )
     .example('$0 train examples/adult.yaml', 'train on the data that come with the package')
@@ -135,11 +146,14 @@ function versionText(): string {
   return `monolith-local ${packageVersion()} (${info === null ? `reference kernels: ${reason}` : `native, ${info.instructionSet}`})`;
 }
 
-const output = processOutput(hideBin(process.argv)[0] === 'train');
+const line = hideBin(process.argv).map((argument) => (argument === '-h' ? '--help' : argument));
+const output = processOutput(line[0] === 'train');
 try {
-  process.exitCode = await run(hideBin(process.argv), output);
+  process.exitCode = await run(line, output);
 } catch (error) {
   const failure = MonolithError.from(error);
-  output.talk(failure.code === 'Internal' ? `${failure.message}\n` : `${failure.code}  ${failure.message}\n`);
+  // Messages quote names and bytes of files; those must not move a terminal's cursor.
+  const message = failure.message.split('\n').map(printable).join('\n');
+  output.talk(failure.code === 'Internal' ? `${message}\n` : `${failure.code}  ${message}\n`);
   process.exitCode = exitCodeOf(failure.code);
 }

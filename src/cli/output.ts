@@ -1,3 +1,5 @@
+import { ExitCode, exitCodeOf } from './exit-codes.js';
+
 /** Where a command writes: results to standard output, everything else to standard error. */
 export type Output = {
   result(text: string): void;
@@ -6,12 +8,17 @@ export type Output = {
 
 /**
  * The streams of the process. A reader that closes standard output early (head, less) ends the program quietly, unless `keepRunning`: a
- * training run goes on, with nobody listening.
+ * training run goes on, with nobody listening. Output that is lost for another reason, such as a full disk, ends it with an error.
  */
 export function processOutput(keepRunning: boolean): Output {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    if (!keepRunning) process.exit(0);
+    if (error.code === 'EPIPE') {
+      if (!keepRunning) process.exit(ExitCode.done);
+      return;
+    }
+    const code = error.code === 'ENOSPC' ? 'DiskFull' : 'WriteFailed';
+    process.stderr.write(`${code}  standard output: ${error.message}\n`);
+    process.exit(exitCodeOf(code));
   });
   // Who stops listening to what a run tells does not stop the run.
   process.stderr.on('error', () => {});

@@ -19,6 +19,9 @@ export function usageError(line: readonly string[], complaint: string): Monolith
     return wrongUsage(`unknown command "${word}"${meant === null ? '' : `; did you mean ${meant}?`} Commands: ${commandNames.join(', ')}`);
   }
   if (complaint.startsWith('Not enough non-option arguments') && line.includes('inspect')) {
+    // A flag that is not known takes the word behind it: that is the mistake to name.
+    const flags = line.filter((argument) => argument.startsWith('--')).map((argument) => argument.slice(2).split('=')[0]);
+    refuseUnknownFlags(Object.fromEntries(flags.map((flag) => [flag, true])), ['verify', 'json']);
     return wrongUsage('inspect: name a run folder or a checkpoint-<step>.json');
   }
   return wrongUsage(complaint);

@@ -8,6 +8,8 @@ export type YargsOption = {
   readonly group: string;
   readonly defaultDescription: string;
   readonly requiresArg: boolean;
+  /** Shown by `--help --all` only. */
+  readonly hidden: boolean;
 };
 
 /** Settings of yargs' parser under which flags with dots stay whole and no second spelling is made. */
@@ -52,15 +54,31 @@ function defaultText(entry: OptionEntry): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
+/** Flags of a section that people set often enough to read of them in the short help; the others of its kind are details. */
+const everydayOfSections: ReadonlySet<string> = new Set([
+  'data.split.by',
+  'data.split.fraction',
+  'early-stop.patience',
+  'optimizer.sparse.kind',
+  'optimizer.sparse.learning-rate',
+  'optimizer.dense.kind',
+  'optimizer.dense.learning-rate',
+  'embedding.dim',
+]);
+
+/** Whether a flag stands in the short help: all that have a short name, and those above. */
+function isEverydayFlag(flag: string): boolean {
+  return !flag.includes('.') || everydayOfSections.has(flag);
+}
+
 /**
  * Options for `yargs.options()`, keyed by flag. They carry no yargs default, so that a flag counts as given only when it was.
  *
- * @param flags which flags, all by default.
+ * @param inHelp which flags the short help shows; the others are taken all the same.
  */
-export function yargsOptions(flags?: readonly string[]): Record<string, YargsOption> {
-  const chosen = flags === undefined ? optionTable : optionTable.filter((entry) => flags.includes(entry.flag));
+export function yargsOptions(inHelp: (flag: string) => boolean = isEverydayFlag): Record<string, YargsOption> {
   return Object.fromEntries(
-    chosen.map((entry): [string, YargsOption] => {
+    optionTable.map((entry): [string, YargsOption] => {
       const isBoolean = entry.option.kind === 'boolean';
       const choices = entry.option.kind === 'choice' ? ` [${entry.option.expected.replace('one of ', '')}]` : '';
       return [
@@ -72,6 +90,7 @@ export function yargsOptions(flags?: readonly string[]): Record<string, YargsOpt
           group: `${entry.group}:`,
           defaultDescription: defaultText(entry),
           requiresArg: !isBoolean,
+          hidden: !inHelp(entry.flag),
         },
       ];
     }),

@@ -1,5 +1,5 @@
 import { MonolithError } from '../base/index.js';
-import { defaultMissingValues, type FeatureSchema, splitFeatures } from '../config/index.js';
+import { defaultMissingValues, type FeatureSchema, splitFeatures, suggest } from '../config/index.js';
 import type { PipelineOptions, ResolvedFormat } from './options.js';
 import { A, ActionWords, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';
 
@@ -219,9 +219,11 @@ class ProgramBuilder {
     const index = this.columnIndex.get(name);
     if (index !== undefined) return index;
     const columns = [...this.columnIndex.keys()];
+    const meant = suggest(name, columns);
+    const hint = meant === null ? '' : `; did you mean ${meant}?`;
     throw new MonolithError(
       'InvalidConfig',
-      `${this.input.where}: ${what} wants column "${name}", the file has ${columns.length} columns: ${columns.slice(0, 20).join(', ')}${columns.length > 20 ? ', …' : ''}`,
+      `${this.input.where}: ${what} wants column "${name}", the file has ${columns.length} columns: ${columns.slice(0, 20).join(', ')}${columns.length > 20 ? ', …' : ''}${hint}`,
       { column: name, columns: columns.slice(0, 64) },
     );
   }

@@ -134,8 +134,11 @@ function checkHeader(
   }
   const wanted = [...schemaColumns(schema)];
   if (wanted.some((name) => seen.has(name))) return;
+  if (head.length === 0) throw emptyFile(path);
   const names = raw.slice(0, 8).join(', ');
-  const cause = otherSeparator(head, separator) ?? 'does the file have a header? If not, name the columns in the schema';
+  const cause = head.includes(0)
+    ? 'the file is no UTF-8 text; UTF-16 becomes it by `iconv -f UTF-16 -t UTF-8`'
+    : (otherSeparator(head, separator) ?? 'does the file have a header? If not, name the columns in the schema');
   throw new MonolithError(
     'DataFormat',
     `${path} line 1: none of the schema's columns (${wanted.slice(0, 5).join(', ')}${wanted.length > 5 ? ', …' : ''}) is in the header, which has ${raw.length}: ${names.slice(0, 200)}. Likely cause: ${cause}`,
@@ -181,11 +184,16 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return 'libsvm';
   if (tabs > 1) return 'tsv';
   if (line.includes(',')) return 'csv';
+  if (head.length === 0) throw emptyFile(path);
   throw new MonolithError(
     'DataFormat',
     `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord)`,
     { path },
   );
+}
+
+function emptyFile(path: string): MonolithError {
+  return new MonolithError('DataFormat', `${path}: nothing is in it, not even a header`, { path });
 }
 
 function firstDataLine(head: Uint8Array): string {

@@ -165,8 +165,9 @@ export class Estimator {
     });
   }
 
-  /** Layers, shapes and parameter counts of the model on these data, as text. */
+  /** Layers, shapes and parameter counts of the model on the training data, as text. @throws InvalidConfig when no data are named */
   async describe(): Promise<string> {
+    requireData(this.config, 'describe');
     const { definition, inputs } = await bindModel(this.config, 'train');
     return describe(definition, inputs, this.config.modelOptions);
   }

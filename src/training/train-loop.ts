@@ -68,6 +68,9 @@ export class TrainLoop {
   private activeSince = 0;
   private reportedAt = 0;
   private reportedExamples = 0;
+  private reportedStep: number;
+  /** Epoch of the last step that was made. */
+  private stepEpoch = 0;
   /** Done part at the start of this process: a resumed run does not begin at 0. */
   private startFraction = 0;
   /** Epoch of the step before; at the start that of the first step, which may be the last of its epoch. */
@@ -80,6 +83,7 @@ export class TrainLoop {
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
     this.step = state?.step ?? 0;
+    this.reportedStep = this.step;
     this.examples = state?.examples ?? 0;
     this.savedStep = parts.resumedFrom === null ? -1 : this.step;
     this.checkpoint = parts.resumedFrom;
@@ -103,6 +107,7 @@ export class TrainLoop {
       else reason = (await this.submitNext()) ?? (await this.betweenSteps(this.position.epoch));
     }
     await this.pause();
+    await this.reportRest();
     if (reason !== 'stopped' && this.parts.evaluation !== null && this.evaluatedStep !== this.step) await this.evaluateNow(false);
     if (this.savedStep !== this.step) await this.saveNow(reason === 'early stopping');
     const result = await this.result(reason);
@@ -117,6 +122,7 @@ export class TrainLoop {
     this.collect();
     const examples = await this.untilStopped(engine.whileSound(train.nextStep(slots)));
     if (examples === null) return 'stopped';
+    this.stepEpoch = this.position.epoch;
     this.position = train.position;
     if (examples === 0) return 'end of data';
     this.pending.push({ round: engine.rounds, step: this.step, examples });
@@ -139,13 +145,14 @@ export class TrainLoop {
   /** Reports, evaluates and saves where it is time to. */
   private async betweenSteps(epoch: number): Promise<StopReason | null> {
     const { settings, now, evaluation } = this.parts;
-    if (now() - this.reportedAt >= PROGRESS_INTERVAL_MS) await this.report(epoch);
+    if (now() - this.reportedAt >= PROGRESS_INTERVAL_MS) await this.report();
     const epochEnded = epoch !== this.lastEpoch;
     this.lastEpoch = epoch;
     const evaluateNow = evaluation !== null && (settings.evalEvery > 0 ? this.step % settings.evalEvery === 0 : epochEnded);
     const saveNow = settings.checkpointEvery > 0 && this.step % settings.checkpointEvery === 0;
     if (!evaluateNow && !saveNow) return null;
     await this.pause();
+    if (evaluateNow) await this.reportRest();
     let reason: StopReason | null = null;
     if (evaluateNow && (await this.evaluateNow(true))) reason = 'early stopping';
     if (saveNow && reason === null) await this.saveNow(false);
@@ -183,7 +190,12 @@ export class TrainLoop {
     return this.lastLoss;
   }
 
-  private async report(epoch: number): Promise<void> {
+  /** Reports steps that no report has covered yet: an evaluation stands beside the loss of the steps before it, and no run is too short. */
+  private async reportRest(): Promise<void> {
+    if (this.step !== this.reportedStep) await this.report();
+  }
+
+  private async report(): Promise<void> {
     const { hooks, now, train, engine } = this.parts;
     this.collect();
     const at = now();
@@ -191,7 +203,7 @@ export class TrainLoop {
     const stats = train.stats();
     const progress = {
       step: this.step,
-      epoch,
+      epoch: this.stepEpoch,
       examples: this.examples,
       examplesPerSecond: rate,
       loss: this.takeLoss(),
@@ -202,6 +214,7 @@ export class TrainLoop {
     };
     this.reportedAt = at;
     this.reportedExamples = this.runExamples;
+    this.reportedStep = this.step;
     await callHooks(hooks, (hook) => hook.onProgress?.(progress));
   }
 
@@ -216,7 +229,7 @@ export class TrainLoop {
   /** Seconds to the end at the pace of this run. */
   private eta(): number | null {
     const fraction = this.fraction(this.parts.train.stats().progress);
-    if (fraction === null || fraction <= this.startFraction) return null;
+    if (fraction === null || fraction <= this.startFraction || fraction >= 1) return null;
     const spentMs = this.activeMs + this.parts.now() - this.activeSince;
     return ((spentMs / 1000) * (1 - fraction)) / (fraction - this.startFraction);
   }

@@ -13,14 +13,17 @@ const FIELDS = 6;
 const VALUES_PER_FIELD = 60;
 const HIDDEN = 2;
 const TEST_SHARE = 0.2;
+/** Fewer say nothing about an AUC. */
+const LEAST_ROWS = 1000;
 
 /**
  * Makes click data with a known truth, trains DeepFM on them and compares with the best AUC that anyone could reach: that of the true
  * probabilities on the same test examples.
  */
-export async function demo(rows: number, output: Output): Promise<number> {
-  if (!(Number.isInteger(rows) && rows >= 1000))
-    throw new MonolithError('InvalidConfig', `demo: --rows must be a whole number of at least 1000, got ${rows}`);
+export async function demo(rowsText: string, output: Output): Promise<number> {
+  const rows = Number(rowsText);
+  if (!(Number.isInteger(rows) && rows >= LEAST_ROWS))
+    throw new MonolithError('InvalidConfig', `demo: --rows must be a whole number of at least ${LEAST_ROWS}, got "${rowsText}"`);
   const folder = await mkdtemp(join(tmpdir(), 'monolith-local-demo-'));
   try {
     const testRows = Math.round(rows * TEST_SHARE);

@@ -22,11 +22,14 @@ export async function inspect(options: InspectOptions): Promise<void> {
 }
 
 async function manifestOf(path: string): Promise<string> {
-  const isFolder = await stat(path).then(
-    (entry) => entry.isDirectory(),
-    () => false,
-  );
-  if (!isFolder) return path;
+  const there = await stat(path).catch(() => null);
+  if (there === null)
+    throw new MonolithError(
+      'CheckpointNotFound',
+      `${path}: there is no such file or folder; name a run folder or a checkpoint-<step>.json`,
+      { path },
+    );
+  if (!there.isDirectory()) return path;
   const newest = (await listCheckpoints(path)).at(-1);
   if (newest === undefined)
     throw new MonolithError('CheckpointNotFound', `${path} has no checkpoint; name a run folder or a checkpoint-<step>.json`, { path });

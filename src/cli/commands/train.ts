@@ -77,6 +77,22 @@ function bannerText(info: RunInfo): string {
   })}\n`;
 }
 
+/** Why a run ended before its data did, as words that follow "stopped by". */
+function stoppedBy(reason: TrainResult['reason']): string | null {
+  switch (reason) {
+    case 'end of data':
+      return null;
+    case 'max steps':
+      return '--max-steps';
+    case 'early stopping':
+      return 'early stopping';
+    case 'stopped':
+      return 'a signal; the same command goes on from here';
+    default:
+      return reason satisfies never;
+  }
+}
+
 function endText(result: TrainResult): string {
   return `${resultText({
     step: result.step,
@@ -88,6 +104,6 @@ function endText(result: TrainResult): string {
     checkpoint: result.checkpoint,
     badRecords: result.badRecords,
     nothingLeft: result.runExamples === 0,
-    stoppedBy: result.reason === 'end of data' ? null : result.reason,
+    stoppedBy: stoppedBy(result.reason),
   })}\n`;
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MonolithError } from '../../base/index.js';
 import type { ResolvedConfig } from '../../config/index.js';
@@ -15,7 +15,7 @@ export async function evaluateCommand(resolved: ResolvedConfig, output: Output):
   return ExitCode.done;
 }
 
-/** `monolith-local predict`: exactly one line a record, in their order; `nan` (`null` in JSON) for a record that can't be read. */
+/** `monolith-local predict`: exactly one line a record, in their order; `nan` (`null` in JSON) for one that can't be read or holds NaN. */
 export async function predictCommand(resolved: ResolvedConfig, outputFile: string | null, output: Output): Promise<number> {
   const { json, quiet } = resolved.config;
   const target = outputFile === null || outputFile === '-' ? standardOutput() : await PredictionFile.open(outputFile);
@@ -33,7 +33,9 @@ export async function predictCommand(resolved: ResolvedConfig, outputFile: strin
     });
     await target.commit();
     if (!quiet)
-      output.talk(`${count} predictions${bad > 0 ? `, ${bad} of them ${json ? 'null' : 'nan'}: records that cannot be read` : ''}\n`);
+      output.talk(
+        `${count} predictions${bad > 0 ? `, ${bad} of them ${json ? 'null' : 'nan'}: records that cannot be read or hold NaN` : ''}\n`,
+      );
     return ExitCode.done;
   } finally {
     await target.close();
@@ -53,7 +55,10 @@ function standardOutput(): Target {
   return { write, commit: nothing, close: nothing };
 }
 
-/** A file that appears under its name once it is whole. */
+/**
+ * A file that appears under its name once it is whole. What a link points to is replaced, not the link; a device or a pipe is written to and
+ * stays what it is.
+ */
 class PredictionFile implements Target {
   private committed = false;
 
@@ -64,11 +69,13 @@ class PredictionFile implements Target {
   ) {}
 
   static async open(path: string): Promise<PredictionFile> {
-    if ((await stat(path).catch(() => null))?.isDirectory() === true)
-      throw new MonolithError('InvalidConfig', `--output: ${path} is a folder`);
-    const temporary = `${path}.${process.pid}.tmp`;
+    const there = await stat(path).catch(() => null);
+    if (there?.isDirectory() === true) throw new MonolithError('InvalidConfig', `--output: ${path} is a folder`);
     try {
-      return new PredictionFile(path, temporary, await open(temporary, temporary === path ? 'w' : 'wx'));
+      if (there !== null && !there.isFile()) return new PredictionFile(path, path, await open(path, 'w'));
+      const target = there === null ? path : await realpath(path);
+      const temporary = `${target}.${process.pid}.tmp`;
+      return new PredictionFile(target, temporary, await open(temporary, 'wx'));
     } catch (error) {
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
       const why = missing ? `there is no folder ${dirname(path)}; make it first` : (error as Error).message;
