@@ -170,14 +170,17 @@ export class BatchPipeline {
     const sizes = this.plan.files.map((file) => file.size);
     const totalBytes = sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0);
     const bytes = counters.bytes + Math.floor((current?.bytes ?? 0) * share);
-    const whole = totalBytes === null ? 0 : totalBytes * this.plan.options.epochs;
+    const { epochs } = this.plan.options;
+    const whole = totalBytes === null ? 0 : totalBytes * epochs;
+    // Bytes before the first record belong to no window: at the end they would be missing.
+    const ended = epochs > 0 && this.position.epoch >= epochs;
     return {
       examples: this.examples,
       badRecords: counters.badRecords + (current?.badRecords ?? 0),
       bytes,
       epoch: counters.epoch,
       totalBytes,
-      progress: whole > 0 ? Math.min(1, bytes / whole) : null,
+      progress: whole > 0 ? (ended ? 1 : Math.min(1, bytes / whole)) : null,
       format: this.plan.format,
       backend: this.parsers.name,
     };

@@ -20,6 +20,6 @@ export { initializeParameters } from './initialize.js';
 export { loadModel } from './load.js';
 export * from './model.js';
 export { builtInModel, builtInModels } from './registry.js';
-export { ModelRuntime, type RuntimeBuffers } from './runtime.js';
+export { labelOutOfRange, ModelRuntime, type RuntimeBuffers } from './runtime.js';
 export { type SyntheticBatch, type SyntheticOptions, syntheticBatch } from './synthetic-batch.js';
 export type { EmbeddingInit } from './zoo-parts.js';

@@ -151,7 +151,8 @@ export class ModelRuntime {
   }
 }
 
-function labelOutOfRange(label: number): MonolithError {
+/** What is thrown for a label that a logistic loss has no meaning for. */
+export function labelOutOfRange(label: number): MonolithError {
   return new MonolithError(
     'DataFormat',
     `label ${label}: the model predicts a probability, so labels are 0 to 1; say what counts as positive with label.positive in the schema, or use a model with loss mse`,

@@ -1,5 +1,6 @@
 import type { BatchPipeline } from '../data/index.js';
 import { type BinaryMetrics, evaluateBinary, evaluateRegression, type RegressionMetrics } from '../metrics/index.js';
+import { labelOutOfRange } from '../models/index.js';
 import type { TrainingEngine } from './engine.js';
 
 export type EvaluationMetrics = BinaryMetrics | RegressionMetrics;
@@ -60,12 +61,14 @@ export async function scoreAll(
   await engine.sync();
 }
 
-/** Exact metrics over the whole data set; the pipeline is read from where it stands to its end. */
+/** Exact metrics over the whole data set; the pipeline is read from where it stands to its end. @throws DataFormat for a label outside 0 … 1 */
 export async function evaluate(engine: TrainingEngine, pipeline: BatchPipeline): Promise<EvaluationMetrics> {
   const scores = new Scores();
   await scoreAll(engine, pipeline, (logits, labels, weights, count) => scores.append(logits, labels, weights, count));
   const logits = scores.logits.subarray(0, scores.length);
   const labels = scores.labels.subarray(0, scores.length);
   const weights = scores.weights.subarray(0, scores.length);
-  return engine.spec.plan.loss === 'bce' ? evaluateBinary(logits, labels, weights) : evaluateRegression(logits, labels, weights);
+  if (engine.spec.plan.loss !== 'bce') return evaluateRegression(logits, labels, weights);
+  for (const label of labels) if (label < 0 || label > 1) throw labelOutOfRange(label);
+  return evaluateBinary(logits, labels, weights);
 }

@@ -44,6 +44,10 @@ before(async () => {
   csv('label.csv', [...lines.slice(0, 7), 'abc,1,u1,i1,', ...lines.slice(7)]);
   csv('three-bad.csv', [...lines.slice(0, 7), 'abc,1,u1,i1,', 'x,1,u1,i1,', '1,2', ...lines.slice(7)]);
   csv('nan.csv', [...lines.slice(0, 7), '1,nan,u1,i1,', ...lines.slice(7)]);
+  csv('rating.csv', [...lines.slice(0, 7), '5,1,u1,i1,', ...lines.slice(7)]);
+  writeFileSync(folder.in('empty.csv'), '');
+  writeFileSync(folder.in('utf16.csv'), Buffer.from([header, ...lines].join('\n'), 'utf16le'));
+  writeFileSync(folder.in('klick.csv'), [header.replace('click', 'klick'), ...lines].join('\n'));
   writeFileSync(folder.in('semicolon.csv'), [header, ...lines].join('\n').replaceAll(',', ';'));
   writeFileSync(folder.in('short.tsv'), `${[criteoLine(40), criteoLine(40), criteoLine(39), criteoLine(40)].join('\n')}\n`);
   const gz = gzipSync([header, ...clickLines(3000, 1)].join('\n'));
@@ -144,6 +148,28 @@ const cases: readonly [string, (at: (name: string) => string) => string[], numbe
     1,
     'TableFull',
     [/embedding/, /rows/],
+  ],
+  [
+    'a label above 1 for a model that predicts a probability',
+    (at) => ['--data', at('rating.csv'), ...click],
+    3,
+    'DataFormat',
+    [/label 5/, /label\.positive/],
+  ],
+  ['a file with nothing in it', (at) => ['--data', at('empty.csv'), ...click], 3, 'DataFormat', [/empty\.csv: nothing is in it/]],
+  [
+    'a file in UTF-16, without its zero bytes on the terminal',
+    (at) => ['--data', at('utf16.csv'), ...click],
+    3,
+    'DataFormat',
+    [/utf16\.csv line 1/, /c\?l\?i\?c\?k\?/, /no UTF-8 text/],
+  ],
+  [
+    'a column that the file spells otherwise',
+    (at) => ['--data', at('klick.csv'), ...click],
+    2,
+    'InvalidConfig',
+    [/wants column "click"/, /did you mean klick\?/],
   ],
   ['no data', () => ['--model', 'lr'], 2, 'InvalidConfig', [/no data given; set data\.train \(--data\)/]],
   [

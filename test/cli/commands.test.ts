@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { lastEvent, main, runCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, clickLines, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -45,6 +47,21 @@ describe('train --json', () => {
     assert.equal(done.examples, 4500);
     assert.ok(existsSync(String(done.checkpoint)));
     assert.equal(typeof (done.train as { loss: number }).loss, 'number');
+  });
+
+  test('reports progress up to the last step, however short the run', async () => {
+    const flags = ['--json', '--epochs', '1', '--max-steps', '2', '--model-dir', folder.in('short')];
+    const result = await runCli(['train', folder.in('run.yaml'), ...flags]);
+    assert.equal(result.code, 0, result.stderr);
+    const events = result.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ['start', 'progress', 'eval', 'checkpoint', 'done'],
+    );
+    assert.deepEqual([events[1].step, events[1].examples], [2, lastEvent(result).examples]);
   });
 
   test('leaves a run folder with configuration, CSV, JSON lines and TensorBoard events', () => {
@@ -122,6 +139,34 @@ describe('predict', () => {
     assert.deepEqual(await predictions(gzipSync(`${[header, ...lines].join('\n')}\n`), 'five.csv.gz'), expected);
     const broken = await predictions(`${[header, lines[0], '1,2', ...lines.slice(1)].join('\n')}\n`, 'broken.csv');
     assert.deepEqual(broken, [expected[0], 'nan', ...expected.slice(1)]);
+  });
+
+  test('--output replaces what a link points to, and leaves the link, a device or a pipe what it is', async () => {
+    const flags = trainedFlags('--data', folder.in('four.csv'), '--quiet');
+    writeFileSync(folder.in('four.csv'), `${[header, ...clickLines(4, 9)].join('\n')}\n`);
+    writeFileSync(folder.in('real.txt'), 'old');
+    symlinkSync('real.txt', folder.in('link.txt'));
+    assert.equal((await runCli(['predict', ...flags, '--output', folder.in('link.txt')])).code, 0);
+    assert.ok(lstatSync(folder.in('link.txt')).isSymbolicLink());
+    assert.equal(readFileSync(folder.in('real.txt'), 'utf8').split('\n').length, 5);
+    // A pipe of our own stands for all that is no plain file; never a device of the machine that runs the tests.
+    if (spawnSync('mkfifo', [folder.in('pipe')]).status !== 0) return;
+    const reader = spawn('cat', [folder.in('pipe')]);
+    try {
+      const lines = text(reader.stdout);
+      const result = await runCli(['predict', ...flags, '--output', folder.in('pipe')]);
+      assert.equal(result.code, 0, result.stderr);
+      assert.ok(lstatSync(folder.in('pipe')).isFIFO());
+      assert.equal((await lines).split('\n').length, 5);
+    } finally {
+      reader.kill();
+    }
+  });
+
+  test('says so in one line when standard output is full', { skip: !existsSync('/dev/full') }, () => {
+    const line = [process.execPath, main, 'predict', ...trainedFlags('--data', folder.in('test.csv'))];
+    const result = spawnSync('sh', ['-c', '"$@" > /dev/full', 'sh', ...line], { encoding: 'utf8' });
+    assert.deepEqual([result.status, result.stderr.split('\n')[0].startsWith('DiskFull  standard output: ')], [4, true], result.stderr);
   });
 
   test('reads standard input and writes a file', async () => {

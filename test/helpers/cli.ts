@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+/** The program of the command line. */
+export const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 export type CliResult = {
   readonly code: number | null;
