@@ -121,9 +121,8 @@ class ProgramBuilder {
     const { requireLabel, split } = this.input.options;
     const text = this.input.format !== 'tfrecord';
     if (requireLabel || !text || this.columnIndex?.has(schema.label.column)) this.addLabel(schema);
-    if (schema.weight !== undefined && (requireLabel || !text || this.columnIndex?.has(schema.weight.column))) {
-      this.add(Op.weight, schema.weight.column, 'weight', -2);
-    }
+    // Predictions do not depend on weights; one of 0 beside an absent label would look like a bad record there.
+    if (schema.weight !== undefined && requireLabel) this.add(Op.weight, schema.weight.column, 'weight', -2);
     if (split.by === 'column') {
       const action = this.add(Op.evalValue, split.column ?? '', 'split', -1);
       const values = split.evalValues ?? [];

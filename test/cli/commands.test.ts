@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { lastEvent, main, runCli, temporaryFolder } from '../helpers/cli.js';
-import { clickConfig, clickLines, writeClicks } from '../helpers/click-data.js';
+import { clickConfig, clickLines, clickSchema, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let trained: Awaited<ReturnType<typeof runCli>>;
@@ -111,9 +111,9 @@ describe('eval', () => {
 });
 
 describe('predict', () => {
-  async function predictions(text: string | Uint8Array, name: string): Promise<string[]> {
+  async function predictions(text: string | Uint8Array, name: string, ...more: string[]): Promise<string[]> {
     writeFileSync(folder.in(name), text);
-    const result = await runCli(['predict', ...trainedFlags('--data', folder.in(name))]);
+    const result = await runCli(['predict', ...trainedFlags('--data', folder.in(name), ...more)]);
     assert.equal(result.code, 0, result.stderr);
     assert.ok(result.stdout === '' || result.stdout.endsWith('\n'));
     return result.stdout.split('\n').slice(0, -1);
@@ -139,6 +139,15 @@ describe('predict', () => {
     assert.deepEqual(await predictions(gzipSync(`${[header, ...lines].join('\n')}\n`), 'five.csv.gz'), expected);
     const broken = await predictions(`${[header, lines[0], '1,2', ...lines.slice(1)].join('\n')}\n`, 'broken.csv');
     assert.deepEqual(broken, [expected[0], 'nan', ...expected.slice(1)]);
+  });
+
+  test('does not ask for weights: a record without a label and of weight 0 is predicted like any other', async () => {
+    const lines = clickLines(3, 9);
+    const expected = await predictions(`${[header, ...lines].join('\n')}\n`, 'three.csv');
+    const weighted = lines.map((line, i) => `${line.slice(1)},${['0', '', 'x'][i]}`);
+    const schema = clickSchema.replace('{label:', '{weight: {column: weight}, label:');
+    const got = await predictions(`${[`${header},weight`, ...weighted].join('\n')}\n`, 'weighted.csv', '--schema', schema);
+    assert.deepEqual(got, expected);
   });
 
   test('--output replaces what a link points to, and leaves the link, a device or a pipe what it is', async () => {
