@@ -195,6 +195,14 @@ describe('the other commands', () => {
     assert.equal(result.code, 0, result.stderr);
     for (const part of [/every byte verified/, /table +rows/, /deep\.0\.weight/, /dense\.parameters/]) assert.match(result.stdout, part);
     const json = lastEvent(await runCli(['inspect', folder.in('run'), '--json']));
+    const sections = folder.in('run', `checkpoint-${String(json.step)}`);
+    assert.deepEqual(lastEvent(await runCli(['inspect', sections, '--json'])), json);
+    const noCheckpoint = await runCli(['inspect', folder.in('run', 'metrics.csv')]);
+    assert.deepEqual([noCheckpoint.code, /metrics\.csv is no checkpoint/.test(noCheckpoint.stderr)], [2, true]);
+    const typo = await runCli(['inspect', '--verfy', folder.in('run')]);
+    assert.match(typo.stderr, /^InvalidConfig {2}--verfy: .*did you mean --verify\?/);
+    const absent = await runCli(['inspect', folder.in('absent')]);
+    assert.deepEqual([absent.code, /there is no such file or folder/.test(absent.stderr)], [4, true]);
     assert.equal(json.event, 'inspect');
     assert.equal(json.model, 'deepfm');
   });
@@ -232,6 +240,11 @@ describe('the other commands', () => {
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /train/);
     assert.match((await runCli(['--help'])).stdout, /monolith-local train/);
+    assert.equal((await runCli(['-h'])).stdout, (await runCli(['--help'])).stdout);
+    const short = (await runCli(['train', '--help'])).stdout;
+    const whole = (await runCli(['train', '--help', '--all'])).stdout;
+    assert.ok(!short.includes('--optimizer.sparse.beta1') && whole.includes('--optimizer.sparse.beta1'));
+    assert.ok(!(await runCli(['eval', '--help'])).stdout.includes('--optimizer'));
     assert.match((await runCli(['--version'])).stdout, /^monolith-local \d+\.\d+\.\d+ \(/);
   });
 });

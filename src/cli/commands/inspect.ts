@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { MonolithError } from '../../base/index.js';
 import { type CheckpointReader, listCheckpoints, openCheckpoint, verify } from '../../checkpoint/index.js';
 import type { SavedTable } from '../../estimator/index.js';
@@ -29,7 +31,12 @@ async function manifestOf(path: string): Promise<string> {
       `${path}: there is no such file or folder; name a run folder or a checkpoint-<step>.json`,
       { path },
     );
-  if (!there.isDirectory()) return path;
+  if (!there.isDirectory()) {
+    if (/^checkpoint-\d+\.json$/.test(basename(path))) return path;
+    throw new MonolithError('InvalidConfig', `inspect: ${path} is no checkpoint; name a run folder or a checkpoint-<step>.json`, { path });
+  }
+  // The folder of a checkpoint's sections stands beside its manifest.
+  if (/^checkpoint-\d+$/.test(basename(path)) && existsSync(`${resolve(path)}.json`)) return `${resolve(path)}.json`;
   const newest = (await listCheckpoints(path)).at(-1);
   if (newest === undefined)
     throw new MonolithError('CheckpointNotFound', `${path} has no checkpoint; name a run folder or a checkpoint-<step>.json`, { path });
