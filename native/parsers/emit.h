@@ -35,7 +35,7 @@ class Emitter {
     label_ = std::numeric_limits<float>::quiet_NaN();
     weight_ = 1;
     compared_ = false;
-    limit_ = std::numeric_limits<double>::quiet_NaN();
+    limit_ = std::numeric_limits<float>::quiet_NaN();
     for (int32_t g = 0; g < block_.num_groups; g++) block_.groups[g].ids = start(g);
   }
 
@@ -154,15 +154,15 @@ class Emitter {
     if (value != value) return B_LABEL;
     if (a[A_MODE] == L_GREATER_THAN) {
       compared_ = true;
-      value_ = value;
+      value_ = static_cast<float>(value);
       return OK;
     }
     return set_label(value >= program_.constants[a[A_CONSTANT_FIRST]] ? 1 : 0);
   }
 
-  // The other column of a label that compares two.
+  // The other column of a label that compares two. Floats, as in TensorFlow: a float that stands for 2.45 is not more than 0.2 · 12.25.
   int32_t label_limit(const int32_t* a, double value) {
-    limit_ = value * program_.constants[a[A_CONSTANT_FIRST]];
+    limit_ = static_cast<float>(value) * static_cast<float>(program_.constants[a[A_CONSTANT_FIRST]]);
     return OK;
   }
 
@@ -307,8 +307,8 @@ class Emitter {
   float label_ = 0;
   float weight_ = 1;
   bool compared_ = false;
-  double value_ = 0;
-  double limit_ = 0;
+  float value_ = 0;
+  float limit_ = 0;
 };
 
 }  // namespace monolith

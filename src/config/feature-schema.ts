@@ -53,7 +53,7 @@ export type LabelSpec = {
   readonly column: string;
   /** Absent: the column holds the number. A list: 1 where the text is one of these, else 0. atLeast: 1 where the number is at least this. */
   readonly positive?: readonly string[] | { readonly atLeast: number } | undefined;
-  /** 1 where the column's number is greater than `times` (default 1) that of another column, else 0; also 0 where the other is missing. */
+  /** 1 where the column's number is greater than `times` (default 1) that of another column, as floats, else 0; also 0 where the other is missing. */
   readonly greaterThan?: { readonly column: string; readonly times?: number | undefined } | undefined;
 };
 
@@ -141,6 +141,9 @@ export const featureSchemaValidator = z
     const report = (path: (string | number)[], message: string): void => {
       context.addIssue({ code: 'custom', path, message });
     };
+    if (schema.label.positive !== undefined && schema.label.greaterThan !== undefined) {
+      report(['label'], 'has positive and greaterThan; give one of them');
+    }
     const seen = new Set<string>();
     schema.features.forEach((feature, i) => {
       if (seen.has(feature.name)) report(['features', i, 'name'], `feature "${feature.name}" stands twice`);

@@ -87,6 +87,11 @@ const wrongFiles: readonly (readonly [what: string, text: string, message: strin
   ['a word that is no choice', 'mode: asynchronous', 'mode: expected one of sync, async, got "asynchronous"'],
   ['a precision to come', 'precision: bf16', 'precision: bf16 is not available yet; use fp32'],
   [
+    'one norm over shards that have none',
+    'mode: async\nclip: {globalNorm: 1}',
+    'clip.globalNorm: in async mode shards take pushes in orders of their own, so there is no one norm; use --ps 1 or --mode sync',
+  ],
+  [
     'two characters as separator',
     'data: {separator: "ab"}',
     'data.separator: expected one character (tab or \\t for a tab) or null, got "ab"',

@@ -149,6 +149,19 @@ test('TSV: both parsers do the same with any text, labels optional', { skip }, (
   );
 });
 
+/** y against 1.5 · z: the label compares two columns. */
+const comparing: FeatureSchema = { ...smallSchema, label: { column: 'y', greaterThan: { column: 'z', times: 1.5 } } };
+
+test('labels that compare two columns: both parsers do the same with any text', { skip }, () => {
+  for (const requireLabel of [true, false]) {
+    const prepared = prepare('csv', comparing, columns, { requireLabel });
+    fc.assert(
+      fc.property(text(',', 5), (bytes) => sameOutcome(prepared, bytes)),
+      { numRuns: RUNS },
+    );
+  }
+});
+
 test('Criteo text: both parsers do the same, with and without the label column', { skip }, () => {
   const schema = criteoSchema('both');
   for (const requireLabel of [true, false]) {
@@ -210,6 +223,14 @@ test('tf.train.Example: both parsers do the same with any features', { skip }, (
       { numRuns: RUNS },
     );
   }
+});
+
+test('tf.train.Example: both parsers compare two columns alike', { skip }, () => {
+  const prepared = prepare('tfrecord', comparing, null);
+  fc.assert(
+    fc.property(fc.array(anyExample, { maxLength: 6 }), (payloads) => sameOutcome(prepared, frames(payloads))),
+    { numRuns: RUNS },
+  );
 });
 
 test('tf.train.Example: both parsers do the same with changed and cut bytes', { skip }, () => {

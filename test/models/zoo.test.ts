@@ -71,6 +71,16 @@ suite('every model of the zoo', () => {
   });
 });
 
+suite('lr', () => {
+  test('weight decay leaves the bias alone unless regularizeBias says otherwise', async () => {
+    const inputs = { dense: [], sparse: [{ name: 'a', combiner: 0 as const }] };
+    const decays = async (options: ModelOptions): Promise<boolean[]> =>
+      planModel(await loadModel('lr'), options, inputs).parameters.map(({ decay }) => decay);
+    assert.deepEqual(await decays({}), [false]);
+    assert.deepEqual(await decays({ regularizeBias: true }), [true]);
+  });
+});
+
 suite('checkGradients', () => {
   test('finds a backward pass that is wrong, and names the tensor', () => {
     const broken = defineModel({

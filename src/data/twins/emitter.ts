@@ -197,15 +197,16 @@ export class Emitter {
     if (Number.isNaN(value)) return Bad.label;
     if (mode === LabelMode.greaterThan) {
       this.compared = true;
-      this.value = value;
+      this.value = Math.fround(value);
       return OK;
     }
     return this.setLabel(value >= this.program.constants[this.words[a + A.constantFirst]] ? 1 : 0);
   }
 
-  /** The other column of a label that compares two. */
+  /** The other column of a label that compares two. Floats, as in TensorFlow: a float that stands for 2.45 is not more than 0.2 · 12.25. */
   labelLimit(a: number, value: number): number {
-    this.limit = value * this.program.constants[this.words[a + A.constantFirst]];
+    const times = this.program.constants[this.words[a + A.constantFirst]];
+    this.limit = Math.fround(Math.fround(value) * Math.fround(times));
     return OK;
   }
 
