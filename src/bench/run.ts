@@ -58,7 +58,7 @@ export async function runBench(
       // Other work on the machine only makes a limit look lower: its best round counts.
       if (name === 'limits' && result.max !== null) limits.set(result.name, result.max);
       output.talk(
-        `   ${result.name}: ${result.median === null ? String(result.info?.absent ?? 'absent') : `${figure(result.median)} ${result.unit}`}\n`,
+        `   ${result.name}: ${result.median === null ? `${result.info?.failed ?? result.info?.absent ?? 'absent'}` : `${figure(result.median)} ${result.unit}`}\n`,
       );
     });
     if (!ok) complete = false;

@@ -22,7 +22,7 @@ function infoText(info: BenchResult['info']): string {
     .filter(([, value]) => value !== null && value !== '')
     .map(
       ([name, value]) =>
-        `${name} ${typeof value === 'number' ? (name === 'auc' || name === 'logloss' ? value.toFixed(4) : figure(value)) : value}`,
+        `${name === 'absent' || name === 'failed' ? '' : `${name} `}${typeof value === 'number' ? (name === 'auc' || name === 'logloss' ? value.toFixed(4) : figure(value)) : value}`,
     )
     .join(', ');
 }
@@ -31,7 +31,7 @@ function infoText(info: BenchResult['info']): string {
 export function resultsText(results: readonly BenchResult[]): string {
   const rows = results.map((result) => [
     result.name,
-    result.samples === 0 ? 'absent' : figure(result.median),
+    result.samples === 0 ? ('failed' in (result.info ?? {}) ? 'failed' : 'absent') : figure(result.median),
     result.unit,
     spreadText(result),
     result.limit === undefined ? '' : `${result.limit.percent.toFixed(0)} % of ${result.limit.name}`,

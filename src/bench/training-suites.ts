@@ -61,7 +61,7 @@ export function addOurs(run: SuiteRun, plan: TrainingPlan, turn: Turns): void {
     info:
       turn.problem === null
         ? { auc: turn.last?.auc ?? null, logloss: turn.last?.logloss ?? null, ...turn.last?.info }
-        : { absent: turn.problem },
+        : { failed: turn.problem },
   });
 }
 
