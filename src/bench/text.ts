@@ -22,7 +22,7 @@ function infoText(info: BenchResult['info']): string {
     .filter(([, value]) => value !== null && value !== '')
     .map(
       ([name, value]) =>
-        `${name === 'absent' || name === 'failed' ? '' : `${name} `}${typeof value === 'number' ? (name === 'auc' || name === 'logloss' ? value.toFixed(4) : figure(value)) : value}`,
+        `${name === 'absent' || name === 'failed' ? '' : `${name} `}${typeof value === 'number' ? (name.includes('auc') || name === 'logloss' ? value.toFixed(4) : figure(value)) : value}`,
     )
     .join(', ');
 }

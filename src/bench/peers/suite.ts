@@ -70,8 +70,9 @@ const READING = 'reading';
 
 function wanted(run: SuiteRun, name: string, group: string): boolean {
   const { only } = run.options;
-  // The name of a ratio selects both sides; that of a setting selects itself.
-  return only === null || name.includes(only) || only.startsWith(`${group}:`) || only === group;
+  // A kind of model and the name of a ratio select both sides; the name of a setting selects itself.
+  const kind = [READING, ...trainingGroups].find((known) => only === known || only?.startsWith(`${known}:`) === true);
+  return only === null || (kind === undefined ? name.includes(only) : kind === group);
 }
 
 async function peersThere(run: SuiteRun, place: PeerPlace, vw: Found): Promise<PeerContender[]> {
@@ -124,13 +125,17 @@ function addPeer(run: SuiteRun, name: string, problem: string | null, turn: Turn
   });
 }
 
+function medianOf({ rates }: Turns): number {
+  return quantile(Float64Array.from(rates).sort(), 0.5);
+}
+
 /** The setting with the highest median among those that ran. */
 export function bestOf(names: readonly string[], turns: ReadonlyMap<string, Turns>): string | null {
   let best: { name: string; median: number } | null = null;
   for (const name of names) {
     const turn = turns.get(name);
     if (turn === undefined || turn.problem !== null || turn.rates.length === 0) continue;
-    const median = quantile(Float64Array.from(turn.rates).sort(), 0.5);
+    const median = medianOf(turn);
     if (best === null || median > best.median) best = { name, median };
   }
   return best?.name ?? null;
