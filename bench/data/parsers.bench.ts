@@ -71,7 +71,7 @@ for (const [format, make] of made) {
       parsers.parseRecords(program, raw, 0, raw.length, block.common, block.shape, block.buffer, result);
     });
     const numRecords = block.numExamples;
-    if (numRecords === 0) throw new Error(`${name}: no record was parsed`);
+    if (numRecords === 0 || result[R.bad] > 0) throw new Error(`${name}: ${numRecords} records, ${result[R.bad]} bad`);
     const values = times.map((ms) => numRecords / 1000 / ms);
     report({ name, unit: 'M records/s', better: 'higher', values, info: { 'MB/s': bytes.length / 1000 / Math.min(...times) } });
   }
