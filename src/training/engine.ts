@@ -30,7 +30,7 @@ export interface TrainingEngine {
   acquire(): Promise<readonly BatchSlot[]>;
   /** Sends the acquired slots out as training step `step`. */
   submitTrain(step: number): Promise<void>;
-  /** Sends the acquired slots out for their logits only. */
+  /** Sends the acquired slots out for their logits only. Training must be synced before the first of a series. */
   submitEvaluate(): Promise<void>;
   /** Rounds that all workers have done. */
   completedRounds(): number;

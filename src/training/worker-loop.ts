@@ -20,8 +20,8 @@ export type WorkerLines = {
 };
 
 /**
- * Carries out commands until told to stop. Rows of up to `prefetch` further batches are asked for before the oldest batch is computed; commands
- * are carried out strictly in order. Blocks its thread; throws Aborted when the run ends early.
+ * Carries out commands until told to stop. Rows of up to `prefetch` further batches are asked for before the oldest batch is computed, in
+ * synchronous mode too: shards bring them up to date after each step. Commands are carried out strictly in order. Blocks its thread; throws Aborted when the run ends early.
  */
 export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetch: number): void {
   const { embeddings, regions, stats, now } = worker;
