@@ -1,5 +1,6 @@
 import type { BatchSlot } from '../tensor/index.js';
 import type { RunSpec } from './run-spec.js';
+import type { StageTimes } from './stage-times.js';
 
 /** Rows of one table and bucket of one shard, in ascending order of unsigned fid. */
 export type TableRows = {
@@ -9,9 +10,6 @@ export type TableRows = {
   /** [count, dim + stateLength] */
   readonly records: Float32Array;
 };
-
-/** Time of the workers by stage, in milliseconds summed over workers, since the start of the run. */
-export type StageTimes = { readonly waitBatch: number; readonly lookup: number; readonly compute: number; readonly push: number };
 
 /**
  * What the training loop drives: workers and shards, wherever they run. Batches go out in rounds: one slot a worker, filled by the caller,

@@ -4,6 +4,7 @@ import { EarlyStopping, type EarlyStopSettings, type EarlyStopState } from './ea
 import type { TrainingEngine } from './engine.js';
 import { type EvaluationMetrics, evaluate } from './evaluate.js';
 import { callHooks, type StopReason, type TrainHook, type TrainResult } from './hooks.js';
+import { StageWatch, stageSeconds } from './stage-times.js';
 
 /** What a run keeps beside parameters and rows; stands in the checkpoint. */
 export type TrainerState = {
@@ -64,6 +65,7 @@ export class TrainLoop {
   private lossExamples = 0;
   private lastLoss = Number.NaN;
   private readonly recent = new RecentLoss();
+  private readonly stageWatch = new StageWatch();
   private activeMs = 0;
   private activeSince = 0;
   private reportedAt = 0;
@@ -211,6 +213,7 @@ export class TrainLoop {
       fraction: this.fraction(stats.progress),
       etaSeconds: this.eta(),
       badRecords: stats.badRecords,
+      stages: this.stageWatch.next(engine.stageTimes()),
     };
     this.reportedAt = at;
     this.reportedExamples = this.runExamples;
@@ -279,7 +282,6 @@ export class TrainLoop {
   private async result(reason: StopReason): Promise<TrainResult> {
     const { engine, train } = this.parts;
     const seconds = this.activeMs / 1000;
-    const times = engine.stageTimes();
     const { rows } = await engine.sizes();
     return {
       step: this.step,
@@ -291,7 +293,7 @@ export class TrainLoop {
       evaluation: this.evaluation,
       checkpoint: this.checkpoint,
       reason,
-      stages: { wait_batch: times.waitBatch / 1000, lookup: times.lookup / 1000, compute: times.compute / 1000, push: times.push / 1000 },
+      stages: stageSeconds(engine.stageTimes()),
       rows: rows.reduce((a, b) => a + b, 0),
       badRecords: train.stats().badRecords,
     };

@@ -47,8 +47,10 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
       const op = command[0];
       if (op === WorkerOp.train || op === WorkerOp.evaluate) {
         failpoint('training.beforeLookup');
+        const asking = now();
         regionOf[place] = nextRegion;
         embeddings.lookup(lines.slots[command[1]], nextRegion, op === WorkerOp.train, command[2]);
+        stats[WorkerStat.dedupeMs] += now() - asking;
         nextRegion = (nextRegion + 1) % regions.length;
       } else {
         open = false;
