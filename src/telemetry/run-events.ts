@@ -16,6 +16,8 @@ export type StartEvent = {
   readonly mode: string;
   readonly backend: string;
   readonly instruction_set: string | null;
+  /** What matrix products read: `fp32` or `bf16`. */
+  readonly precision: string;
   readonly batch_size: number;
   readonly seed: number;
   readonly dense_parameters: number;
@@ -72,6 +74,8 @@ export type DoneEvent = {
   readonly reason: string;
   /** Seconds of the workers' time by stage, summed over workers: `wait_batch`, `lookup`, `compute`, `push`. */
   readonly stages: Readonly<Record<string, number>>;
+  /** As in the start event. */
+  readonly precision: string;
 };
 
 export type RunEvent = StartEvent | ProgressEvent | EvalEvent | CheckpointEvent | DoneEvent;
@@ -145,6 +149,7 @@ export function doneEvent(result: {
   readonly badRecords: number;
   readonly reason: string;
   readonly stages: Readonly<Record<string, number>>;
+  readonly precision: string;
 }): DoneEvent {
   return {
     event: 'done',
@@ -158,6 +163,7 @@ export function doneEvent(result: {
     bad_records: result.badRecords,
     reason: result.reason,
     stages: Object.fromEntries(Object.entries(result.stages).map(([stage, seconds]) => [stage, rounded(seconds)])),
+    precision: result.precision,
   };
 }
 
