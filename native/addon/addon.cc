@@ -18,7 +18,7 @@ namespace {
 napi_value info(napi_env env, napi_callback_info) {
   napi_value result, text;
   napi_create_object(env, &result);
-  napi_create_string_utf8(env, isa_name(chosen_isa()), NAPI_AUTO_LENGTH, &text);
+  napi_create_string_utf8(env, chosen_name(), NAPI_AUTO_LENGTH, &text);
   napi_set_named_property(env, result, "instructionSet", text);
   napi_value list;
   napi_create_array(env, &list);
@@ -28,10 +28,11 @@ napi_value info(napi_env env, napi_callback_info) {
     napi_create_string_utf8(env, isa_name(isa), NAPI_AUTO_LENGTH, &text);
     napi_set_element(env, list, n++, text);
   }
+  if (has_avx512_bf16()) {
+    napi_create_string_utf8(env, kBf16Name, NAPI_AUTO_LENGTH, &text);
+    napi_set_element(env, list, n++, text);
+  }
   napi_set_named_property(env, result, "available", list);
-  napi_value flag;
-  napi_get_boolean(env, has_avx512_bf16(), &flag);
-  napi_set_named_property(env, result, "avx512bf16", flag);
   if (isa_error() != nullptr) {
     napi_create_string_utf8(env, isa_error(), NAPI_AUTO_LENGTH, &text);
     napi_set_named_property(env, result, "error", text);

@@ -170,7 +170,8 @@ export class Estimator {
   async describe(): Promise<string> {
     requireData(this.config, 'describe');
     const { definition, inputs } = await bindModel(this.config, 'train');
-    return describe(definition, inputs, this.config.modelOptions);
+    const { precision } = this.config;
+    return `${describe(definition, inputs, this.config.modelOptions)}${precision === 'fp32' ? '' : `matrix products: ${precision}\n`}`;
   }
 
   private async withTrained<T>(

@@ -16,6 +16,8 @@ export type StartEvent = {
   readonly mode: string;
   readonly backend: string;
   readonly instruction_set: string | null;
+  /** What matrix products read: `fp32` or `bf16`. */
+  readonly precision: string;
   readonly batch_size: number;
   readonly seed: number;
   readonly dense_parameters: number;
@@ -74,6 +76,8 @@ export type DoneEvent = {
   readonly reason: string;
   /** Seconds by stage: `wait_batch`, `dedupe`, `lookup`, `compute`, `push` summed over workers, `shard_…` over shards. */
   readonly stages: Readonly<Record<string, number>>;
+  /** As in the start event. */
+  readonly precision: string;
 };
 
 export type RunEvent = StartEvent | ProgressEvent | EvalEvent | CheckpointEvent | DoneEvent;
@@ -153,6 +157,7 @@ export function doneEvent(result: {
   readonly badRecords: number;
   readonly reason: string;
   readonly stages: Readonly<Record<string, number>>;
+  readonly precision: string;
 }): DoneEvent {
   return {
     event: 'done',
@@ -166,6 +171,7 @@ export function doneEvent(result: {
     bad_records: result.badRecords,
     reason: result.reason,
     stages: roundedAll(result.stages),
+    precision: result.precision,
   };
 }
 

@@ -73,6 +73,7 @@ export function planRun(
   return {
     seed: config.seed,
     backend: config.backend,
+    precision: config.precision,
     mode: config.mode,
     workers: config.workers,
     ps: config.ps,

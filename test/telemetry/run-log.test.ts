@@ -36,6 +36,7 @@ const start: StartEvent = startEvent({
   mode: 'sync',
   backend: 'native',
   instruction_set: 'avx2',
+  precision: 'fp32',
   batch_size: 8,
   seed: 1,
   dense_parameters: 1,
@@ -78,6 +79,7 @@ describe('the run log', () => {
           badRecords: 0,
           reason: 'end of data',
           stages: { train: 2 },
+          precision: 'fp32',
         }),
       );
       await log.close();
@@ -197,10 +199,11 @@ describe('the events of --json', () => {
       badRecords: 2,
       reason: 'max steps',
       stages: { train: 2 },
+      precision: 'bf16',
     });
     assert.equal(
       eventLine(done),
-      '{"event":"done","step":4,"examples":100,"seconds":2,"examples_per_second":50,"train":{"loss":null},"eval":null,"checkpoint":"c","bad_records":2,"reason":"max steps","stages":{"train":2}}\n',
+      '{"event":"done","step":4,"examples":100,"seconds":2,"examples_per_second":50,"train":{"loss":null},"eval":null,"checkpoint":"c","bad_records":2,"reason":"max steps","stages":{"train":2},"precision":"bf16"}\n',
     );
     const evaluation = JSON.parse(eventLine(evalEvent(7, metrics)));
     assert.deepEqual([evaluation.event, evaluation.step, evaluation.auc, evaluation.logloss], ['eval', 7, metrics.auc, metrics.logloss]);
