@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type LimitKind, limitKinds } from '../../src/bench/index.js';
-import { type Addon, loadAddon } from '../../src/kernels/index.js';
+import { loadAddon } from '../../src/kernels/index.js';
 import { Barrier } from '../../src/sharedarraybuffer-ring/index.js';
 import { benchArguments, report } from '../lib/report.js';
 import type { LimitJob } from './limit.thread.js';
@@ -68,12 +68,11 @@ if (addon === null) {
   process.stderr.write(`the native addon is needed: ${reason}\n`);
   process.exit(1);
 }
-const has = (name: string): boolean => name in (addon as Addon);
 const kinds = benchArguments.words.length === 0 ? limitKinds : limitKinds.filter((kind) => benchArguments.words.includes(kind));
 const cores = availableParallelism();
 for (const kind of kinds) {
   const { name, unit } = limitOf(kind);
-  if (kind === 'bf16' && !(has('bf16Peak') && addon.info().avx512bf16)) continue;
+  if (kind === 'bf16' && addon.info().instructionSet !== 'avx512-bf16') continue;
   const shared = new SharedArrayBuffer(kind === 'gather' ? GATHER_BYTES : 0);
   for (const threads of new Set([1, cores])) {
     const values = await measure(kind, threads, shared);

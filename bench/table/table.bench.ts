@@ -1,20 +1,21 @@
 // Rates of the table on one core, beside the bound that memory sets in the same run.
 //
-//   node dist/bench/table/table.bench.js [rows] [batch]        4194304 rows of 16 + 16 floats (adagrad), batches of 8192 unique ids
+//   node dist/bench/table/table.bench.js [--rows N]        4194304 rows of 16 + 16 floats (adagrad), batches of 8192 unique ids
 //
 // gather: known rows of 64 bytes copied out of one block in random order with prefetch, no hashing: what lookups are measured against.
 
 import { InitializerKind, OptimizerKind } from '../../src/kernels/index.js';
 import { loadAddon } from '../../src/kernels/native/load.js';
 import { createNativeSparse } from '../../src/kernels/native/native-sparse.js';
+import { benchArguments, report as reportFigure } from '../lib/report.js';
 
 type BenchAddon = {
   gatherRows(rows: Float32Array, length: number, indices: Int32Array, count: number, out: Float32Array): void;
   adviseHugePages(memory: Uint8Array): void;
 };
 
-const numRows = Number(process.argv[2] ?? 4194304);
-const batch = Number(process.argv[3] ?? 8192);
+const numRows = benchArguments.rows ?? 4194304;
+const batch = 8192;
 const dim = 16;
 const { addon, reason } = loadAddon();
 if (addon === null) throw new Error(`the native addon is needed: ${reason}`);
@@ -41,8 +42,9 @@ function rate(units: number, batches: number, each: (index: number) => void): nu
 }
 
 function report(name: string, perSecond: number, unit: string, bound?: number): void {
-  const share = bound === undefined ? '' : `   ${((100 * perSecond) / bound).toFixed(0)} % of gather`;
-  process.stdout.write(`${name.padEnd(44)}${(perSecond / 1e6).toFixed(1).padStart(8)} M ${unit}/s${share}\n`);
+  const limit =
+    bound === undefined ? {} : { limit: { name: '64-byte gather, 1 thread' }, info: { '% of gather here': (100 * perSecond) / bound } };
+  reportFigure({ name, unit: `M ${unit}/s`, better: 'higher', values: [perSecond / 1e6], ...limit });
 }
 
 const numBatches = Math.min(128, Math.floor(numRows / batch));
@@ -55,7 +57,6 @@ const fidOf = (row: number): bigint => (BigInt(row % 26) << 48n) | (BigInt(row) 
 const idBatches = Array.from({ length: numBatches }, (_, b) => BigInt64Array.from(order.subarray(b * batch, (b + 1) * batch), fidOf));
 const rows = new Float32Array(new SharedArrayBuffer(batch * dim * 4));
 const handles = Array.from({ length: numBatches }, () => new Int32Array(batch));
-process.stdout.write(`${addon.info().instructionSet}, ${numRows} rows, batches of ${batch} unique ids, ${numBatches} batches\n`);
 
 const block = new Float32Array(new SharedArrayBuffer(numRows * dim * 4 + 64), 48, numRows * dim);
 raw.adviseHugePages(new Uint8Array(block.buffer));

@@ -70,9 +70,9 @@ function doneEvent(stdout: string): DoneEvent | null {
   }
 }
 
-/** Figures of a `done` event; stage times become shares of the workers' time in percent. */
+/** Figures of a `done` event; the workers' stage times become shares of their time in percent. Those of shards overlap them. */
 export function figuresOf(done: DoneEvent): Pick<RunOutcome, 'samplesPerSecond' | 'auc' | 'logloss' | 'info'> {
-  const stages = Object.entries(done.stages ?? {}).filter(([, seconds]) => typeof seconds === 'number');
+  const stages = Object.entries(done.stages ?? {}).filter(([name]) => !name.startsWith('shard_'));
   const whole = stages.reduce((sum, [, seconds]) => sum + seconds, 0);
   const shares = whole > 0 ? stages.map(([name, seconds]) => [`${name} %`, Math.round((1000 * seconds) / whole) / 10] as const) : [];
   return {

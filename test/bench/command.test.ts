@@ -127,7 +127,7 @@ describe('whole runs', () => {
       event: 'done',
       examples_per_second: 5,
       eval: { auc: 0.7, logloss: 0.5 },
-      stages: { compute: 3, lookup: 1 },
+      stages: { compute: 3, lookup: 1, shard_apply: 2 },
     });
     assert.deepEqual(figures, { samplesPerSecond: 5, auc: 0.7, logloss: 0.5, info: { 'compute %': 75, 'lookup %': 25 } });
   });
