@@ -53,14 +53,13 @@ export async function runPeers(run: SuiteRun): Promise<boolean> {
   );
   for (const plan of plans) addOurs(run, plan, turns.get(plan.name) as Turns);
   for (const { name, absent } of peers) addPeer(run, name, absent ?? turns.get(name)?.problem ?? null, turns.get(name));
-  for (const group of trainingGroups) {
-    const best = [plans, present].map((side) =>
-      bestOf(
-        side.filter((one) => one.group === group).map(({ name }) => name),
-        turns,
-      ),
-    );
-    if (best[0] !== null && best[1] !== null) addRatio(run, group, best[0], best[1], turns);
+  const bestOfGroup = (side: readonly { readonly name: string; readonly group: TrainingGroup }[], group: TrainingGroup): string | null => {
+    const names = side.filter((one) => one.group === group).map(({ name }) => name);
+    return bestOf(names, turns);
+  };
+  for (const [title, mine, theirs] of ratios) {
+    const [a, b] = [bestOfGroup(plans, mine), bestOfGroup(present, theirs)];
+    if (a !== null && b !== null) addRatio(run, title, a, b, turns);
   }
   if (reads) await addReading(run, vw, files.data);
   return plans.every((plan) => turns.get(plan.name)?.problem === null);
@@ -68,11 +67,19 @@ export async function runPeers(run: SuiteRun): Promise<boolean> {
 
 const READING = 'reading';
 
+/** What is compared: title, kind of ours, kind of theirs. bf16 stands against their fp32 as well. */
+const ratios: readonly (readonly [title: string, mine: TrainingGroup, theirs: TrainingGroup])[] = [
+  ...trainingGroups.map((group) => [group, group, group] as const),
+  ['dlrm bf16 against fp32', 'dlrm bf16', 'dlrm fp32'],
+  ['deepfm bf16 against fp32', 'deepfm bf16', 'deepfm fp32'],
+];
+
+/** Whether --only asks for a setting: by a part of its name, or by a kind of model or the name of a ratio, which take both sides. */
 function wanted(run: SuiteRun, name: string, group: string): boolean {
   const { only } = run.options;
-  // A kind of model and the name of a ratio select both sides; the name of a setting selects itself.
-  const kind = [READING, ...trainingGroups].find((known) => only === known || only?.startsWith(`${known}:`) === true);
-  return only === null || (kind === undefined ? name.includes(only) : kind === group);
+  if (only === null) return true;
+  const asked = [[READING, READING, READING], ...ratios].find(([title]) => only === title || only.startsWith(`${title}:`));
+  return asked === undefined ? name.includes(only) : asked.slice(1).includes(group);
 }
 
 async function peersThere(run: SuiteRun, place: PeerPlace, vw: Found): Promise<PeerContender[]> {
@@ -141,14 +148,17 @@ export function bestOf(names: readonly string[], turns: ReadonlyMap<string, Turn
   return best?.name ?? null;
 }
 
-function addRatio(run: SuiteRun, group: TrainingGroup, mine: string, theirs: string, turns: ReadonlyMap<string, Turns>): void {
+function addRatio(run: SuiteRun, title: string, mine: string, theirs: string, turns: ReadonlyMap<string, Turns>): void {
   const [a, b] = [turns.get(mine) as Turns, turns.get(theirs) as Turns];
   const [aucA, aucB] = [a.last?.auc ?? null, b.last?.auc ?? null];
-  const ratio = ratioOf(`${group}: ours / best peer`, a, b);
-  run.add({
-    ...ratio,
-    info: { ...ratio.info, ours: mine, peer: theirs, 'auc difference': aucA === null || aucB === null ? null : aucA - aucB },
-  });
+  const ratio = ratioOf(`${title}: ours / best peer`, a, b);
+  const info = {
+    ...ratio.info,
+    ...{ setting: mine, 'samples/s': medianOf(a), auc: aucA },
+    ...{ against: theirs, 'its samples/s': medianOf(b), 'its auc': aucB },
+    'auc difference': aucA === null || aucB === null ? null : aucA - aucB,
+  };
+  run.add({ ...ratio, info });
 }
 
 /** How fast the same samples are read: `vw --noop`, which parses and learns nothing, and our parser of Criteo text on one core. */
