@@ -72,21 +72,20 @@ ML_INLINE void pack_a_rows_bf16(size_t rows, size_t k, const float* a, size_t ld
   for (size_t i = 0; i < rows; i++) pairs_of_row(k, a + i * lda, out + i * distance);
 }
 
-// A stored transposed (k rows): panels of kTileRows elements a row, as pack_a_panel makes them, all panels of `rows`. Writes a vector beyond
-// the last. Eight pairs of rows at a time: both what is read and what is written then stay in the first-level cache.
-ML_INLINE void pack_a_columns_bf16(size_t rows, size_t k, const float* a, size_t lda, float* out) {
+// A stored transposed (k rows): panels of `height` elements a row, all panels of `rows`. Eight pairs of rows at a time: both what is read and what is written then stay in the first-level cache.
+ML_INLINE void pack_a_columns_bf16(size_t rows, size_t height, size_t k, const float* a, size_t lda, float* out) {
   const size_t depth = bf16_depth(k);
   constexpr size_t kBlock = 8;
   for (size_t p = 0; p < depth; p += kBlock) {
     const size_t last = p + least(kBlock, depth - p);
-    for (size_t i = 0; i < rows; i += kTileRows) {
-      const size_t count = least(kTileRows, rows - i);
+    for (size_t i = 0; i < rows; i += height) {
+      const size_t count = least(height, rows - i);
       float* to = out + i * depth;
       for (size_t q = p; q < last; q++) {
         const float* row = a + 2 * q * lda + i;
         const V low = load_part(row, count);
         const V high = 2 * q + 1 < k ? load_part(row + lda, count) : zero();
-        store_part(to + q * kTileRows, pairs_of_rows(low, high), kTileRows);
+        store_part(to + q * height, pairs_of_rows(low, high), height);
       }
     }
   }
@@ -119,12 +118,9 @@ ML_INLINE void pack_a_rows_bf16(size_t rows, size_t k, const float* a, size_t ld
   for (size_t i = 0; i < rows; i++) round_row(k, a + i * lda, out + i * k);
 }
 
-ML_INLINE void pack_a_columns_bf16(size_t rows, size_t k, const float* a, size_t lda, float* out) {
-  for (size_t i = 0; i < rows; i += kTileRows) {
-    const size_t count = least(kTileRows, rows - i);
-    pack_a_panel(k, count, a + i, lda, out + i * k);
-    // Elements beyond `count` are not used, and may hold anything.
-    for (size_t p = 0; p < k; p++) round_row(count, out + i * k + p * kTileRows, out + i * k + p * kTileRows);
+ML_INLINE void pack_a_columns_bf16(size_t rows, size_t height, size_t k, const float* a, size_t lda, float* out) {
+  for (size_t i = 0; i < rows; i += height) {
+    for (size_t p = 0; p < k; p++) round_row(least(height, rows - i), a + p * lda + i, out + i * k + p * height);
   }
 }
 

@@ -9,12 +9,16 @@
 namespace monolith {
 namespace ML_ISA {
 
+// kTileMost: rows of a single tile where op(A) has no more. Its sums leave no register for a second element of A: slower, but one pass over B.
 #if defined(__AVX512F__)
 constexpr int kTileRows = 12;
+constexpr int kTileMost = 14;
 #elif defined(__aarch64__)
 constexpr int kTileRows = 8;
+constexpr int kTileMost = 8;
 #else
 constexpr int kTileRows = 6;
+constexpr int kTileMost = 6;
 #endif
 constexpr int kTileColumns = 2 * kLanes;
 
@@ -117,8 +121,8 @@ __attribute__((noinline)) static void tile(size_t k, const float* a, size_t lda,
   for (int i = 0; i < Rows; i++) finish_row<Vectors>(acc[i], end, static_cast<size_t>(i));
 }
 
-// A tile of `rows` ≤ kTileRows rows and 1 or 2 vectors. b holds at least vectors·kLanes readable elements per row.
-template <ALayout layout, Element element = Element::single, int Rows = kTileRows>
+// A tile of `rows` ≤ kTileMost rows and 1 or 2 vectors. b holds at least vectors·kLanes readable elements per row.
+template <ALayout layout, Element element = Element::single, int Rows = kTileMost>
 static void run_tile(size_t rows, int vectors, size_t k, const float* a, size_t lda, const float* b, size_t ldb, const TileEnd& end) {
   if constexpr (Rows > 0) {
     if (rows == Rows) {
