@@ -21,8 +21,6 @@ constexpr size_t kFewRows = 24;
 // Beyond this row distance every element of a column of A lies on a page of its own or nearly so: pack.
 constexpr size_t kInPlaceDistance = 1024;
 
-ML_INLINE size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
-
 template <bool Bf16>
 ML_INLINE size_t depth_of(size_t k) {
   return Bf16 ? bf16_depth(k) : k;
@@ -56,19 +54,18 @@ void run_panel(const AForm& form, size_t m, size_t depth, const float* panel, si
 // Panels of op(B)'s columns [0, n), one after another. b points at the block's first element.
 template <bool Bf16>
 bool pack_panels(bool trans_b, size_t n, size_t k, const float* b, size_t ldb, float* out, float* sums) {
-  float* convert = Bf16 && trans_b ? scratch(Scratch::convert, static_cast<size_t>(kTileColumns) * (bf16_depth(k) + kLanes)) : nullptr;
-  if (Bf16 && trans_b && convert == nullptr) return false;
-  for (size_t j = 0; j < n; j += kTileColumns) {
-    const int vectors = panel_vectors(n - j);
-    const size_t columns = least(kTileColumns, n - j);
-    const float* from = trans_b ? b + j * ldb : b + j;
-    if constexpr (Bf16) {
-      pack_b_bf16(trans_b, k, columns, vectors, from, ldb, out, sums, convert);
-    } else {
-      pack_b_panel(trans_b, k, columns, vectors, from, ldb, out, sums);
+  if constexpr (Bf16) {
+    if (!trans_b) {
+      pack_b_bf16(n, k, b, ldb, out, sums);
+      return true;
     }
-    out += static_cast<size_t>(vectors) * kLanes * depth_of<Bf16>(k);
-    if (sums != nullptr) sums += columns;
+    float* convert = scratch(Scratch::convert, static_cast<size_t>(kTileColumns) * (bf16_depth(k) + kLanes));
+    if (convert != nullptr) pack_b_transposed_bf16(n, k, b, ldb, out, convert);
+    return convert != nullptr;
+  }
+  for (size_t j = 0; j < n; j += kTileColumns) {
+    const float* from = trans_b ? b + j * ldb : b + j;
+    pack_b_panel(trans_b, k, least(kTileColumns, n - j), panel_vectors(n - j), from, ldb, out + j * k, sums == nullptr ? nullptr : sums + j);
   }
   return true;
 }

@@ -94,6 +94,22 @@ __attribute__((noinline)) static void tile(size_t k, const float* a, size_t lda,
 #pragma GCC unroll 2
     for (int j = 0; j < Vectors; j++) acc[i][j] = zero();
   }
+  // C and y are far away by now; they arrive while the sums run.
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; i++) {
+    const float* c = end.c + static_cast<size_t>(i) * end.ldc;
+    __builtin_prefetch(c, 1);
+    if (Vectors * kLanes > 16) __builtin_prefetch(c + 16, 1);
+    __builtin_prefetch(c + Vectors * kLanes - 1, 1);
+  }
+  if (end.y != nullptr) {
+    for (int i = 0; i < Rows; i++) {
+      const float* y = end.y + static_cast<size_t>(i) * end.ldy;
+      __builtin_prefetch(y);
+      if (Vectors * kLanes > 16) __builtin_prefetch(y + 16);
+      __builtin_prefetch(y + Vectors * kLanes - 1);
+    }
+  }
   // Row-major A: one pointer for three rows keeps addresses in the general registers.
   constexpr int kGroups = (Rows + 2) / 3;
   const float* group[kGroups];
