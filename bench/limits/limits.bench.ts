@@ -73,7 +73,7 @@ const kinds = benchArguments.words.length === 0 ? limitKinds : limitKinds.filter
 const cores = availableParallelism();
 for (const kind of kinds) {
   const { name, unit } = limitOf(kind);
-  if (kind === 'bf16' && !(has('bf16Peak') && addon.info().avx512bf16)) continue;
+  if (kind === 'bf16' && !(has('bf16Peak') && addon.info().instructionSet === 'avx512-bf16')) continue;
   const shared = new SharedArrayBuffer(kind === 'gather' ? GATHER_BYTES : 0);
   for (const threads of new Set([1, cores])) {
     const values = await measure(kind, threads, shared);
