@@ -9,6 +9,7 @@
 namespace monolith {
 
 void register_kernels(napi_env env, napi_value exports);
+void register_memory(napi_env env, napi_value exports);
 void register_table(napi_env env, napi_value exports);
 void register_parsers(napi_env env, napi_value exports);
 
@@ -45,6 +46,7 @@ napi_value info(napi_env env, napi_callback_info) {
 NAPI_MODULE_INIT() {
   monolith::export_function(env, exports, "info", monolith::info);
   monolith::register_kernels(env, exports);
+  monolith::register_memory(env, exports);
   monolith::register_table(env, exports);
   monolith::register_parsers(env, exports);
   return exports;

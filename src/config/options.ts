@@ -133,7 +133,11 @@ export const optionTree = {
     group: 'Cluster',
   }),
   staleness: integer(1, 'async: steps that a worker may be ahead of its own unapplied gradients.', { min: 0, max: 1024, group: 'Cluster' }),
-  embeddingPrefetchCapacity: integer(1, 'Batches ahead for which rows are looked up.', { min: 0, max: 16, group: 'Cluster' }),
+  embeddingPrefetchCapacity: integer(
+    1,
+    'Batches ahead for which rows are looked up, while this one is computed. Results of sync mode do not depend on it.',
+    { min: 0, max: 16, group: 'Cluster' },
+  ),
   enableEmbeddingPostpush: boolean(true, 'async: push gradients while the next batch computes.', { group: 'Cluster' }),
   stepTimeoutMs: integer(120_000, 'Milliseconds without progress after which a run ends with an error that names who is late.', {
     min: 100,

@@ -44,6 +44,15 @@ describe('synchronous training', () => {
     assert.deepEqual(compressed, { sections: first.sections, trainer: first.trainer, metrics: first.metrics });
   });
 
+  test('does not depend on how many batches ahead rows are looked up', async () => {
+    const first = await train('--embedding-prefetch-capacity', '0');
+    for (const ahead of ['1', '4']) {
+      assert.deepEqual(await train('--embedding-prefetch-capacity', ahead, '--ps', '3'), first, `ahead ${ahead}`);
+    }
+    const tables = await train('--embedding-prefetch-capacity', '2', '--backend', 'reference');
+    assert.deepEqual(tables, await train('--embedding-prefetch-capacity', '0', '--backend', 'reference'));
+  });
+
   test('another seed gives another checkpoint', async () => {
     assert.notDeepEqual((await train('--seed', '1', '--epochs', '1')).sections, (await train('--seed', '2', '--epochs', '1')).sections);
   });
