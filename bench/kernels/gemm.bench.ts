@@ -1,7 +1,6 @@
 // Matrix products of the native backend on the layers of DLRM and DeepFM, 512 examples a chunk, one thread, in fp32 and bf16: GFLOP/s and
-// share of the peak that the same run measures. Weights are packed beforehand, as a training step packs them once a batch; what packing
-// takes stands beside. Best of each of five rounds.   node dist/bench/kernels/gemm.bench.js [--only TEXT]
-import { pathToFileURL } from 'node:url';
+// share of the peak. Weights are packed beforehand, as a training step packs them once a batch; packing is a figure of its own.
+//   node dist/bench/kernels/gemm.bench.js [--only TEXT]
 import { loadAddon, Precision } from '../../src/kernels/index.js';
 import { createNativeDense } from '../../src/kernels/native/native-dense.js';
 import type { DenseKernels } from '../../src/kernels/reference/dense.js';
@@ -9,13 +8,12 @@ import { benchArguments, report, wanted } from '../lib/report.js';
 
 /** Examples of one chunk, as in models (ModelRuntime.chunkRows). */
 const CHUNK_ROWS = 512;
-/** Time spent on one product at one second a part; the best of the runs that fit counts, since other processes only make runs slower. */
+/** Time spent on one product, at one second a part. */
 const MILLISECONDS = 80;
+const ROUNDS = 5;
 
-export type GemmShape = { readonly name: string; readonly inputs: number; readonly outputs: number };
-
-/** Layers whose products are measured. */
-export const gemmShapes: readonly GemmShape[] = [
+type Shape = { readonly name: string; readonly inputs: number; readonly outputs: number };
+const shapes: readonly Shape[] = [
   { name: 'dlrm bottom 0', inputs: 13, outputs: 512 },
   { name: 'dlrm bottom 1', inputs: 512, outputs: 256 },
   { name: 'dlrm bottom 2', inputs: 256, outputs: 16 },
@@ -27,122 +25,82 @@ export const gemmShapes: readonly GemmShape[] = [
   { name: 'deepfm 2', inputs: 400, outputs: 1 },
 ];
 
-/** One measured product. `percent` of the peak of its precision; `packSeconds`: of its weights, 0 where none are packed. */
-export type GemmFigure = {
-  readonly name: string;
-  readonly pass: 'forward' | 'dgrad' | 'wgrad';
-  readonly precision: 'fp32' | 'bf16';
-  readonly seconds: number;
-  readonly packSeconds: number;
-  readonly gflops: number;
-  readonly percent: number;
-};
-
-export type GemmPeaks = { readonly fp32: number; readonly bf16: number };
-
-/** The ceilings of this core in GFLOP/s; bf16 is that of fp32 where the processor has no instruction for it. Null without the addon. */
-export function measurePeaks(): GemmPeaks | null {
-  const { addon } = loadAddon();
-  if (addon === null) return null;
-  const fp32 = Number((addon.fmaPeak as unknown as () => number)());
-  return { fp32, bf16: Number((addon.bf16Peak as unknown as () => number)()) || fp32 };
-}
-
 function filled(length: number): Float32Array {
   const values = new Float32Array(new SharedArrayBuffer(length * 4));
   for (let i = 0; i < length; i++) values[i] = ((i * 7919) % 1000) / 1000 - 0.5;
   return values;
 }
 
-function bestSeconds(run: () => void, milliseconds: number): number {
+/** Seconds of one call, round by round: the best of each round, since other processes only make calls slower. */
+function secondsOf(run: () => void): number[] {
   run();
-  let best = Number.POSITIVE_INFINITY;
-  const end = performance.now() + milliseconds;
-  while (performance.now() < end) {
-    const start = performance.now();
-    for (let i = 0; i < 3; i++) run();
-    best = Math.min(best, (performance.now() - start) / 3);
-  }
-  return best / 1000;
+  return Array.from({ length: ROUNDS }, () => {
+    let best = Number.POSITIVE_INFINITY;
+    const end = performance.now() + (MILLISECONDS * benchArguments.seconds) / ROUNDS;
+    do {
+      const start = performance.now();
+      for (let i = 0; i < 3; i++) run();
+      best = Math.min(best, (performance.now() - start) / 3);
+    } while (performance.now() < end);
+    return best / 1000;
+  });
 }
 
 /**
- * The three products of one layer. A single column is measured in fp32 whatever `precision` says, as the dense layer computes it; wgrad
- * includes the bias gradient, dgrad the derivative of the activation before.
+ * What one layer calls in a step. A single column is computed in fp32 whatever `precision` says, as the dense layer does; wgrad includes the
+ * bias gradient, dgrad the derivative of the activation before.
  */
-export function measureLayer(
-  kernels: DenseKernels,
-  shape: GemmShape,
-  precision: 'fp32' | 'bf16',
-  peaks: GemmPeaks,
-  milliseconds = MILLISECONDS,
-): GemmFigure[] {
-  const { name, inputs, outputs } = shape;
+function callsOf(kernels: DenseKernels, { inputs, outputs }: Shape, precision: 'fp32' | 'bf16'): readonly (readonly [string, () => void])[] {
   const format = outputs === 1 ? Precision.fp32 : Precision[precision];
   const rows = CHUNK_ROWS;
   const [x, y, weight] = [filled(rows * inputs), filled(rows * outputs), filled(inputs * outputs)];
-  const [bias, dX, dWeight] = [filled(outputs), filled(rows * inputs), filled(inputs * outputs)];
+  const [bias, dX, dWeight, dZ] = [filled(outputs), filled(rows * inputs), filled(inputs * outputs), filled(rows * outputs)];
   const forward = new Float32Array(kernels.packedWeightsLength(format, outputs, inputs));
   const backward = new Float32Array(kernels.packedWeightsLength(format, inputs, outputs));
   const packForward = () => kernels.packWeights(format, false, outputs, inputs, weight, outputs, forward);
   const packBackward = () => kernels.packWeights(format, true, inputs, outputs, weight, outputs, backward);
   packForward();
   packBackward();
-  const passes: readonly (readonly [GemmFigure['pass'], () => void, (() => void) | null])[] = [
-    [
-      'forward',
-      () => kernels.gemmPacked(format, rows, outputs, inputs, x, inputs, forward, y, outputs, false, bias, 1, 0, null, 0),
-      packForward,
-    ],
-    [
-      'dgrad',
-      () => kernels.gemmPacked(format, rows, inputs, outputs, y, outputs, backward, dX, inputs, false, null, 0, 1, x, inputs),
-      packBackward,
-    ],
-    ['wgrad', () => kernels.weightGradient(format, rows, inputs, outputs, x, inputs, y, outputs, dWeight, bias), null],
+  return [
+    ['forward', () => kernels.gemmPacked(format, rows, outputs, inputs, x, inputs, forward, y, outputs, false, bias, 1, 0, null, 0)],
+    ['dgrad', () => kernels.gemmPacked(format, rows, inputs, outputs, dZ, outputs, backward, dX, inputs, false, null, 0, 1, x, inputs)],
+    ['wgrad', () => kernels.weightGradient(format, rows, inputs, outputs, x, inputs, dZ, outputs, dWeight, bias)],
+    ['pack forward', packForward],
+    ['pack dgrad', packBackward],
   ];
-  return passes.map(([pass, run, pack]) => {
-    y.set(filled(y.length));
-    const seconds = bestSeconds(run, milliseconds);
-    const gflops = (2 * rows * inputs * outputs) / seconds / 1e9;
-    const packSeconds = pack === null ? 0 : bestSeconds(pack, milliseconds / 4);
-    return { name, pass, precision, seconds, packSeconds, gflops, percent: (100 * gflops) / peaks[precision] };
-  });
 }
 
-const ROUNDS = 5;
+const limits = { fp32: 'FMA peak, 1 thread', bf16: 'bf16 peak, 1 thread' } as const;
 
-function main(): void {
-  const { addon, reason } = loadAddon();
-  const peaks = measurePeaks();
-  if (addon === null || peaks === null) {
-    process.stderr.write(`native backend not available: ${reason}\n`);
-    process.exitCode = 1;
-    return;
-  }
-  const kernels = createNativeDense(addon);
-  const milliseconds = (MILLISECONDS * benchArguments.seconds) / ROUNDS;
-  for (const precision of ['fp32', 'bf16'] as const) {
-    const limit = { name: `${precision === 'bf16' ? 'bf16' : 'FMA'} peak, 1 thread` };
-    const rate = { unit: 'GFLOP/s', better: 'higher', limit } as const;
-    let [seconds, operations] = [0, 0];
-    for (const shape of gemmShapes) {
-      const title = `gemm ${precision} ${shape.name} ${shape.inputs}→${shape.outputs}`;
-      if (!['forward', 'dgrad', 'wgrad'].some((pass) => wanted(`${title} ${pass}`))) continue;
-      const rounds = Array.from({ length: ROUNDS }, () => measureLayer(kernels, shape, precision, peaks, milliseconds));
-      rounds[0].forEach(({ pass, gflops, seconds: first }, at) => {
-        const figures = rounds.map((round) => round[at]);
-        const best = Math.min(...figures.map((one) => one.seconds));
-        seconds += best;
-        operations += gflops * first;
-        const packing = Math.min(...figures.map((one) => one.packSeconds));
-        const info = { µs: best * 1e6, 'packing µs': packing * 1e6 };
-        report({ name: `${title} ${pass}`, ...rate, values: figures.map((one) => one.gflops), info });
-      });
+function measure(kernels: DenseKernels, precision: 'fp32' | 'bf16'): void {
+  const flop = { limit: { name: limits[precision] }, unit: 'GFLOP/s', better: 'higher' } as const;
+  let seconds = 0;
+  let operations = 0;
+  for (const shape of shapes) {
+    const { name, inputs, outputs } = shape;
+    const work = 2 * CHUNK_ROWS * inputs * outputs;
+    for (const [call, run] of callsOf(kernels, shape, precision)) {
+      const title = `gemm ${precision} ${name} ${inputs}→${outputs} ${call}`;
+      if (!wanted(title)) continue;
+      const times = secondsOf(run);
+      const µs = Math.min(...times) * 1e6;
+      if (call.startsWith('pack')) {
+        report({ name: title, unit: 'µs', better: 'lower', values: times.map((time) => time * 1e6) });
+        continue;
+      }
+      seconds += Math.min(...times);
+      operations += work;
+      report({ name: title, ...flop, values: times.map((time) => work / time / 1e9), info: { µs } });
     }
-    if (benchArguments.only === null || benchArguments.only === 'gemm')
-      report({ name: `gemm ${precision} all MLP shapes`, ...rate, values: [operations / seconds] });
   }
+  if (benchArguments.only === null) report({ name: `gemm ${precision} of all MLP shapes`, ...flop, values: [operations / seconds / 1e9] });
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) main();
+const { addon, reason } = loadAddon();
+if (addon === null) {
+  process.stderr.write(`native backend not available: ${reason}\n`);
+  process.exit(1);
+}
+const kernels = createNativeDense(addon);
+measure(kernels, 'fp32');
+if (addon.info().instructionSet === 'avx512-bf16') measure(kernels, 'bf16');

@@ -36,6 +36,7 @@ export function machine(): Record<string, unknown> {
     free_bytes: freemem(),
     platform: `${process.platform} ${process.arch} ${release()}`,
     instruction_set: info?.instructionSet ?? 'javascript',
+    bf16: info?.available.includes('avx512-bf16') ?? false,
     addon: info === null ? reason : 'loaded',
     governor: textOf('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'),
     huge_pages: textOf('/sys/kernel/mm/transparent_hugepage/enabled'),

@@ -69,17 +69,19 @@ function dense(model: 'dlrm' | 'deepfm', precision: 'fp32' | 'bf16', batchSize: 
   };
 }
 
-/** Rates of linear models, which xLearn's runs use as well. */
-const linearRules = [
-  '--optimizer.sparse.kind',
-  'adagrad',
-  '--optimizer.sparse.learning-rate',
-  '0.05',
-  '--optimizer.dense.kind',
-  'adagrad',
-  '--optimizer.dense.learning-rate',
-  '0.05',
-];
+/**
+ * Rules of linear models and factorization machines. Peers that learn from one sample at a time divide by √(1 + Σ g²); with the mean gradient
+ * of a batch of B samples the same bound on the first updates of a rare id is an initial accumulator of the order of 1/B².
+ */
+function shallowRules(group: 'fm' | 'lr' | 'lr from text', batchSize: number): string[] {
+  const scale = (4096 / (2 * batchSize)) ** 2;
+  const [rate, accumulator, denseRate] = group === 'fm' ? [0.05, 6e-7, 0.3] : [0.1, 2e-6, 1];
+  return [
+    ...['--optimizer.sparse.kind', 'adagrad', '--optimizer.sparse.learning-rate', String(rate)],
+    ...['--optimizer.sparse.initial-accumulator', String(accumulator * scale)],
+    ...['--optimizer.dense.kind', 'adagrad', '--optimizer.dense.learning-rate', String(denseRate)],
+  ];
+}
 
 function shallow(group: 'fm' | 'lr' | 'lr from text', batchSize: number, workers: number): TrainingPlan {
   const fromText = group === 'lr from text';
@@ -93,7 +95,7 @@ function shallow(group: 'fm' | 'lr' | 'lr from text', batchSize: number, workers
       ...(fromText ? ['--format', 'criteo'] : criteoBinFlags),
       ...['--model', group === 'fm' ? 'fm' : 'lr'],
       ...(group === 'fm' ? ['--embedding.dim', '16'] : []),
-      ...linearRules,
+      ...shallowRules(group, batchSize),
     ],
     megaflopPerSample: null,
     precision: 'fp32',
