@@ -9,8 +9,8 @@ import { benchArguments, report } from '../lib/report.js';
 const DIM = 16;
 const BATCH = 8192;
 const ROUNDS = 5;
-/** Batches looked up at each size: enough rows that no cache holds them. */
-const LOOKUP_BATCHES = 64;
+/** Most batches looked up at each size: two million rows, so that no cache holds them. */
+const LOOKUP_BATCHES = 256;
 const mostRows = benchArguments.rows ?? 1 << 22;
 
 const { backend } = selectBackend('auto');
@@ -41,7 +41,7 @@ function writeFid(i: number, row: number): void {
 
 function lookupRates(size: number): number[] {
   let state = 7;
-  const batches = Array.from({ length: LOOKUP_BATCHES }, () => {
+  const batches = Array.from({ length: Math.min(LOOKUP_BATCHES, Math.ceil(size / BATCH)) }, () => {
     const seen = new Set<number>();
     while (seen.size < Math.min(BATCH, size)) {
       state = (Math.imul(state, 1664525) + 1013904223) | 0;
