@@ -3,12 +3,16 @@
 #include <cmath>
 #include <cstring>
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 namespace monolith {
 namespace {
 
-// A partition grows at this load. With kGrowth the mean load is 0.80 and the index takes 16.0 bytes a row.
+// A partition grows at this load. With kGrowth the mean load is 0.82 and the index takes 15.6 bytes a row.
 constexpr double kMostLoad = 0.88;
-constexpr double kGrowth = 1.2;
+constexpr double kGrowth = 1.15;
 // A table starts with 1 KiB and doubles up to 64 KiB.
 constexpr size_t kFirstLines = 16;
 constexpr size_t kSmallLines = 1024;
@@ -16,6 +20,33 @@ constexpr size_t kSmallLines = 1024;
 constexpr size_t kMostLines = 65536;
 // Beyond it, hashes agree in so many bits that splitting would not help: partitions just get longer.
 constexpr uint32_t kMostDepth = 16;
+
+// First empty entry of a line; kLineEntries: there is none.
+inline size_t first_empty(const IndexLine& line) {
+#if defined(__SSE2__)
+  const __m128i rows = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line.row1));
+  const int empty = _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(rows, _mm_setzero_si128()))) | (line.row1[4] == 0) << 4 | 1 << kLineEntries;
+  return static_cast<size_t>(__builtin_ctz(static_cast<unsigned>(empty)));
+#else
+  size_t j = 0;
+  while (j < kLineEntries && line.row1[j] != 0) j++;
+  return j;
+#endif
+}
+
+// Adds a fid that is not there yet.
+inline void add_new(const Partition& partition, uint64_t fid, uint64_t hash, uint32_t row1) {
+  for (size_t line = home_line(partition, hash);;) {
+    IndexLine& entries = partition.lines[line];
+    const size_t j = first_empty(entries);
+    if (j < kLineEntries) {
+      entries.fid[j] = fid;
+      entries.row1[j] = row1;
+      return;
+    }
+    if (++line == partition.num_lines) line = 0;
+  }
+}
 
 size_t lines_for(double rows) { return static_cast<size_t>(rows / (kMostLoad * kLineEntries)) + 1; }
 uint32_t limit_of(size_t lines) { return static_cast<uint32_t>(static_cast<double>(lines * kLineEntries) * kMostLoad); }
@@ -97,7 +128,7 @@ void Index::move_rows(const Partition& from, const Partition* to, size_t* counts
     for (size_t j = 0; j < kLineEntries && entries.row1[j] != 0; j++) {
       const uint64_t hash = mix64(entries.fid[j]);
       const size_t child = one ? 0 : static_cast<size_t>(hash >> (64 - depth)) & 1;
-      *find(to[child], entries.fid[j], hash) = entries.row1[j];
+      add_new(to[child], entries.fid[j], hash, entries.row1[j]);
       counts[child]++;
     }
   }

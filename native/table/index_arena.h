@@ -1,6 +1,6 @@
-// Memory of index partitions: small blocks from the heap, larger ones packed one behind the other into mapped segments, so that huge pages
-// cover them whatever their size. Partitions grow in turn, so blocks are freed about in the order of their birth: a huge page goes back
-// to the system when the last block on it is freed.
+// Memory of index partitions: small blocks from the heap, larger ones out of mapped segments on huge pages. Partitions grow in turn, so
+// blocks are freed about in the order of their birth and neighbours soon join: the first free stretch that is long enough serves the next
+// block. Memory that was paid for once is used again rather than given back, since the system charges for zeroing it anew.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -19,30 +19,34 @@ class IndexArena {
   // Empty lines, or nullptr.
   IndexLine* allocate(size_t num_lines);
   void release(IndexLine* lines, size_t num_lines);
-  size_t bytes() const { return heap_bytes_ + mapped_pages_ * kPage; }
+  // Memory there is, free stretches included.
+  size_t bytes() const { return heap_bytes_ + mapped_bytes_; }
 
  private:
-  static constexpr size_t kPage = size_t{2} << 20;
-  static constexpr size_t kSegmentPages = 32;
   struct Segment {
     Segment* next;
     char* base;
     void* mapping;
     size_t mapping_bytes;
-    size_t num_pages;
+    size_t bytes;
+    // Bytes at the start that were given out at some time.
     size_t used;
-    size_t live_blocks;
-    // Bytes of living blocks on each huge page.
-    uint32_t* live;
+  };
+  // In order of addresses, no two adjacent.
+  struct Stretch {
+    Stretch* next;
+    char* begin;
+    size_t bytes;
   };
 
-  void account(Segment* segment, size_t begin, size_t bytes, bool alive);
-  void drop(Segment* segment);
+  char* reuse(size_t bytes);
+  char* extend(size_t bytes);
 
   // The first one is being filled.
   Segment* segments_ = nullptr;
+  Stretch* free_ = nullptr;
   size_t heap_bytes_ = 0;
-  size_t mapped_pages_ = 0;
+  size_t mapped_bytes_ = 0;
 };
 
 }  // namespace monolith

@@ -1,9 +1,10 @@
-// Lookups: four stages on four blocks of ids at once, so that the memory latency of one id is hidden behind others.
+// Lookups: three stages on three blocks of ids at once, so that the memory latency of one id is hidden behind others.
 //   block b      hash, fetch home lines
-//   block b - 1  look at home lines, fetch rows; those of ids whose home line is full and without them wait, their next lines fetched
-//   block b - 2  look further for those that waited, fetch their rows
-//   block b - 3  copy rows
-// Rows are created afterwards, in the order of ids, so that row numbers do not depend on who waited.
+//   block b - 1  look at home lines, fetch rows
+//   block b - 2  copy rows
+// Ids whose home line is full and without them leave the line of march: two blocks later their next line is here and is looked at, and two
+// blocks after that their row is copied.
+// Rows are created afterwards, in the order of ids, so that row numbers do not depend on who was late.
 #include "table/lookup.h"
 
 #include "table/mix64.h"
@@ -17,8 +18,10 @@ namespace monolith {
 namespace ML_ISA {
 namespace {
 
-// Ids of a block: about as many lines as one core keeps in flight; 16 and 64 gained nothing in bench/table.
+// Ids of a block, and so from the fetch of a line to its use: with 16 or 8 lookups took a third longer in bench/table on a Zen 4 core.
 constexpr size_t kBlock = 32;
+// Late ids of one block; more are searched for at once.
+constexpr size_t kMostLate = 128;
 // Of a row: what is fetched ahead. The rest of a longer one comes by the hardware's own fetching.
 constexpr size_t kFetchedBytes = 512;
 
@@ -37,30 +40,36 @@ inline IndexLine* home_of(const IndexView& index, uint64_t hash) {
   return partition.lines + home_line(partition, hash);
 }
 
-// Bit j: entry j holds fid or is empty. 0: the line is full of others.
-inline uint32_t match_line(const IndexLine* line, uint64_t fid) {
+// Bit j: entry j holds fid, or is empty and fid is 0: entries fill from the left, so of several bits the lowest is the right one.
+inline uint32_t match_fid(const IndexLine* line, uint64_t fid) {
 #if defined(__AVX512F__)
-  const __m512i words = _mm512_load_si512(line);
-  const uint32_t same = _mm512_mask_cmpeq_epi64_mask(0x1F, words, _mm512_set1_epi64(static_cast<int64_t>(fid)));
-  const uint32_t empty = static_cast<uint32_t>(_mm512_mask_testn_epi32_mask(0x7C00, words, words)) >> 10;
+  return _mm512_mask_cmpeq_epi64_mask(0x1F, _mm512_load_si512(line), _mm512_set1_epi64(static_cast<int64_t>(fid)));
 #elif defined(__AVX2__)
   static_assert(kLineEntries == 5);
   const __m256i fids = _mm256_load_si256(reinterpret_cast<const __m256i*>(line->fid));
   const __m256i equal = _mm256_cmpeq_epi64(fids, _mm256_set1_epi64x(static_cast<int64_t>(fid)));
+  return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(equal))) | static_cast<uint32_t>(line->fid[4] == fid) << 4;
+#else
+  uint32_t same = 0;
+  for (uint32_t j = 0; j < kLineEntries; j++) same |= static_cast<uint32_t>(line->fid[j] == fid) << j;
+  return same;
+#endif
+}
+
+// Bit j: entry j holds fid or is empty, the lowest one counts. 0: the line is full of others.
+inline uint32_t match_line(const IndexLine* line, uint64_t fid) {
+#if defined(__AVX512F__)
+  const __m512i words = _mm512_load_si512(line);
+  const uint32_t empty = static_cast<uint32_t>(_mm512_mask_testn_epi32_mask(0x7C00, words, words)) >> 10;
+#elif defined(__AVX2__)
   const __m128i rows = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line->row1));
-  const uint32_t same = static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(equal))) | static_cast<uint32_t>(line->fid[4] == fid) << 4;
   const uint32_t empty = static_cast<uint32_t>(_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(rows, _mm_setzero_si128())))) |
                          static_cast<uint32_t>(line->row1[4] == 0) << 4;
 #else
-  uint32_t same = 0;
   uint32_t empty = 0;
-  for (uint32_t j = 0; j < kLineEntries; j++) {
-    same |= static_cast<uint32_t>(line->fid[j] == fid) << j;
-    empty |= static_cast<uint32_t>(line->row1[j] == 0) << j;
-  }
+  for (uint32_t j = 0; j < kLineEntries; j++) empty |= static_cast<uint32_t>(line->row1[j] == 0) << j;
 #endif
-  // Entries fill from the left and fids are distinct: the lowest bit is the fid if it is here, else the first empty entry.
-  return same | empty;
+  return match_fid(line, fid) | empty;
 }
 
 struct Place {
@@ -79,129 +88,225 @@ inline Place find(const Partition& partition, uint64_t fid, IndexLine* line) {
   }
 }
 
-// Ids of one block and what is known of them so far.
+// Block b and block b - 2, whose rows are copied while b is fetched, share one of these.
 struct Block {
   uint64_t hashes[kBlock];
   IndexLine* homes[kBlock];
-  uint32_t waiting[kBlock];
-  size_t num_waiting;
+  // Of ids that were found in their home lines; else nullptr.
+  const float* values[kBlock];
 };
 
-// Fetches the values of a row. Dim: number of values when known at compile time, else 0.
+struct LateId {
+  size_t id;
+  // Next to be looked at.
+  IndexLine* line;
+};
+
+struct LateRow {
+  size_t id;
+  const float* values;
+};
+
+struct Late {
+  LateId searched[kMostLate];
+  LateRow copied[kMostLate];
+  size_t num_searched;
+  size_t num_copied;
+};
+
+// Values of a row. Dim: their number when known at compile time, else 0. Packed: rows follow each other without a gap.
+template <size_t Dim, bool Packed>
+__attribute__((always_inline)) inline const float* values_of(const RowSpace& space, uint32_t row) {
+  if constexpr (Dim != 0 && Packed) return space.values[row >> space.value_shift] + static_cast<size_t>(row & space.value_mask) * Dim;
+  return row_values(space, row);
+}
+
+template <size_t Dim, bool Packed>
+__attribute__((always_inline)) inline void fetch_values(const float* values, size_t dim) {
+  const char* address = reinterpret_cast<const char*>(values);
+  const size_t bytes = (Dim ? Dim : dim) * sizeof(float);
+  const size_t fetched = bytes < kFetchedBytes ? bytes : kFetchedBytes;
+  for (size_t offset = 0; offset < fetched; offset += 64) ML_PREFETCH(address + offset);
+  // Values that do not start on a line may end in one more. Those that divide a line or consist of whole lines never do when packed.
+  constexpr bool kAligned = Dim == 1 || (Packed && Dim != 0 && (Dim % 16 == 0 || 16 % (Dim ? Dim : 1) == 0));
+  if constexpr (!kAligned) ML_PREFETCH(address + fetched - 1);
+}
+
 template <size_t Dim>
-__attribute__((always_inline)) inline void fetch_values(const RowSpace& space, size_t dim, uint32_t row) {
-  const char* values = reinterpret_cast<const char*>(row_values(space, row));
-  if constexpr (Dim == 1) {
-    ML_PREFETCH(values);
-  } else {
-    const size_t bytes = (Dim ? Dim : dim) * sizeof(float);
-    const size_t fetched = bytes < kFetchedBytes ? bytes : kFetchedBytes;
-    const char* last = values + fetched - 1;
-    for (size_t offset = 0; offset < fetched; offset += 64) ML_PREFETCH(values + offset);
-    // Values that do not start on a line may end in one more.
-    if (((reinterpret_cast<uintptr_t>(last) ^ reinterpret_cast<uintptr_t>(values + ((fetched - 1) & ~size_t{63}))) & ~uintptr_t{63}) != 0) ML_PREFETCH(last);
-  }
-}
-
-template <bool Touch, size_t Dim>
-inline int32_t found(const LookupTable& table, const RowSpace& space, uint32_t row1) {
-  if (row1 == 0) return -1;
-  const uint32_t row = row1 - 1;
-  if constexpr (Touch) {
-    float* stamps = table.stamps.segments[row >> table.stamps.shift] + (row & table.stamps.mask);
-    __builtin_memcpy(stamps, &table.timestamp, sizeof table.timestamp);
-  }
-  fetch_values<Dim>(space, table.dim, row);
-  return static_cast<int32_t>(row);
-}
-
-template <bool Touch, size_t Dim>
-inline int32_t probe_home(const LookupTable& table, const RowSpace& space, uint64_t fid, size_t i, Block& block) {
-  IndexLine* line = block.homes[i];
-  const uint32_t match = match_line(line, fid);
-  if (__builtin_expect(match != 0, 1)) return found<Touch, Dim>(table, space, line->row1[__builtin_ctz(match)]);
-  // Behind the last line lies nothing of use; a fetch there is harmless.
-  ML_PREFETCH(line + 1);
-  block.waiting[block.num_waiting++] = static_cast<uint32_t>(i);
-  return -1;
-}
-
-template <bool Touch, size_t Dim>
-inline void probe_further(const LookupTable& table, const RowSpace& space, const uint64_t* fids, const Block& block, int32_t* handles) {
-  for (size_t k = 0; k < block.num_waiting; k++) {
-    const uint32_t i = block.waiting[k];
-    const Place place = find(partition_of(table.index, block.hashes[i]), fids[i], block.homes[i] + 1);
-    handles[i] = found<Touch, Dim>(table, space, place.line->row1[place.entry]);
-  }
-}
-
-// Copies one row, or zeros for a missing one; returns whether it is missing.
-template <size_t Dim>
-inline size_t copy_row(const LookupTable& table, const RowSpace& space, int32_t handle, float* out) {
-  const size_t dim = Dim ? Dim : table.dim;
-  if (__builtin_expect(handle < 0, 0)) {
-    __builtin_memset(out, 0, dim * sizeof(float));
-    return 1;
-  }
-  const float* values = row_values(space, static_cast<uint32_t>(handle));
+__attribute__((always_inline)) inline void copy_values(const float* values, size_t dim, float* out) {
   if constexpr (Dim != 0) {
     __builtin_memcpy(out, values, Dim * sizeof(float));
   } else {
     __builtin_memcpy(out, values, dim * sizeof(float));
   }
-  return 0;
 }
+
+// One lookup call: the blocks of ids and those that are late.
+template <bool Touch, size_t Dim, bool Packed>
+struct March {
+  const LookupTable& table;
+  const RowSpace space;
+  const IndexView index;
+  const size_t dim;
+  const uint64_t* fids;
+  float* rows;
+  int32_t* handles;
+  size_t missing = 0;
+  Block blocks[2] = {};
+  Late late[4] = {};
+
+  __attribute__((always_inline)) inline void fetch_home(Block& block, size_t i) {
+    block.homes[i] = home_of(index, block.hashes[i]);
+    ML_PREFETCH(block.homes[i]);
+  }
+
+  // The row's values, on their way; nullptr: there is no row, zeros were written.
+  __attribute__((always_inline)) inline const float* found(size_t id, uint32_t row1) {
+    const uint32_t row = row1 - 1;
+    handles[id] = static_cast<int32_t>(row);
+    if (__builtin_expect(row1 == 0, 0)) {
+      __builtin_memset(rows + id * dim, 0, dim * sizeof(float));
+      missing++;
+      return nullptr;
+    }
+    if constexpr (Touch) {
+      float* stamp = table.stamps.segments[row >> table.stamps.shift] + (row & table.stamps.mask);
+      __builtin_memcpy(stamp, &table.timestamp, sizeof table.timestamp);
+    }
+    const float* values = values_of<Dim, Packed>(space, row);
+    fetch_values<Dim, Packed>(values, dim);
+    return values;
+  }
+
+  __attribute__((always_inline)) inline void search_home(Block& block, size_t i, size_t id, Late& later) {
+    IndexLine* line = block.homes[i];
+    const uint32_t match = match_fid(line, fids[id]);
+    if (__builtin_expect(match != 0, 1)) {
+      block.values[i] = found(id, line->row1[__builtin_ctz(match)]);
+    } else {
+      block.values[i] = nullptr;
+      if (line->row1[kLineEntries - 1] == 0) {
+        found(id, 0);
+      } else {
+        search_later(id, line + 1, later);
+      }
+    }
+  }
+
+  // The three stages of three whole blocks, one id of each in turn: a burst of fetches would stall, and memory would idle while the others are
+  // looked at. What the loop reads is copied out of the object first, since a store to a row might change the object for all the compiler knows.
+  inline void whole_blocks(Block& fetched, Block& searched, size_t search_at, size_t copy_at, Late& later) {
+    const Partition* const directory = index.directory;
+    const uint32_t depth = index.depth;
+    const RowSpace rows_at = space;
+    const size_t length = dim;
+    const uint64_t* const ids = fids + search_at;
+    int32_t* const found_handles = handles + search_at;
+    float* out = rows + copy_at * length;
+    for (size_t i = 0; i < kBlock; i++, out += length) {
+      const float* copied = fetched.values[i];
+      if (__builtin_expect(copied != nullptr, 1)) copy_values<Dim>(copied, length, out);
+      const uint64_t hash = fetched.hashes[i];
+      const Partition& partition = directory[directory_slot(hash, depth)];
+      IndexLine* home = partition.lines + home_line(partition, hash);
+      ML_PREFETCH(home);
+      fetched.homes[i] = home;
+      const IndexLine* line = searched.homes[i];
+      const uint32_t match = match_fid(line, ids[i]);
+      const uint32_t row1 = match != 0 ? line->row1[__builtin_ctz(match)] : 0;
+      if (!Touch && __builtin_expect(row1 != 0, 1)) {
+        const float* values = values_of<Dim, Packed>(rows_at, row1 - 1);
+        fetch_values<Dim, Packed>(values, length);
+        searched.values[i] = values;
+        found_handles[i] = static_cast<int32_t>(row1) - 1;
+      } else {
+        search_home(searched, i, search_at + i, later);
+      }
+    }
+  }
+
+  inline void search_later(size_t id, IndexLine* line, Late& later) {
+    // Behind the last line of a partition lies nothing of use; a fetch there is harmless.
+    ML_PREFETCH(line);
+    if (__builtin_expect(later.num_searched == kMostLate, 0)) {
+      const Place place = find(partition_of(index, mix64(fids[id])), fids[id], line);
+      copy_later(id, place.line->row1[place.entry], later);
+    } else {
+      later.searched[later.num_searched++] = {id, line};
+    }
+  }
+
+  inline void copy_later(size_t id, uint32_t row1, Late& later) {
+    const float* values = found(id, row1);
+    if (values == nullptr) return;
+    if (later.num_copied == kMostLate) {
+      copy_values<Dim>(values, dim, rows + id * dim);
+    } else {
+      later.copied[later.num_copied++] = {id, values};
+    }
+  }
+
+  inline void serve_late(size_t b) {
+    Late& now = late[b & 3];
+    Late& later = late[(b + 2) & 3];
+    for (size_t k = 0; k < now.num_copied; k++) copy_values<Dim>(now.copied[k].values, dim, rows + now.copied[k].id * dim);
+    now.num_copied = 0;
+    for (size_t k = 0; k < now.num_searched; k++) {
+      const size_t id = now.searched[k].id;
+      const Partition& partition = partition_of(index, mix64(fids[id]));
+      IndexLine* line = now.searched[k].line;
+      if (line == partition.lines + partition.num_lines) line = partition.lines;
+      const uint32_t match = match_line(line, fids[id]);
+      if (__builtin_expect(match != 0, 1)) {
+        copy_later(id, line->row1[__builtin_ctz(match)], later);
+      } else {
+        search_later(id, line + 1, later);
+      }
+    }
+    now.num_searched = 0;
+  }
+
+  size_t run(size_t count) {
+    const size_t num_blocks = (count + kBlock - 1) / kBlock;
+    // Length of a block; 0 outside the batch (block numbers below 0 wrap round).
+    const auto length = [count, num_blocks](size_t b) {
+      return b >= num_blocks ? size_t{0} : count - b * kBlock < kBlock ? count - b * kBlock : kBlock;
+    };
+    size_t b = 0;
+    for (; b < num_blocks + 2; b++) {
+      Block& fetched = blocks[b & 1];
+      Block& searched = blocks[(b - 1) & 1];
+      Late& later = late[(b + 2) & 3];
+      const size_t num_fetched = length(b);
+      const size_t num_searched = length(b - 1);
+      const size_t num_copied = length(b - 2);
+      const size_t search_at = (b - 1) * kBlock;
+      const size_t copy_at = (b - 2) * kBlock;
+      serve_late(b);
+      hash_block(fids + b * kBlock, num_fetched, fetched.hashes);
+      if (num_fetched + num_searched + num_copied == 3 * kBlock) {
+        whole_blocks(fetched, searched, search_at, copy_at, later);
+        continue;
+      }
+      for (size_t i = 0; i < kBlock; i++) {
+        if (i < num_copied && fetched.values[i] != nullptr) copy_values<Dim>(fetched.values[i], dim, rows + (copy_at + i) * dim);
+        if (i < num_fetched) fetch_home(fetched, i);
+        if (i < num_searched) search_home(searched, i, search_at + i, later);
+      }
+    }
+    for (size_t idle = 0; idle < 4; b++) {
+      idle = late[b & 3].num_searched + late[b & 3].num_copied == 0 ? idle + 1 : 0;
+      serve_late(b);
+    }
+    return missing;
+  }
+};
 
 template <bool Touch, size_t Dim>
 size_t run(const LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
-  const RowSpace space = table.rows;
-  const IndexView index = table.index;
   const size_t dim = Dim ? Dim : table.dim;
-  const size_t blocks = (count + kBlock - 1) / kBlock;
-  // Length of a block; 0 outside the batch (block numbers below 0 wrap round).
-  const auto length = [count, blocks](size_t b) {
-    return b >= blocks ? size_t{0} : count - b * kBlock < kBlock ? count - b * kBlock : kBlock;
-  };
-  Block ring[4];
-  size_t missing = 0;
-  for (size_t b = 0; b < blocks + 3; b++) {
-    Block& fetched = ring[b & 3];
-    Block& probed = ring[(b - 1) & 3];
-    const size_t num_fetched = length(b);
-    const size_t num_probed = length(b - 1);
-    const size_t num_copied = length(b - 3);
-    const size_t probe_at = num_probed == 0 ? 0 : (b - 1) * kBlock;
-    const size_t copy_at = num_copied == 0 ? 0 : (b - 3) * kBlock;
-    const uint64_t* probe_fids = fids + probe_at;
-    int32_t* probe_handles = handles + probe_at;
-    const int32_t* copy_handles = handles + copy_at;
-    float* out = rows + copy_at * dim;
-    hash_block(num_fetched == 0 ? fids : fids + b * kBlock, num_fetched, fetched.hashes);
-    if (length(b - 2) != 0) {
-      const size_t at = (b - 2) * kBlock;
-      probe_further<Touch, Dim>(table, space, fids + at, ring[(b - 2) & 3], handles + at);
-    }
-    probed.num_waiting = 0;
-    // One id of each stage in turn: a burst of fetches would stall, and memory would idle while the others are looked at.
-    if (num_fetched == kBlock && num_probed == kBlock && num_copied == kBlock) {
-      for (size_t i = 0; i < kBlock; i++) {
-        fetched.homes[i] = home_of(index, fetched.hashes[i]);
-        ML_PREFETCH(fetched.homes[i]);
-        probe_handles[i] = probe_home<Touch, Dim>(table, space, probe_fids[i], i, probed);
-        missing += copy_row<Dim>(table, space, copy_handles[i], out + i * dim);
-      }
-      continue;
-    }
-    for (size_t i = 0; i < kBlock; i++) {
-      if (i < num_fetched) {
-        fetched.homes[i] = home_of(index, fetched.hashes[i]);
-        ML_PREFETCH(fetched.homes[i]);
-      }
-      if (i < num_probed) probe_handles[i] = probe_home<Touch, Dim>(table, space, probe_fids[i], i, probed);
-      if (i < num_copied) missing += copy_row<Dim>(table, space, copy_handles[i], out + i * dim);
-    }
-  }
-  return missing;
+  if (Dim != 0 && table.rows.value_stride == Dim) return March<Touch, Dim, true>{table, table.rows, table.index, dim, fids, rows, handles}.run(count);
+  return March<Touch, Dim, false>{table, table.rows, table.index, dim, fids, rows, handles}.run(count);
 }
 
 // Number of ids without a row.
@@ -226,22 +331,32 @@ inline void initialize_row(const LookupTable& table, uint64_t fid, float* values
   }
 }
 
-// A row for each of ids[0, n) of fids, from row number `size` on; an id that came twice finds the row of its first time. The new size.
-inline size_t create_block(const LookupTable& table, size_t size, const uint64_t* fids, const size_t* ids, size_t n, float* rows, int32_t* handles) {
-  const IndexView index = table.index;
+// Ids that are to get rows, with their home lines under way.
+struct NewRows {
+  size_t ids[kBlock];
   uint64_t hashes[kBlock];
   IndexLine* homes[kBlock];
-  for (size_t k = 0; k < n; k++) {
-    hashes[k] = mix64(fids[ids[k]]);
-    homes[k] = home_of(index, hashes[k]);
-    ML_PREFETCH(homes[k]);
+  size_t count = 0;
+
+  void add(const IndexView& index, size_t id, uint64_t fid) {
+    ids[count] = id;
+    hashes[count] = mix64(fid);
+    homes[count] = home_of(index, hashes[count]);
+    ML_PREFETCH(homes[count]);
+    count++;
   }
-  for (size_t k = 0; k < n; k++) {
-    const uint64_t fid = fids[ids[k]];
-    const size_t slot = directory_slot(hashes[k], index.depth);
+};
+
+// A row for each of them, from row number `size` on; an id that came twice finds the row of its first time. The new size.
+inline size_t create_block(const LookupTable& table, size_t size, const uint64_t* fids, const NewRows& block, float* rows, int32_t* handles) {
+  const IndexView index = table.index;
+  for (size_t k = 0; k < block.count; k++) {
+    const size_t id = block.ids[k];
+    const uint64_t fid = fids[id];
+    const size_t slot = directory_slot(block.hashes[k], index.depth);
     const Partition& partition = index.directory[slot];
-    const Place place = find(partition, fid, homes[k]);
-    float* out = rows + ids[k] * table.dim;
+    const Place place = find(partition, fid, block.homes[k]);
+    float* out = rows + id * table.dim;
     uint32_t& row1 = place.line->row1[place.entry];
     const bool fresh = row1 == 0;
     if (fresh) {
@@ -250,7 +365,7 @@ inline size_t create_block(const LookupTable& table, size_t size, const uint64_t
       index.use[first_slot(slot, index.depth, partition.depth)].rows++;
     }
     const uint32_t row = row1 - 1;
-    handles[ids[k]] = static_cast<int32_t>(row);
+    handles[id] = static_cast<int32_t>(row);
     float* values = row_values(table.rows, row);
     if (!fresh) {
       __builtin_memcpy(out, values, table.dim * sizeof(float));
@@ -281,17 +396,19 @@ size_t lookup_rows(const LookupTable& table, bool touch, const uint64_t* fids, s
 }
 
 size_t create_rows(const LookupTable& table, size_t size, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
-  size_t ids[kBlock];
-  size_t n = 0;
+  NewRows blocks[2];
+  size_t filling = 0;
   for (size_t i = 0; i < count; i++) {
     if (handles[i] >= 0) continue;
-    ids[n++] = i;
-    if (n == kBlock) {
-      size = create_block(table, size, fids, ids, n, rows, handles);
-      n = 0;
-    }
+    blocks[filling].add(table.index, i, fids[i]);
+    if (blocks[filling].count < kBlock) continue;
+    // Those whose lines were fetched a block ago; none at first.
+    filling ^= 1;
+    size = create_block(table, size, fids, blocks[filling], rows, handles);
+    blocks[filling].count = 0;
   }
-  return create_block(table, size, fids, ids, n, rows, handles);
+  size = create_block(table, size, fids, blocks[filling ^ 1], rows, handles);
+  return create_block(table, size, fids, blocks[filling], rows, handles);
 }
 
 size_t count_missing(const LookupTable& table, const uint64_t* fids, size_t count) {
