@@ -35,7 +35,7 @@ class Index {
   IndexView view() const { return {directory(), use(), depth_}; }
   size_t bytes() const { return arena_.bytes() + directory_.bytes() + use_.bytes(); }
 
-  // Row of fid + 1, or 0.
+  // Row of fid + 1; 0 when it was not there: the caller writes what it is to be.
   uint32_t& find_or_add(uint64_t fid, uint64_t hash) {
     const size_t slot = directory_slot(hash, depth_);
     const Partition& partition = directory()[slot];
@@ -64,12 +64,15 @@ class Index {
   template <typename Visit>
   void visit_lines(const Partition& partition, uint32_t bits, uint64_t bucket, Visit visit) const;
 
-  // Where row + 1 of fid stands or belongs. The fid is written already when it was not there.
+  // Where row + 1 of fid stands. One that was not there has an entry now, with a 0 that the caller must replace.
   static uint32_t* find(const Partition& partition, uint64_t fid, uint64_t hash) {
     for (size_t line = home_line(partition, hash);;) {
       IndexLine& entries = partition.lines[line];
       for (size_t j = 0; j < kLineEntries; j++) {
-        if (entries.row1[j] == 0) entries.fid[j] = fid;
+        if (j == entries.count) {
+          entries.fid[j] = fid;
+          entries.count++;
+        }
         if (entries.fid[j] == fid) return &entries.row1[j];
       }
       if (++line == partition.num_lines) line = 0;
@@ -93,11 +96,11 @@ void Index::visit_lines(const Partition& partition, uint32_t bits, uint64_t buck
   bool behind = false;
   for (size_t steps = 0; steps < partition.num_lines; steps++) {
     const IndexLine& entries = partition.lines[line];
-    for (size_t j = 0; j < kLineEntries && entries.row1[j] != 0; j++) {
+    for (size_t j = 0; j < entries.count; j++) {
       if (whole || mix64(entries.fid[j]) >> (64 - bits) == bucket) visit(entries.fid[j], entries.row1[j] - 1);
     }
     behind = behind || line == last;
-    if (behind && (whole || entries.row1[kLineEntries - 1] == 0)) return;
+    if (behind && (whole || entries.count < kLineEntries)) return;
     if (++line == partition.num_lines) line = 0;
   }
 }

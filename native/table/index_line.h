@@ -11,7 +11,8 @@ constexpr size_t kLineEntries = 5;
 struct alignas(64) IndexLine {
   uint64_t fid[kLineEntries];
   uint32_t row1[kLineEntries];
-  uint32_t unused;
+  // Entries there are: what inserting reads, since a wide read of row1 would wait for the narrow writes before it.
+  uint32_t count;
 };
 static_assert(sizeof(IndexLine) == 64);
 

@@ -361,6 +361,7 @@ inline size_t create_block(const LookupTable& table, size_t size, const uint64_t
     const bool fresh = row1 == 0;
     if (fresh) {
       place.line->fid[place.entry] = fid;
+      place.line->count = place.entry + 1;
       row1 = static_cast<uint32_t>(++size);
       index.use[first_slot(slot, index.depth, partition.depth)].rows++;
     }

@@ -75,7 +75,7 @@ bool Table::reserve_rows(size_t rows) {
   const size_t dirty_bytes = (rows + 63) / 64 * sizeof(uint64_t);
   if (dirty_.bytes() < dirty_bytes) {
     PageBlock dirty;
-    if (!dirty.allocate((dirty_bytes + dirty_bytes / 4 + 63) & ~size_t{63})) return false;
+    if (!dirty.allocate((dirty_bytes + dirty_bytes / 16 + 63) & ~size_t{63})) return false;
     if (dirty_.bytes() != 0) std::memcpy(dirty.data(), dirty_.data(), dirty_.bytes());
     dirty_.swap(dirty);
   }
