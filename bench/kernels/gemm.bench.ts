@@ -1,11 +1,13 @@
 // GEMM of the native backend on the layers of DLRM and DeepFM, 512 examples a chunk, one thread: GFLOP/s and share of the FMA peak
-// that the same run measures. Best of several runs.   node dist/bench/kernels/gemm.bench.js [word]
+// that the same run measures.   node dist/bench/kernels/gemm.bench.js [--only TEXT]
 import { loadAddon } from '../../src/kernels/native/load.js';
+import { benchArguments, report, wanted } from '../lib/report.js';
 
 /** Examples of one chunk, as in models (ModelRuntime.chunkRows). */
 const chunkRows = 512;
-/** Time spent on one shape; the best of the runs that fit counts, since other processes only make runs slower. */
+/** Time spent on one shape, at one second a part. */
 const millisecondsPerShape = 150;
+const ROUNDS = 5;
 
 type Shape = { readonly name: string; readonly inputs: number; readonly outputs: number };
 const shapes: readonly Shape[] = [
@@ -45,16 +47,19 @@ function filled(length: number): Float32Array {
   return values;
 }
 
-function bestSeconds(run: () => void): number {
+/** Seconds of one call, round by round: the best of each round, since other processes only make calls slower. */
+function secondsOf(run: () => void): number[] {
   run();
-  let best = Number.POSITIVE_INFINITY;
-  const end = performance.now() + millisecondsPerShape;
-  while (performance.now() < end) {
-    const start = performance.now();
-    for (let i = 0; i < 3; i++) run();
-    best = Math.min(best, (performance.now() - start) / 3);
-  }
-  return best / 1000;
+  return Array.from({ length: ROUNDS }, () => {
+    let best = Number.POSITIVE_INFINITY;
+    const end = performance.now() + (millisecondsPerShape * benchArguments.seconds) / ROUNDS;
+    do {
+      const start = performance.now();
+      for (let i = 0; i < 3; i++) run();
+      best = Math.min(best, (performance.now() - start) / 3);
+    } while (performance.now() < end);
+    return best / 1000;
+  });
 }
 
 const { addon, reason } = loadAddon();
@@ -63,12 +68,10 @@ if (addon === null) {
   process.exit(1);
 }
 const gemm = addon.gemm as unknown as Gemm;
-const peak = Number((addon.fmaPeak as unknown as () => number)());
-process.stdout.write(`${addon.info().instructionSet}: FMA peak ${peak.toFixed(1)} GFLOP/s\n`);
+const flop = { limit: { name: 'FMA peak, 1 thread' }, unit: 'GFLOP/s', better: 'higher' } as const;
 let seconds = 0;
-let flops = 0;
-const word = process.argv[2] ?? '';
-for (const { name, inputs, outputs } of shapes.filter((shape) => shape.name.includes(word))) {
+let operations = 0;
+for (const { name, inputs, outputs } of shapes) {
   const x = filled(chunkRows * inputs);
   const weight = filled(inputs * outputs);
   const y = filled(chunkRows * outputs);
@@ -79,16 +82,15 @@ for (const { name, inputs, outputs } of shapes.filter((shape) => shape.name.incl
     ['wgrad', () => gemm(true, false, inputs, outputs, chunkRows, x, inputs, y, outputs, weight, outputs, true, null, 0)],
   ];
   for (const [pass, run] of passes) {
+    const title = `gemm ${name} ${inputs}→${outputs} ${pass}`;
+    if (!wanted(title)) continue;
     x.set(filled(x.length));
     y.set(filled(y.length));
-    const best = bestSeconds(run);
+    const times = secondsOf(run);
     const work = 2 * chunkRows * inputs * outputs;
-    seconds += best;
-    flops += work;
-    const rate = work / best / 1e9;
-    process.stdout.write(
-      `${name.padEnd(14)} ${String(inputs).padStart(3)}→${String(outputs).padEnd(3)} ${pass.padEnd(7)} ${(best * 1e6).toFixed(0).padStart(6)} µs ${rate.toFixed(1).padStart(6)} GFLOP/s ${((100 * rate) / peak).toFixed(0).padStart(3)} %\n`,
-    );
+    seconds += Math.min(...times);
+    operations += work;
+    report({ name: title, ...flop, values: times.map((time) => work / time / 1e9), info: { µs: Math.min(...times) * 1e6 } });
   }
 }
-process.stdout.write(`all ${(flops / seconds / 1e9).toFixed(1)} GFLOP/s, ${((100 * flops) / seconds / 1e9 / peak).toFixed(1)} % of peak\n`);
+if (benchArguments.only === null) report({ name: 'gemm of all MLP shapes', ...flop, values: [operations / seconds / 1e9] });

@@ -2,6 +2,7 @@
 #include <new>
 
 #include "addon/args.h"
+#include "addon/table_argument.h"
 #include "table/gather.h"
 #include "table/table.h"
 #include "table/table_registry.h"
@@ -9,6 +10,7 @@
 namespace monolith {
 
 void register_sparse(napi_env env, napi_value exports);
+void register_table_refresh(napi_env env, napi_value exports);
 
 namespace {
 
@@ -20,7 +22,7 @@ constexpr size_t kSliceWords = 5 + kMaxHyper;
 constexpr size_t kMaxRows = 0x7FFFFFFF;
 constexpr size_t kMaxDim = size_t{1} << 24;
 
-void fail_memory(napi_env env, const char* text) { napi_throw_error(env, "ERR_MONOLITH_MEMORY", text); }
+}  // namespace
 
 Table* table_of(Args& args, napi_env env) {
   if (!args.ok()) return nullptr;
@@ -35,6 +37,10 @@ Table* table_of(Args& args, napi_env env) {
   }
   return static_cast<Table*>(table);
 }
+
+void fail_memory(napi_env env, const char* text) { napi_throw_error(env, "ERR_MONOLITH_MEMORY", text); }
+
+namespace {
 
 // The object that stands for one holding of `table`, which ends with it. nullptr: it could not be made, the holding is the caller's still.
 napi_value wrap_table(napi_env env, Table* table) {
@@ -369,6 +375,7 @@ void register_table(napi_env env, napi_value exports) {
   export_function(env, exports, "gatherRows", gather_rows_call);
   export_function(env, exports, "adviseHugePages", advise_huge_pages_call);
   register_sparse(env, exports);
+  register_table_refresh(env, exports);
 }
 
 }  // namespace monolith

@@ -87,7 +87,7 @@ bool backward(size_t m, size_t v, size_t d, const float* x, size_t ldx, const fl
       const float* b = row + j;
       size_t ldb = d;
       if (!direct) {
-        pack_b_panel(false, v, columns, vectors, row + j, d, panel);
+        pack_b_panel(false, v, columns, vectors, row + j, d, panel, nullptr);
         b = panel;
         ldb = static_cast<size_t>(vectors) * kLanes;
       }

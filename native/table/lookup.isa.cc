@@ -4,89 +4,21 @@
 //   block b - 2  copy rows
 // Ids whose home line is full and without them leave the line of march: two blocks later their next line is here and is looked at, and two
 // blocks after that their row is copied.
-// Rows are created afterwards, in the order of ids, so that row numbers do not depend on who was late.
+// Rows are created afterwards (create.isa.cc), in the order of ids, so that row numbers do not depend on who was late.
 #include "table/lookup.h"
 
+#include "table/index_search.h"
 #include "table/mix64.h"
 #include "table/prefetch.h"
-
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 namespace monolith {
 namespace ML_ISA {
 namespace {
 
-// Ids of a block, and so from the fetch of a line to its use: with 16 or 8 lookups took a third longer in bench/table on a Zen 4 core.
-constexpr size_t kBlock = 32;
 // Late ids of one block; more are searched for at once.
 constexpr size_t kMostLate = 128;
 // Of a row: what is fetched ahead. The rest of a longer one comes by the hardware's own fetching.
 constexpr size_t kFetchedBytes = 512;
-
-inline void hash_block(const uint64_t* fids, size_t n, uint64_t* hashes) {
-  if (n == kBlock) {
-    for (size_t i = 0; i < kBlock; i++) hashes[i] = mix64(fids[i]);
-  } else {
-    for (size_t i = 0; i < n; i++) hashes[i] = mix64(fids[i]);
-  }
-}
-
-inline const Partition& partition_of(const IndexView& index, uint64_t hash) { return index.directory[directory_slot(hash, index.depth)]; }
-
-inline IndexLine* home_of(const IndexView& index, uint64_t hash) {
-  const Partition& partition = partition_of(index, hash);
-  return partition.lines + home_line(partition, hash);
-}
-
-// Bit j: entry j holds fid, or is empty and fid is 0: entries fill from the left, so of several bits the lowest is the right one.
-inline uint32_t match_fid(const IndexLine* line, uint64_t fid) {
-#if defined(__AVX512F__)
-  return _mm512_mask_cmpeq_epi64_mask(0x1F, _mm512_load_si512(line), _mm512_set1_epi64(static_cast<int64_t>(fid)));
-#elif defined(__AVX2__)
-  static_assert(kLineEntries == 5);
-  const __m256i fids = _mm256_load_si256(reinterpret_cast<const __m256i*>(line->fid));
-  const __m256i equal = _mm256_cmpeq_epi64(fids, _mm256_set1_epi64x(static_cast<int64_t>(fid)));
-  return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(equal))) | static_cast<uint32_t>(line->fid[4] == fid) << 4;
-#else
-  uint32_t same = 0;
-  for (uint32_t j = 0; j < kLineEntries; j++) same |= static_cast<uint32_t>(line->fid[j] == fid) << j;
-  return same;
-#endif
-}
-
-// Bit j: entry j holds fid or is empty, the lowest one counts. 0: the line is full of others.
-inline uint32_t match_line(const IndexLine* line, uint64_t fid) {
-#if defined(__AVX512F__)
-  const __m512i words = _mm512_load_si512(line);
-  const uint32_t empty = static_cast<uint32_t>(_mm512_mask_testn_epi32_mask(0x7C00, words, words)) >> 10;
-#elif defined(__AVX2__)
-  const __m128i rows = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line->row1));
-  const uint32_t empty = static_cast<uint32_t>(_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(rows, _mm_setzero_si128())))) |
-                         static_cast<uint32_t>(line->row1[4] == 0) << 4;
-#else
-  uint32_t empty = 0;
-  for (uint32_t j = 0; j < kLineEntries; j++) empty |= static_cast<uint32_t>(line->row1[j] == 0) << j;
-#endif
-  return match_fid(line, fid) | empty;
-}
-
-struct Place {
-  IndexLine* line;
-  uint32_t entry;
-};
-
-// Where fid stands, or the empty entry where it belongs, from `line` on.
-inline Place find(const Partition& partition, uint64_t fid, IndexLine* line) {
-  const IndexLine* end = partition.lines + partition.num_lines;
-  for (;;) {
-    if (line == end) line = partition.lines;
-    const uint32_t match = match_line(line, fid);
-    if (__builtin_expect(match != 0, 1)) return {line, static_cast<uint32_t>(__builtin_ctz(match))};
-    line++;
-  }
-}
 
 // Block b and block b - 2, whose rows are copied while b is fetched, share one of these.
 struct Block {
@@ -171,7 +103,10 @@ struct March {
     }
     if constexpr (Touch) {
       float* stamp = table.stamps.segments[row >> table.stamps.shift] + (row & table.stamps.mask);
-      __builtin_memcpy(stamp, &table.timestamp, sizeof table.timestamp);
+      uint32_t last;
+      __builtin_memcpy(&last, stamp, sizeof last);
+      // Lookups ahead may overtake.
+      if (last < table.timestamp) __builtin_memcpy(stamp, &table.timestamp, sizeof table.timestamp);
     }
     const float* values = values_of<Dim, Packed>(space, row);
     fetch_values<Dim, Packed>(values, dim);
@@ -322,120 +257,11 @@ inline size_t run_sized(const LookupTable& table, const uint64_t* fids, size_t c
   }
 }
 
-inline void initialize_row(const LookupTable& table, uint64_t fid, float* values) {
-  const uint64_t key = mix64(table.seed ^ mix64(fid));
-  for (size_t k = 0; k < table.num_slices; k++) {
-    const InitializerSpec& spec = table.initializers[k];
-    const SliceUpdate& slice = table.slices[k];
-    initialize_slice(spec.kind, spec.a, spec.b, key, slice.offset, slice.dim, values + slice.offset);
-  }
-}
-
-// Ids that are to get rows, with their home lines under way.
-struct NewRows {
-  size_t ids[kBlock];
-  uint64_t hashes[kBlock];
-  IndexLine* homes[kBlock];
-  size_t count = 0;
-
-  void add(const IndexView& index, size_t id, uint64_t fid) {
-    ids[count] = id;
-    hashes[count] = mix64(fid);
-    homes[count] = home_of(index, hashes[count]);
-    ML_PREFETCH(homes[count]);
-    count++;
-  }
-};
-
-// A row for each of them, from row number `size` on; an id that came twice finds the row of its first time. The new size.
-inline size_t create_block(const LookupTable& table, size_t size, const uint64_t* fids, const NewRows& block, float* rows, int32_t* handles) {
-  const IndexView index = table.index;
-  for (size_t k = 0; k < block.count; k++) {
-    const size_t id = block.ids[k];
-    const uint64_t fid = fids[id];
-    const size_t slot = directory_slot(block.hashes[k], index.depth);
-    const Partition& partition = index.directory[slot];
-    const Place place = find(partition, fid, block.homes[k]);
-    float* out = rows + id * table.dim;
-    uint32_t& row1 = place.line->row1[place.entry];
-    const bool fresh = row1 == 0;
-    if (fresh) {
-      place.line->fid[place.entry] = fid;
-      place.line->count = place.entry + 1;
-      row1 = static_cast<uint32_t>(++size);
-      index.use[first_slot(slot, index.depth, partition.depth)].rows++;
-    }
-    const uint32_t row = row1 - 1;
-    handles[id] = static_cast<int32_t>(row);
-    float* values = row_values(table.rows, row);
-    if (!fresh) {
-      __builtin_memcpy(out, values, table.dim * sizeof(float));
-      continue;
-    }
-    initialize_row(table, fid, out);
-    __builtin_memcpy(values, out, table.dim * sizeof(float));
-    float* state = row_state(table.rows, row);
-    if (table.state_length == 1) {
-      state[0] = table.initial_state[0];
-    } else {
-      __builtin_memcpy(state, table.initial_state, table.state_length * sizeof(float));
-    }
-    table.rows.dirty[row >> 6] |= uint64_t{1} << (row & 63);
-    if (table.stamps.segments != nullptr) {
-      float* stamp = table.stamps.segments[row >> table.stamps.shift] + (row & table.stamps.mask);
-      __builtin_memcpy(stamp, &table.timestamp, sizeof table.timestamp);
-    }
-  }
-  return size;
-}
-
 }  // namespace
 
 size_t lookup_rows(const LookupTable& table, bool touch, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
   if (touch && table.stamps.segments != nullptr) return run_sized<true>(table, fids, count, rows, handles);
   return run_sized<false>(table, fids, count, rows, handles);
-}
-
-size_t create_rows(const LookupTable& table, size_t size, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
-  NewRows blocks[2];
-  size_t filling = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (handles[i] >= 0) continue;
-    blocks[filling].add(table.index, i, fids[i]);
-    if (blocks[filling].count < kBlock) continue;
-    // Those whose lines were fetched a block ago; none at first.
-    filling ^= 1;
-    size = create_block(table, size, fids, blocks[filling], rows, handles);
-    blocks[filling].count = 0;
-  }
-  size = create_block(table, size, fids, blocks[filling ^ 1], rows, handles);
-  return create_block(table, size, fids, blocks[filling], rows, handles);
-}
-
-size_t count_missing(const LookupTable& table, const uint64_t* fids, size_t count) {
-  const IndexView index = table.index;
-  uint64_t hashes[2][kBlock];
-  const size_t blocks = (count + kBlock - 1) / kBlock;
-  const auto length = [count, blocks](size_t b) {
-    return b >= blocks ? size_t{0} : count - b * kBlock < kBlock ? count - b * kBlock : kBlock;
-  };
-  size_t missing = 0;
-  for (size_t b = 0; b < blocks + 1; b++) {
-    const size_t num_fetched = length(b);
-    const size_t num_probed = length(b - 1);
-    uint64_t* fetched = hashes[b & 1];
-    const uint64_t* probed = hashes[(b - 1) & 1];
-    const uint64_t* probe_fids = fids + (num_probed == 0 ? 0 : (b - 1) * kBlock);
-    if (num_fetched != 0) hash_block(fids + b * kBlock, num_fetched, fetched);
-    for (size_t i = 0; i < kBlock; i++) {
-      if (i < num_fetched) ML_PREFETCH(home_of(index, fetched[i]));
-      if (i < num_probed) {
-        const Place place = find(partition_of(index, probed[i]), probe_fids[i], home_of(index, probed[i]));
-        missing += place.line->row1[place.entry] == 0;
-      }
-    }
-  }
-  return missing;
 }
 
 }  // namespace ML_ISA

@@ -46,6 +46,11 @@ class Table {
   int64_t apply(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients, const float* rates,
                 float clip);
 
+  // The rows that refresh_named copies: those that handles name, and maybe a few more. False when there is no memory.
+  bool name_rows(size_t sources, const int32_t* const* handles, const int32_t* counts);
+  // Values of the named rows among handles[count] into rows[count, dim]. handles < size() were checked by the caller.
+  void refresh_named(const int32_t* handles, size_t count, float* rows) const;
+
   size_t count_bucket(uint32_t bits, uint64_t bucket) const;
   // Number written (as many as count_bucket says) or kNoMemory.
   int64_t dump(uint32_t bits, uint64_t bucket, uint64_t* fids, uint32_t* timestamps, float* records);
@@ -94,6 +99,9 @@ class Table {
   PageBlock merge_parts_;
   PageBlock merge_rows_;
   uint32_t merge_epoch_ = 0;
+  // Bits of named rows, 2^named_log2_ of them.
+  PageBlock named_;
+  uint32_t named_log2_ = 0;
 
   LookupFn* lookup_rows_ = nullptr;
   CreateFn* create_rows_ = nullptr;

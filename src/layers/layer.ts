@@ -1,4 +1,4 @@
-import type { KernelBackend } from '../kernels/index.js';
+import type { KernelBackend, Precision } from '../kernels/index.js';
 
 /** How a dense parameter starts. xavierNormal: σ = √(2/(fanIn+fanOut)); heNormal: σ = √(2/fanIn); normal/uniform take explicit numbers. */
 export type ParameterInitializer =
@@ -35,6 +35,8 @@ export type LayerBuffers = {
   readonly dParameters: readonly Float32Array[];
   /** scratchLength(chunkRows) float32, kept between forward and backward of one chunk. */
   readonly scratch: Float32Array;
+  /** Format of the operands of matrix products; missing: fp32. */
+  readonly precision?: Precision;
 };
 
 /** One chunk's circumstances. A single object, updated in place. */
@@ -49,6 +51,8 @@ export type ChunkContext = {
   /** Seed of this step and worker (dropout), two unsigned halves. */
   seedLow: number;
   seedHigh: number;
+  /** While it stays the same, so do the parameters, and a layer may keep what it made of them. Missing or 0: they may change at any time. */
+  parametersVersion?: number;
 };
 
 /** Embedding rows of one table for one batch, as the parameter-server client hands them over. One object a table, fields swapped per batch. */

@@ -1,5 +1,5 @@
 import { MonolithError, shapeMismatch } from '../base/index.js';
-import type { KernelBackend } from '../kernels/index.js';
+import type { KernelBackend, Precision } from '../kernels/index.js';
 import { type BatchSource, type ChunkContext, EmbeddingBag, type Layer, widthOf } from '../layers/index.js';
 import { type BufferRequest, planMemory } from './memory-plan.js';
 import type { TablePlan } from './model.js';
@@ -13,6 +13,8 @@ export type GraphBinding = {
   readonly parameters: readonly (readonly Float32Array[])[];
   readonly gradients: readonly (readonly Float32Array[])[] | null;
   readonly chunkRows: number;
+  /** Format of the operands of matrix products. */
+  readonly precision: Precision;
   /** false gives every buffer memory of its own (tests). */
   readonly reuse: boolean;
   /** Memory of another graph bound alike, or null for new memory. */
@@ -95,6 +97,7 @@ export class Graph {
           parameters: binding.parameters[i] ?? [],
           dParameters: binding.gradients?.[i] ?? [],
           scratch: views[2 * count + i],
+          precision: binding.precision,
         },
         kernels,
       );
