@@ -21,16 +21,15 @@ constexpr size_t kFewRows = 24;
 // Beyond this row distance every element of a column of A lies on a page of its own or nearly so: pack.
 constexpr size_t kInPlaceDistance = 1024;
 
-ML_INLINE size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
-
 template <bool Bf16>
 ML_INLINE size_t depth_of(size_t k) {
   return Bf16 ? bf16_depth(k) : k;
 }
 
-// Where a tile finds op(A): in panels of kTileRows columns, in rows, or (float32) as it is stored.
+// Where a tile finds op(A): in panels of `height` columns, in rows, or (float32) as it is stored.
 struct AForm {
   bool panels, columns;
+  size_t height;  // rows of a tile
   const float* a;
   size_t lda;
 };
@@ -38,10 +37,10 @@ struct AForm {
 // Tiles of op(A)'s rows [0, m) against one panel of B; depth: elements along k.
 template <Element element>
 void run_panel(const AForm& form, size_t m, size_t depth, const float* panel, size_t ldb, int vectors, TileEnd end) {
-  for (size_t i = 0; i < m; i += kTileRows) {
-    const size_t rows = least(kTileRows, m - i);
+  for (size_t i = 0; i < m; i += form.height) {
+    const size_t rows = least(form.height, m - i);
     if (form.panels) {
-      run_tile<ALayout::columns, element>(rows, vectors, depth, form.a + i * depth, kTileRows, panel, ldb, end);
+      run_tile<ALayout::columns, element>(rows, vectors, depth, form.a + i * depth, form.height, panel, ldb, end);
     } else if (form.columns) {
       run_tile<ALayout::columns, element>(rows, vectors, depth, form.a + i, form.lda, panel, ldb, end);
     } else {
@@ -55,19 +54,18 @@ void run_panel(const AForm& form, size_t m, size_t depth, const float* panel, si
 // Panels of op(B)'s columns [0, n), one after another. b points at the block's first element.
 template <bool Bf16>
 bool pack_panels(bool trans_b, size_t n, size_t k, const float* b, size_t ldb, float* out, float* sums) {
-  float* convert = Bf16 && trans_b ? scratch(Scratch::convert, static_cast<size_t>(kTileColumns) * (bf16_depth(k) + kLanes)) : nullptr;
-  if (Bf16 && trans_b && convert == nullptr) return false;
-  for (size_t j = 0; j < n; j += kTileColumns) {
-    const int vectors = panel_vectors(n - j);
-    const size_t columns = least(kTileColumns, n - j);
-    const float* from = trans_b ? b + j * ldb : b + j;
-    if constexpr (Bf16) {
-      pack_b_bf16(trans_b, k, columns, vectors, from, ldb, out, sums, convert);
-    } else {
-      pack_b_panel(trans_b, k, columns, vectors, from, ldb, out, sums);
+  if constexpr (Bf16) {
+    if (!trans_b) {
+      pack_b_bf16(n, k, b, ldb, out, sums);
+      return true;
     }
-    out += static_cast<size_t>(vectors) * kLanes * depth_of<Bf16>(k);
-    if (sums != nullptr) sums += columns;
+    float* convert = scratch(Scratch::convert, static_cast<size_t>(kTileColumns) * (bf16_depth(k) + kLanes));
+    if (convert != nullptr) pack_b_transposed_bf16(n, k, b, ldb, out, convert);
+    return convert != nullptr;
+  }
+  for (size_t j = 0; j < n; j += kTileColumns) {
+    const float* from = trans_b ? b + j * ldb : b + j;
+    pack_b_panel(trans_b, k, least(kTileColumns, n - j), panel_vectors(n - j), from, ldb, out + j * k, sums == nullptr ? nullptr : sums + j);
   }
   return true;
 }
@@ -77,26 +75,27 @@ template <bool Bf16>
 bool run_block(const GemmCall& call, size_t n, size_t k, const float* a, const float* b, const float* packed, float* sums, const TileEnd& block) {
   constexpr Element element = Bf16 ? kBf16Element : Element::single;
   const size_t depth = depth_of<Bf16>(k);
-  // Few rows: B is used in place, since packing it would cost as much as the product.
+  // One block of rows: each panel of B is used as soon as it is packed. Few rows: it is used in place, since packing would cost as much as
+  // the product.
+  const bool one_by_one = packed == nullptr && call.m <= kBlockM;
   const bool direct_b = !Bf16 && packed == nullptr && !call.trans_b && call.m <= kFewRows;
   // A stored transposed is read in place where a tile takes most of a cache line: 3 % faster than packing with 12 rows, 4 % slower with 6.
   const bool panels_a =
       Bf16 ? call.trans_a : call.trans_a && n > static_cast<size_t>(kTileColumns) && (kTileRows < 8 || call.lda > kInPlaceDistance);
   const bool copy_a = Bf16 || panels_a;
+  const size_t height = call.trans_a && (Bf16 || !panels_a) && call.m <= static_cast<size_t>(kTileMost) ? call.m : static_cast<size_t>(kTileRows);
   const size_t distance = panels_a ? depth : bf16_row_distance(k);
-  float* made_b = packed != nullptr ? nullptr : scratch(Scratch::pack_b, (direct_b ? static_cast<size_t>(kTileColumns) : round_up(n, kLanes)) * depth);
-  float* made_a = copy_a ? scratch(Scratch::pack_a, (least(kBlockM, call.m) + kTileRows) * distance + kLanes) : nullptr;
+  float* made_b =
+      packed != nullptr ? nullptr : scratch(Scratch::pack_b, (one_by_one ? static_cast<size_t>(kTileColumns) : round_up(n, kLanes)) * depth);
+  float* made_a = copy_a ? scratch(Scratch::pack_a, (least(kBlockM, call.m) + kTileMost) * distance) : nullptr;
   if ((packed == nullptr && made_b == nullptr) || (copy_a && made_a == nullptr)) return false;
-  if (packed == nullptr && !direct_b && !pack_panels<Bf16>(call.trans_b, n, k, b, call.ldb, made_b, sums)) return false;
-  if (direct_b && sums != nullptr) {
-    for (size_t j = 0; j < n; j += kTileColumns) add_column_sums(k, least(kTileColumns, n - j), b + j, call.ldb, sums + j);
-  }
+  if (packed == nullptr && !one_by_one && !pack_panels<Bf16>(call.trans_b, n, k, b, call.ldb, made_b, sums)) return false;
   for (size_t i = 0; i < call.m; i += kBlockM) {
     const size_t rows = least(kBlockM, call.m - i);
-    AForm form{panels_a, call.trans_a, call.trans_a ? a + i : a + i * call.lda, call.lda};
+    AForm form{panels_a, call.trans_a, height, call.trans_a ? a + i : a + i * call.lda, call.lda};
     if constexpr (Bf16) {
       if (panels_a) {
-        pack_a_columns_bf16(rows, k, form.a, call.lda, made_a);
+        pack_a_columns_bf16(rows, height, k, form.a, call.lda, made_a);
       } else {
         pack_a_rows_bf16(rows, k, form.a, call.lda, made_a);
         form.lda = distance;
@@ -116,13 +115,17 @@ bool run_block(const GemmCall& call, size_t n, size_t k, const float* a, const f
       end.columns = columns;
       if (end.bias != nullptr) end.bias += j;
       if (end.y != nullptr) end.y += i * call.ldy + j;
+      float* panel_sums = sums == nullptr ? nullptr : sums + j;
       if (direct_b && columns == width) {
+        if (sums != nullptr) add_column_sums(k, columns, b + j, call.ldb, panel_sums);
         run_panel<element>(form, rows, depth, b + j, call.ldb, vectors, end);
-      } else {
-        if (direct_b) pack_b_panel(false, k, columns, vectors, b + j, call.ldb, made_b, nullptr);
-        run_panel<element>(form, rows, depth, panel, width, vectors, end);
+        continue;
       }
-      if (!direct_b) panel += width * depth;
+      if (one_by_one && !pack_panels<Bf16>(call.trans_b, columns, k, call.trans_b ? b + j * call.ldb : b + j, call.ldb, made_b, panel_sums)) {
+        return false;
+      }
+      run_panel<element>(form, rows, depth, panel, width, vectors, end);
+      if (!one_by_one) panel += width * depth;
     }
   }
   return true;
@@ -178,18 +181,18 @@ bool pack(bool bf16, bool trans_b, size_t n, size_t k, const float* b, size_t ld
 
 // out[m] = Σ_p x[p]·a[p, j]: the rows of a added up, `Vectors` at a time.
 template <int Vectors>
-ML_INLINE void weighted_rows(size_t k, const float* a, size_t lda, const float* x, float* out, size_t count) {
+void weighted_rows(size_t k, const float* a, size_t lda, const float* x, float* out, size_t count) {
   V acc[Vectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int j = 0; j < Vectors; j++) acc[j] = zero();
   for (size_t p = 0; p < k; p++) {
     const V factor = set1(x[p]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < Vectors; j++) {
       acc[j] = fma(factor, Vectors == 1 ? get(a + p * lda, count) : load(a + p * lda + j * kLanes), acc[j]);
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int j = 0; j < Vectors; j++) put(out + j * kLanes, acc[j], Vectors == 1 ? count : static_cast<size_t>(kLanes));
 }
 
@@ -226,23 +229,65 @@ bool run_column(const GemmCall& call) {
     *call.column_sums += sum;
   }
   if (!call.trans_a) {
-    for (size_t i = 0; i < call.m; i++) finish_one(call, i, dot(call.k, call.a + i * call.lda, x));
+    size_t i = 0;
+    for (; i + 4 <= call.m; i += 4) {
+      float out[4];
+      dot_rows<4>(call.k, call.a + i * call.lda, call.lda, x, out);
+      for (size_t r = 0; r < 4; r++) finish_one(call, i + r, out[r]);
+    }
+    for (; i < call.m; i++) finish_one(call, i, dot(call.k, call.a + i * call.lda, x));
     return true;
   }
-  constexpr size_t kWide = 8 * static_cast<size_t>(kLanes);
-  float out[kWide];
+  constexpr int kWide = kLanes == 16 ? 16 : 8;
+  float out[kWide * kLanes];
   for (size_t j = 0; j < call.m;) {
-    const size_t left = call.m - j;
-    const size_t count = left >= kWide ? kWide : least(left, kLanes);
-    if (count == kWide) {
-      weighted_rows<8>(call.k, call.a + j, call.lda, x, out, count);
+    const size_t whole = (call.m - j) / kLanes;
+    const float* a = call.a + j;
+    size_t count = kLanes;
+    if (whole >= kWide) {
+      weighted_rows<kWide>(call.k, a, call.lda, x, out, count);
+      count *= kWide;
+    } else if (whole >= 8) {
+      weighted_rows<8>(call.k, a, call.lda, x, out, count);
+      count *= 8;
+    } else if (whole >= 4) {
+      weighted_rows<4>(call.k, a, call.lda, x, out, count);
+      count *= 4;
     } else {
-      weighted_rows<1>(call.k, call.a + j, call.lda, x, out, count);
+      count = least(call.m - j, count);
+      weighted_rows<1>(call.k, a, call.lda, x, out, count);
     }
     for (size_t i = 0; i < count; i++) finish_one(call, j + i, out[i]);
     j += count;
   }
   return true;
+}
+
+// One row of an outer product: c (+)= factor·b, times the slope. The choices are constants so that the loop holds nothing but the work.
+template <bool Add, int Slope>
+void outer_row(size_t n, float factor, const float* b, float* c, const float* y) {
+  const V x = set1(factor);
+  for_vectors(n, [=](size_t j, size_t count) {
+    V v = fma(x, load(b + j), zero());
+    if constexpr (Add) v = v + get(c + j, count);
+    if constexpr (Slope != 0) v = times_slope(Slope, v, get(y + j, count));
+    put(c + j, v, count);
+  });
+}
+
+template <bool Add>
+void run_outer(const GemmCall& call) {
+  for (size_t i = 0; i < call.m; i++) {
+    const float factor = call.a[i * call.lda];
+    float* c = call.c + i * call.ldc;
+    const float* y = call.y == nullptr ? nullptr : call.y + i * call.ldy;
+    switch (y == nullptr ? 0 : call.slope) {
+      case 1: outer_row<Add, 1>(call.n, factor, call.packed, c, y); break;
+      case 2: outer_row<Add, 2>(call.n, factor, call.packed, c, y); break;
+      case 3: outer_row<Add, 3>(call.n, factor, call.packed, c, y); break;
+      default: outer_row<Add, 0>(call.n, factor, call.packed, c, y);
+    }
+  }
 }
 
 // k = 0: the product is zero.
@@ -266,6 +311,13 @@ bool gemm(const GemmCall& call) {
     if (!run_blocks<true>(call)) return false;
   } else if (call.n == 1) {
     if (!run_column(call)) return false;
+  } else if (call.k == 1 && call.packed != nullptr && call.bias == nullptr && call.activation == 0) {
+    // Packed, B is one row, and C is bound by its stores: the gradient of a single column's input.
+    if (call.accumulate) {
+      run_outer<true>(call);
+    } else {
+      run_outer<false>(call);
+    }
   } else if (!run_blocks<false>(call)) {
     return false;
   }

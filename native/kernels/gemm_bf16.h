@@ -37,30 +37,43 @@ ML_INLINE void pairs_of_row(size_t count, const float* x, float* out) {
   store_part(out + i / 2, both, bf16_depth(left));
 }
 
-// One panel of B. `convert` holds kTileColumns · (depth + kLanes) floats.
-ML_INLINE void pack_b_bf16(bool trans_b, size_t k, size_t columns, int vectors, const float* b, size_t ldb, float* out, float* sums,
-                           float* convert) {
-  const size_t width = static_cast<size_t>(vectors) * kLanes;
+// Panels of B stored transposed, one after another. `convert` holds kTileColumns · (depth + kLanes) floats.
+ML_INLINE void pack_b_transposed_bf16(size_t n, size_t k, const float* b, size_t ldb, float* out, float* convert) {
   const size_t depth = bf16_depth(k);
-  if (trans_b) {
-    const size_t distance = depth + kLanes;
-    for (size_t j = 0; j < columns; j++) pairs_of_row(k, b + j * ldb, convert + j * distance);
-    if (columns < width) memset(out, 0, depth * width * sizeof(float));
-    transpose(columns, depth, convert, distance, out, width);
-    return;
+  const size_t distance = depth + kLanes;
+  for (size_t j = 0; j < n; j += kTileColumns) {
+    const size_t columns = least(kTileColumns, n - j);
+    const size_t width = static_cast<size_t>(panel_vectors(n - j)) * kLanes;
+    for (size_t i = 0; i < columns; i++) pairs_of_row(k, b + (j + i) * ldb, convert + i * distance);
+    if (columns < width) memset(out + j * depth, 0, depth * width * sizeof(float));
+    transpose(columns, depth, convert, distance, out + j * depth, width);
   }
-  for (int j = 0; j < vectors; j++) {
-    const size_t from = static_cast<size_t>(j) * kLanes;
-    const size_t count = from >= columns ? 0 : least(kLanes, columns - from);
-    V sum = zero();
-    for (size_t p = 0; p < k; p += 2) {
-      const float* row = b + p * ldb + from;
-      const V low = count == kLanes ? load(row) : load_part(row, count);
-      const V high = p + 1 == k ? zero() : count == kLanes ? load(row + ldb) : load_part(row + ldb, count);
-      sum = (sum + low) + high;
-      store(out + p / 2 * width + from, pairs_of_rows(low, high));
+}
+
+// Pairs of rows that are packed together: as many as the first-level cache holds beside what is written.
+constexpr size_t kPackPairs = 8;
+
+// Panels of B, one after another; `sums` as in pack_b_panel. Few rows at a time, so that they are read one after another.
+ML_INLINE void pack_b_bf16(size_t n, size_t k, const float* b, size_t ldb, float* out, float* sums) {
+  const size_t depth = bf16_depth(k);
+  for (size_t p = 0; p < depth; p += kPackPairs) {
+    const size_t last = p + least(kPackPairs, depth - p);
+    for (size_t j = 0; j < n; j += kTileColumns) {
+      const size_t width = static_cast<size_t>(panel_vectors(n - j)) * kLanes;
+      for (size_t from = 0; from < width; from += kLanes) {
+        const size_t count = j + from >= n ? 0 : least(kLanes, n - j - from);
+        float* to = out + j * depth + from;
+        V sum = zero();
+        for (size_t q = p; q < last; q++) {
+          const float* row = b + 2 * q * ldb + j + from;
+          const V low = count == kLanes ? load(row) : load_part(row, count);
+          const V high = 2 * q + 1 == k ? zero() : count == kLanes ? load(row + ldb) : load_part(row + ldb, count);
+          sum = (sum + low) + high;
+          store(to + q * width, pairs_of_rows(low, high));
+        }
+        if (sums != nullptr && count > 0) put(sums + j + from, get(sums + j + from, count) + sum, count);
+      }
     }
-    if (sums != nullptr && count > 0) put(sums + from, get(sums + from, count) + sum, count);
   }
 }
 
@@ -72,21 +85,20 @@ ML_INLINE void pack_a_rows_bf16(size_t rows, size_t k, const float* a, size_t ld
   for (size_t i = 0; i < rows; i++) pairs_of_row(k, a + i * lda, out + i * distance);
 }
 
-// A stored transposed (k rows): panels of kTileRows elements a row, as pack_a_panel makes them, all panels of `rows`. Writes a vector beyond
-// the last. Eight pairs of rows at a time: both what is read and what is written then stay in the first-level cache.
-ML_INLINE void pack_a_columns_bf16(size_t rows, size_t k, const float* a, size_t lda, float* out) {
+// A stored transposed (k rows): panels of `height` elements a row, all panels of `rows`. 
+// kPackPairs pairs of rows at a time: both what is read and what is written then stay in the first-level cache.
+ML_INLINE void pack_a_columns_bf16(size_t rows, size_t height, size_t k, const float* a, size_t lda, float* out) {
   const size_t depth = bf16_depth(k);
-  constexpr size_t kBlock = 8;
-  for (size_t p = 0; p < depth; p += kBlock) {
-    const size_t last = p + least(kBlock, depth - p);
-    for (size_t i = 0; i < rows; i += kTileRows) {
-      const size_t count = least(kTileRows, rows - i);
+  for (size_t p = 0; p < depth; p += kPackPairs) {
+    const size_t last = p + least(kPackPairs, depth - p);
+    for (size_t i = 0; i < rows; i += height) {
+      const size_t count = least(height, rows - i);
       float* to = out + i * depth;
       for (size_t q = p; q < last; q++) {
         const float* row = a + 2 * q * lda + i;
         const V low = load_part(row, count);
         const V high = 2 * q + 1 < k ? load_part(row + lda, count) : zero();
-        store_part(to + q * kTileRows, pairs_of_rows(low, high), kTileRows);
+        store_part(to + q * height, pairs_of_rows(low, high), height);
       }
     }
   }
@@ -108,9 +120,19 @@ ML_INLINE void round_row(size_t n, const float* x, float* out) {
   for_vectors(n, [=](size_t i, size_t count) { put(out + i, round_bf16(get(x + i, count)), count); });
 }
 
-ML_INLINE void pack_b_bf16(bool trans_b, size_t k, size_t columns, int vectors, const float* b, size_t ldb, float* out, float* sums, float*) {
-  pack_b_panel(trans_b, k, columns, vectors, b, ldb, out, sums);
-  round_row(k * static_cast<size_t>(vectors) * kLanes, out, out);
+ML_INLINE void pack_b_transposed_bf16(size_t n, size_t k, const float* b, size_t ldb, float* out, float*) {
+  for (size_t j = 0; j < n; j += kTileColumns) {
+    pack_b_panel(true, k, least(kTileColumns, n - j), panel_vectors(n - j), b + j * ldb, ldb, out + j * k, nullptr);
+  }
+  round_row(k * round_up(n, kLanes), out, out);
+}
+
+ML_INLINE void pack_b_bf16(size_t n, size_t k, const float* b, size_t ldb, float* out, float* sums) {
+  for (size_t j = 0; j < n; j += kTileColumns) {
+    float* panel_sums = sums == nullptr ? nullptr : sums + j;
+    pack_b_panel(false, k, least(kTileColumns, n - j), panel_vectors(n - j), b + j, ldb, out + j * k, panel_sums);
+  }
+  round_row(k * round_up(n, kLanes), out, out);
 }
 
 ML_INLINE size_t bf16_row_distance(size_t k) { return k; }
@@ -119,12 +141,9 @@ ML_INLINE void pack_a_rows_bf16(size_t rows, size_t k, const float* a, size_t ld
   for (size_t i = 0; i < rows; i++) round_row(k, a + i * lda, out + i * k);
 }
 
-ML_INLINE void pack_a_columns_bf16(size_t rows, size_t k, const float* a, size_t lda, float* out) {
-  for (size_t i = 0; i < rows; i += kTileRows) {
-    const size_t count = least(kTileRows, rows - i);
-    pack_a_panel(k, count, a + i, lda, out + i * k);
-    // Elements beyond `count` are not used, and may hold anything.
-    for (size_t p = 0; p < k; p++) round_row(count, out + i * k + p * kTileRows, out + i * k + p * kTileRows);
+ML_INLINE void pack_a_columns_bf16(size_t rows, size_t height, size_t k, const float* a, size_t lda, float* out) {
+  for (size_t i = 0; i < rows; i += height) {
+    for (size_t p = 0; p < k; p++) round_row(least(height, rows - i), a + p * lda + i, out + i * k + p * height);
   }
 }
 

@@ -58,6 +58,8 @@ ML_INLINE void transpose(size_t rows, size_t columns, const float* src, size_t l
   }
 }
 
+ML_INLINE size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+
 // Vectors in the panel that starts `left` columns before the end: 2, or 1 when the rest fits one.
 ML_INLINE int panel_vectors(size_t left) { return left > static_cast<size_t>(kLanes) ? 2 : 1; }
 

@@ -9,12 +9,16 @@
 namespace monolith {
 namespace ML_ISA {
 
+// kTileMost: rows of a single tile where op(A) has no more. Its sums leave no register for a second element of A: slower, but one pass over B.
 #if defined(__AVX512F__)
 constexpr int kTileRows = 12;
+constexpr int kTileMost = 14;
 #elif defined(__aarch64__)
 constexpr int kTileRows = 8;
+constexpr int kTileMost = 8;
 #else
 constexpr int kTileRows = 6;
+constexpr int kTileMost = 6;
 #endif
 constexpr int kTileColumns = 2 * kLanes;
 
@@ -90,6 +94,22 @@ __attribute__((noinline)) static void tile(size_t k, const float* a, size_t lda,
 #pragma GCC unroll 2
     for (int j = 0; j < Vectors; j++) acc[i][j] = zero();
   }
+  // C and y are far away by now; they arrive while the sums run.
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; i++) {
+    const float* c = end.c + static_cast<size_t>(i) * end.ldc;
+    __builtin_prefetch(c, 1);
+    if (Vectors * kLanes > 16) __builtin_prefetch(c + 16, 1);
+    __builtin_prefetch(c + Vectors * kLanes - 1, 1);
+  }
+  if (end.y != nullptr) {
+    for (int i = 0; i < Rows; i++) {
+      const float* y = end.y + static_cast<size_t>(i) * end.ldy;
+      __builtin_prefetch(y);
+      if (Vectors * kLanes > 16) __builtin_prefetch(y + 16);
+      __builtin_prefetch(y + Vectors * kLanes - 1);
+    }
+  }
   // Row-major A: one pointer for three rows keeps addresses in the general registers.
   constexpr int kGroups = (Rows + 2) / 3;
   const float* group[kGroups];
@@ -117,8 +137,8 @@ __attribute__((noinline)) static void tile(size_t k, const float* a, size_t lda,
   for (int i = 0; i < Rows; i++) finish_row<Vectors>(acc[i], end, static_cast<size_t>(i));
 }
 
-// A tile of `rows` ≤ kTileRows rows and 1 or 2 vectors. b holds at least vectors·kLanes readable elements per row.
-template <ALayout layout, Element element = Element::single, int Rows = kTileRows>
+// A tile of `rows` ≤ kTileMost rows and 1 or 2 vectors. b holds at least vectors·kLanes readable elements per row.
+template <ALayout layout, Element element = Element::single, int Rows = kTileMost>
 static void run_tile(size_t rows, int vectors, size_t k, const float* a, size_t lda, const float* b, size_t ldb, const TileEnd& end) {
   if constexpr (Rows > 0) {
     if (rows == Rows) {

@@ -18,13 +18,16 @@ export type DenseOptions = {
  *
  *     dZ = dY ⊙ activation′(y);  dW += xᵀ·dZ;  db += Σ dZ;  dX (+)= dZ·Wᵀ
  *
- * Backward overwrites dY with dZ.
+ * Backward overwrites dY with dZ, unless its consumer has made dZ already; and where x ends in an activation that nobody consumes after
+ * this layer in backward, dX becomes the gradient before it in the same pass.
  */
 export class Dense extends LayerBase {
   readonly kind = 'dense';
   readonly outputShape: readonly number[];
   override readonly parameters: readonly ParameterSpec[];
   readonly backwardReads: { readonly inputs: boolean; readonly output: boolean };
+  readonly outputActivation: Activation;
+  readonly appliesInputSlopes = true;
   private weights: PackedWeights | null = null;
 
   constructor(
@@ -35,6 +38,7 @@ export class Dense extends LayerBase {
     super();
     checkCount('dense', 'units', units);
     this.outputShape = [units];
+    this.outputActivation = options.activation;
     this.backwardReads = { inputs: true, output: options.activation !== Activation.none };
     const weight: ParameterSpec = {
       name: 'weight',
@@ -86,19 +90,37 @@ export class Dense extends LayerBase {
   }
 
   backward(chunk: ChunkContext): void {
-    const { inputs, output, dInputs, accumulate, dOutput, dParameters } = this.buffers;
+    const { inputs, output, dInputs, accumulate, dOutput, dParameters, inputSlopes, slopeApplied } = this.buffers;
     const { numInputs, units, kernels } = this;
     const { rows } = chunk;
     const { activation } = this.options;
     const { none } = Activation;
     const weights = this.weights ?? this.unbound();
-    if (activation !== none) kernels.activationBackward(activation, rows * units, output, dOutput, dOutput, false);
+    if (activation !== none && slopeApplied !== true) kernels.activationBackward(activation, rows * units, output, dOutput, dOutput, false);
+    const x = inputs[0];
     const dBias = dParameters[1] ?? null;
-    kernels.weightGradient(weights.precision, rows, numInputs, units, inputs[0], numInputs, dOutput, units, dParameters[0], dBias);
+    kernels.weightGradient(weights.precision, rows, numInputs, units, x, numInputs, dOutput, units, dParameters[0], dBias);
     const dX = dInputs[0] ?? null;
     if (dX === null) return;
     const packed = weights.forBackward(chunk);
     const add = accumulate[0] === true;
-    kernels.gemmPacked(weights.precision, rows, numInputs, units, dOutput, units, packed, dX, numInputs, add, null, none, none, null, 0);
+    const slope = inputSlopes?.[0] ?? none;
+    kernels.gemmPacked(
+      weights.precision,
+      rows,
+      numInputs,
+      units,
+      dOutput,
+      units,
+      packed,
+      dX,
+      numInputs,
+      add,
+      null,
+      none,
+      slope,
+      x,
+      numInputs,
+    );
   }
 }

@@ -10,9 +10,11 @@ import {
   gradientCheckInputs,
   initializeParameters,
   loadModel,
+  type ModelBuilder,
   type ModelDefinition,
   type ModelOptions,
   ModelRuntime,
+  type Node,
   planModel,
   syntheticBatch,
 } from '../../src/models/index.js';
@@ -169,6 +171,28 @@ suite('the arena and chunks', () => {
     assert.ok(Math.abs(results[0].loss - results[1].loss) < 1e-4 * results[1].loss);
     assertClose(results[0].gradients, results[1].gradients);
   });
+});
+
+suite('derivatives of activations that a consumer takes', () => {
+  type Consumers = (b: ModelBuilder, hidden: Node) => readonly Node[];
+  const square = (b: ModelBuilder, x: Node) => b.sum(b.multiply(x, x));
+  const cases: readonly (readonly [string, Consumers])[] = [
+    ['one dense layer', (b, x) => [b.dense(b.dense(x, 3, { activation: 'sigmoid' }), 1)]],
+    ['two dense layers', (b, x) => [b.dense(x, 1), b.dense(b.dense(x, 3, { activation: 'tanh' }), 1)]],
+    ['a dense layer, then another kind', (b, x) => [b.dense(x, 1), square(b, x)]],
+    ['another kind, then a dense layer', (b, x) => [square(b, x), b.dense(x, 1)]],
+  ];
+  for (const [title, consumers] of cases) {
+    for (const activation of ['relu', 'sigmoid', 'tanh'] as const) {
+      test(`${title}, ${activation}`, () => {
+        const model = defineModel({
+          name: 'slopes',
+          build: (b) => b.add(consumers(b, b.dense(b.concat([b.embedding({ name: 'e', dim: 3 }), b.denseInput()]), 5, { activation }))),
+        });
+        assert.ok(checkGradients(model, { kernels, samples: 20 }).checked > 40);
+      });
+    }
+  }
 });
 
 suite('bf16', () => {
