@@ -1,10 +1,11 @@
-// The table as a wrapped object: created, used and freed in one thread. Argument checks only.
+// The table as a wrapped object, one a thread that holds it; the last one frees it. Argument checks only.
 #include <new>
 
 #include "addon/args.h"
 #include "addon/table_argument.h"
 #include "table/gather.h"
 #include "table/table.h"
+#include "table/table_registry.h"
 
 namespace monolith {
 
@@ -31,7 +32,7 @@ Table* table_of(Args& args, napi_env env) {
   if (napi_typeof(env, args.raw(0), &type) != napi_ok || type != napi_object ||
       napi_check_object_type_tag(env, args.raw(0), &kTableTag, &tagged) != napi_ok || !tagged ||
       napi_unwrap(env, args.raw(0), &table) != napi_ok) {
-    args.fail_type("argument 0 must be a table made by tableCreate in this thread");
+    args.fail_type("argument 0 must be a table that tableCreate or tableAttach gave this thread");
     return nullptr;
   }
   return static_cast<Table*>(table);
@@ -41,13 +42,25 @@ void fail_memory(napi_env env, const char* text) { napi_throw_error(env, "ERR_MO
 
 namespace {
 
-// tableCreate(slices: Float64Array, seedLow, seedHigh, segmentRows, maxRows) -> table
+// The object that stands for one holding of `table`, which ends with it. nullptr: it could not be made, the holding is the caller's still.
+napi_value wrap_table(napi_env env, Table* table) {
+  napi_value object;
+  const auto end = [](napi_env, void* data, void*) { let_go_shared_table(static_cast<Table*>(data)); };
+  if (napi_create_object(env, &object) != napi_ok || napi_type_tag_object(env, object, &kTableTag) != napi_ok ||
+      napi_wrap(env, object, table, end, nullptr, nullptr) != napi_ok) {
+    return nullptr;
+  }
+  return object;
+}
+
+// tableCreate(slices: Float64Array, seedLow, seedHigh, segmentRows, maxRows, timestamps) -> table
 napi_value table_create(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableCreate", 5);
+  Args args(env, info, "tableCreate", 6);
   auto words = args.array<double>(0, kSliceWords);
   const uint64_t seed = static_cast<uint64_t>(args.u32(2)) << 32 | args.u32(1);
   const size_t segment_rows = args.size(3);
   const size_t max_rows = args.size(4);
+  const bool keep_stamps = args.boolean(5);
   if (args.ok() && max_rows > kMaxRows) args.fail_range("tableCreate: maxRows must be at most 2^31 - 1");
   if (!args.ok()) return nullptr;
   const size_t num_slices = words.length / kSliceWords;
@@ -83,25 +96,53 @@ napi_value table_create(napi_env env, napi_callback_info info) {
   }
   uint32_t shift = 0;
   while ((size_t{1} << shift) < segment_rows) shift++;
-  napi_value object;
-  if (!table->finish(seed, shift, max_rows) || napi_create_object(env, &object) != napi_ok || napi_type_tag_object(env, object, &kTableTag) != napi_ok ||
-      napi_wrap(env, object, table, [](napi_env, void* data, void*) { delete static_cast<Table*>(data); }, nullptr, nullptr) != napi_ok) {
+  if (!table->finish(seed, shift, max_rows, keep_stamps) || register_shared_table(table) == 0) {
     delete table;
     fail_memory(env, "tableCreate: no memory");
     return nullptr;
   }
+  const napi_value object = wrap_table(env, table);
+  if (object == nullptr) {
+    let_go_shared_table(table);
+    fail_memory(env, "tableCreate: no memory");
+  }
   return object;
 }
 
-// tableAddSegment(table, bytes: Uint8Array): the caller keeps `bytes` alive as long as the table.
-napi_value table_add_segment(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableAddSegment", 2);
-  Table* table = table_of(args, env);
-  if (table == nullptr) return nullptr;
-  auto memory = args.array<uint8_t>(1, table->segment_bytes());
+// tableAttach(id) -> table: one that this or another thread of the process made, by tableId
+napi_value table_attach(napi_env env, napi_callback_info info) {
+  Args args(env, info, "tableAttach", 1);
+  const uint32_t id = args.u32(0);
   if (!args.ok()) return nullptr;
-  if (!table->add_segment(memory.data, memory.length)) args.fail_range("tableAddSegment: segment too short (segment bytes + 63) or no memory");
+  Table* table = hold_shared_table(id);
+  if (table == nullptr) {
+    args.fail_range("tableAttach: no table of this number; it was freed, or never was");
+    return nullptr;
+  }
+  const napi_value object = wrap_table(env, table);
+  if (object == nullptr) {
+    let_go_shared_table(table);
+    fail_memory(env, "tableAttach: no memory");
+  }
+  return object;
+}
+
+// tableDescribe(table, out: Float64Array): id, dim, state length, maxRows, rows, bytes
+napi_value table_describe(napi_env env, napi_callback_info info) {
+  Args args(env, info, "tableDescribe", 2);
+  Table* table = table_of(args, env);
+  auto out = args.array<double>(1, 6);
+  if (!args.ok()) return nullptr;
+  const size_t values[] = {shared_table_id(table), table->dim(), table->state_length(), table->max_rows(), table->size(), table->bytes()};
+  for (size_t i = 0; i < 6; i++) out.data[i] = static_cast<double>(values[i]);
   return nullptr;
+}
+
+// tableSize(table) -> rows
+napi_value table_size(napi_env env, napi_callback_info info) {
+  Args args(env, info, "tableSize", 1);
+  Table* table = table_of(args, env);
+  return table == nullptr ? nullptr : make_number(env, static_cast<double>(table->size()));
 }
 
 // tableReserve(table, rows): grows the index for so many rows
@@ -118,19 +159,16 @@ napi_value table_reserve(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// tableCountMissing(table, fids, start, count) -> how many of them have no row
-napi_value table_count_missing(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableCountMissing", 4);
-  Table* table = table_of(args, env);
-  const size_t start = args.size(2);
-  const size_t count = args.size(3);
-  if (args.ok() && (start > kMaxRows || count > kMaxRows)) args.fail_range("tableCountMissing: start or count too large");
-  auto fids = args.array<int64_t>(1, start + count);
-  if (!args.ok()) return nullptr;
-  return make_number(env, static_cast<double>(table->count_missing(reinterpret_cast<const uint64_t*>(fids.data) + start, count)));
+// Rows created, or -n where maxRows has no room for n missing rows: none was created then.
+napi_value created_or_full(napi_env env, int64_t created, const char* no_memory) {
+  if (created == Table::kNoMemory) {
+    fail_memory(env, no_memory);
+    return nullptr;
+  }
+  return make_number(env, static_cast<double>(created));
 }
 
-// tableLookup(table, fids, start, count, create, timestamp, rows, handles) -> rows created; -n: n rows are missing and have no room, none was created
+// tableLookup(table, fids, start, count, create, timestamp, rows, handles) -> rows created; -n: n rows are missing and maxRows has no room, none was created
 napi_value table_lookup(napi_env env, napi_callback_info info) {
   Args args(env, info, "tableLookup", 8);
   Table* table = table_of(args, env);
@@ -146,7 +184,7 @@ napi_value table_lookup(napi_env env, napi_callback_info info) {
   if (!args.ok()) return nullptr;
   const int64_t created = table->lookup(reinterpret_cast<const uint64_t*>(fids.data) + start, count, create, timestamp,
                                         rows.data + start * table->dim(), handles.data + start);
-  return make_number(env, static_cast<double>(created));
+  return created_or_full(env, created, "tableLookup: no memory for new rows");
 }
 
 // tableApply(table, handles: Int32Array[], starts, counts, gradients: Float32Array[], rates, clipRowNorm) -> rows updated
@@ -253,7 +291,7 @@ napi_value table_dump(napi_env env, napi_callback_info info) {
   return make_number(env, static_cast<double>(written));
 }
 
-// tableLoad(table, fids, timestamps, records, count) -> rows added; room must have been reserved
+// tableLoad(table, fids, timestamps, records, count) -> as tableLookup
 napi_value table_load(napi_env env, napi_callback_info info) {
   Args args(env, info, "tableLoad", 5);
   Table* table = table_of(args, env);
@@ -265,17 +303,13 @@ napi_value table_load(napi_env env, napi_callback_info info) {
   auto records = args.array<float>(3, count * table->record_length());
   if (!args.ok()) return nullptr;
   const int64_t added = table->load(reinterpret_cast<const uint64_t*>(fids.data), timestamps.data, records.data, count);
-  if (added < 0) {
-    args.fail_range("tableLoad: no room reserved");
-    return nullptr;
-  }
-  return make_number(env, static_cast<double>(added));
+  return created_or_full(env, added, "tableLoad: no memory for new rows");
 }
 
 napi_value table_clear(napi_env env, napi_callback_info info) {
   Args args(env, info, "tableClear", 1);
   Table* table = table_of(args, env);
-  if (table != nullptr) table->clear();
+  if (table != nullptr && !table->clear()) fail_memory(env, "tableClear: no memory");
   return nullptr;
 }
 
@@ -290,18 +324,6 @@ napi_value table_clear_dirty(napi_env env, napi_callback_info info) {
   Table* table = table_of(args, env);
   if (table != nullptr) table->clear_dirty();
   return nullptr;
-}
-
-napi_value table_own_bytes(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableOwnBytes", 1);
-  Table* table = table_of(args, env);
-  return table == nullptr ? nullptr : make_number(env, static_cast<double>(table->own_bytes()));
-}
-
-napi_value table_segment_bytes(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableSegmentBytes", 1);
-  Table* table = table_of(args, env);
-  return table == nullptr ? nullptr : make_number(env, static_cast<double>(table->segment_bytes()));
 }
 
 // gatherRows(rows, length, indices, count, out): see table/gather.h
@@ -338,9 +360,10 @@ napi_value advise_huge_pages_call(napi_env env, napi_callback_info info) {
 
 void register_table(napi_env env, napi_value exports) {
   export_function(env, exports, "tableCreate", table_create);
-  export_function(env, exports, "tableAddSegment", table_add_segment);
+  export_function(env, exports, "tableAttach", table_attach);
+  export_function(env, exports, "tableDescribe", table_describe);
+  export_function(env, exports, "tableSize", table_size);
   export_function(env, exports, "tableReserve", table_reserve);
-  export_function(env, exports, "tableCountMissing", table_count_missing);
   export_function(env, exports, "tableLookup", table_lookup);
   export_function(env, exports, "tableApply", table_apply);
   export_function(env, exports, "tableCountBucket", table_count_bucket);
@@ -349,8 +372,6 @@ void register_table(napi_env env, napi_value exports) {
   export_function(env, exports, "tableClear", table_clear);
   export_function(env, exports, "tableCountDirty", table_count_dirty);
   export_function(env, exports, "tableClearDirty", table_clear_dirty);
-  export_function(env, exports, "tableOwnBytes", table_own_bytes);
-  export_function(env, exports, "tableSegmentBytes", table_segment_bytes);
   export_function(env, exports, "gatherRows", gather_rows_call);
   export_function(env, exports, "adviseHugePages", advise_huge_pages_call);
   register_sparse(env, exports);

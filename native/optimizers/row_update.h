@@ -20,7 +20,7 @@ size_t state_length(OptimizerKind kind, size_t dim);
 struct SliceUpdate {
   OptimizerKind kind;
   uint32_t dim;
-  // Floats from the start of the row to the values and to the state of this slice.
+  // Floats from the start of the row's values and from the start of its state to those of this slice.
   uint32_t offset;
   uint32_t state_offset;
   float weight_decay;
@@ -35,22 +35,37 @@ SliceUpdate make_slice_update(OptimizerKind kind, size_t dim, size_t offset, siz
 // State of a new row.
 void initial_state(const SliceUpdate& slice, float* state);
 
-// Where rows live: row r = segments[r >> shift] + (r & mask) * stride floats.
+// Where rows live. Values and state of a row lie together in one plane or each in its own; together, both of these name the same plane.
 struct RowSpace {
-  float* const* segments;
-  uint32_t shift;
-  uint32_t mask;
-  size_t stride;
+  float* const* values;
+  float* const* states;
+  uint32_t value_shift;
+  uint32_t value_mask;
+  uint32_t state_shift;
+  uint32_t state_mask;
+  // Floats from one row to the next, and from the start of a row in its plane to its state.
+  size_t value_stride;
+  size_t state_stride;
+  size_t state_start;
   // One bit a row, set by every update.
   uint64_t* dirty;
 };
+
+// Internal linkage: safe in .isa.cc files.
+static inline float* row_values(const RowSpace& space, uint32_t row) {
+  return space.values[row >> space.value_shift] + static_cast<size_t>(row & space.value_mask) * space.value_stride;
+}
+static inline float* row_state(const RowSpace& space, uint32_t row) {
+  return space.states[row >> space.state_shift] + static_cast<size_t>(row & space.state_mask) * space.state_stride + space.state_start;
+}
 
 struct RowUpdatePlan {
   const SliceUpdate* slices;
   size_t num_slices;
   size_t dim;
-  // Bytes of a whole record: what is prefetched.
-  size_t record_bytes;
+  // What is prefetched from the start of the values and from the start of the state.
+  size_t value_bytes;
+  size_t state_bytes;
   // dim floats: the summed or clipped gradient of one row.
   float* gradient;
 };

@@ -155,17 +155,18 @@ inline void update(const SliceUpdate& s, size_t n, float* w, const float* gradie
   }
 }
 
-inline float* row_address(const RowSpace& space, uint32_t row) {
-  return space.segments[row >> space.shift] + static_cast<size_t>(row & space.mask) * space.stride;
+// always_inline: g++ 12 takes a function that only prefetches for one without effect and drops the calls.
+__attribute__((always_inline)) inline void prefetch_bytes(const float* from, size_t length) {
+  const char* address = reinterpret_cast<const char*>(from);
+  const size_t bytes = length < 512 ? length : 512;
+  for (size_t at = 0; at < bytes; at += 64) ML_PREFETCH(address + at);
+  // What does not start on a line may end in one more.
+  if (bytes % 64 != 0) ML_PREFETCH(address + bytes - 1);
 }
 
-// always_inline: g++ 12 takes a function that only prefetches for one without effect and drops the calls.
 __attribute__((always_inline)) inline void prefetch_row(const RowUpdatePlan& plan, const RowSpace& space, uint32_t row) {
-  const char* address = reinterpret_cast<const char*>(row_address(space, row));
-  const size_t bytes = plan.record_bytes < 512 ? plan.record_bytes : 512;
-  for (size_t at = 0; at < bytes; at += 64) ML_PREFETCH(address + at);
-  // A record that does not start on a line may end in one more.
-  if (bytes % 64 != 0) ML_PREFETCH(address + bytes - 1);
+  prefetch_bytes(row_values(space, row), plan.value_bytes);
+  if (plan.state_bytes != 0) prefetch_bytes(row_state(space, row), plan.state_bytes);
   ML_PREFETCH(space.dirty + (row >> 6));
 }
 
@@ -178,10 +179,11 @@ inline void update_row(const RowUpdatePlan& plan, const RowSpace& space, uint32_
       gradient = plan.gradient;
     }
   }
-  float* record = row_address(space, row);
+  float* values = row_values(space, row);
+  float* state = row_state(space, row);
   for (size_t k = 0; k < plan.num_slices; k++) {
     const SliceUpdate& s = plan.slices[k];
-    update(s, s.dim, record + s.offset, gradient + s.offset, record + s.state_offset, rates[k]);
+    update(s, s.dim, values + s.offset, gradient + s.offset, state + s.state_offset, rates[k]);
   }
   space.dirty[row >> 6] |= uint64_t{1} << (row & 63);
 }

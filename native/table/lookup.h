@@ -1,41 +1,41 @@
-// The index and the lookup over it, as plain data, so that it can be compiled once per instruction set. See table.h for the layout.
+// Lookups over the index and the rows as plain data, so that they can be compiled once per instruction set.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 #include "optimizers/row_update.h"
 #include "table/choose_isa.h"
+#include "table/index_line.h"
+#include "table/row_initializer.h"
 
 namespace monolith {
 
-struct IndexEntry {
-  uint64_t fid;
-  // Row number + 1; 0: empty, whatever fid says.
-  uint32_t row1;
-  uint32_t last_use;
+// Last uses of rows; segments is nullptr where none are kept.
+struct StampSpace {
+  float* const* segments;
+  uint32_t shift;
+  uint32_t mask;
 };
-constexpr size_t kLineEntries = 4;
-static_assert(sizeof(IndexEntry) * kLineEntries == 64);
 
 struct LookupTable {
-  IndexEntry* index;
-  // Below 2^32.
-  uint64_t lines;
+  IndexView index;
   RowSpace rows;
+  StampSpace stamps;
   size_t dim;
-  // Rows there are, counted up by create_rows, and rows that may be.
-  size_t size;
-  size_t room;
   uint32_t timestamp;
-  // Fills the record of a new row.
-  void (*initialize)(const void* owner, uint64_t fid, float* record);
-  const void* owner;
+  // What new rows are made of.
+  const SliceUpdate* slices;
+  const InitializerSpec* initializers;
+  size_t num_slices;
+  const float* initial_state;
+  size_t state_length;
+  uint64_t seed;
 };
 
-// rows[count, dim], handles[count]
-using LookupFn = void(const LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles);
-// 0, or how many rows are missing when there is no room for them: then none was made, the missing ones have handle -1.
-using CreateFn = size_t(LookupTable& table, const uint64_t* fids, size_t count, float* rows, int32_t* handles);
+// rows[count, dim], handles[count]; a missing fid gets zeros and -1. `touch`: the last use of those that are there is stored. How many are missing.
+using LookupFn = size_t(const LookupTable& table, bool touch, const uint64_t* fids, size_t count, float* rows, int32_t* handles);
+// Rows for all whose handle is -1, numbered from `size` on in the order of fids; index and planes have room. The new size.
+using CreateFn = size_t(const LookupTable& table, size_t size, const uint64_t* fids, size_t count, float* rows, int32_t* handles);
 using CountMissingFn = size_t(const LookupTable& table, const uint64_t* fids, size_t count);
 
 ML_DECLARE_PER_ISA(LookupFn lookup_rows)

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -26,18 +27,40 @@ void advise_huge_pages(void* data, size_t bytes) {
 #endif
 }
 
+void* map_pages(size_t bytes, void*& mapping, size_t& mapping_bytes) {
+  const size_t mapped = bytes + kHugePage;
+  void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return nullptr;
+  mapping = base;
+  mapping_bytes = mapped;
+  void* aligned = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(base) + kHugePage - 1) & ~uintptr_t{kHugePage - 1});
+  advise_huge_pages(aligned, bytes);
+  return aligned;
+}
+
+bool populate_pages(void* data, size_t bytes) {
+#if defined(__linux__)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(data) & ~uintptr_t{kPage - 1};
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes + kPage - 1) & ~uintptr_t{kPage - 1};
+  // An older kernel answers EINVAL: pages come when touched.
+  if (madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE) != 0) return errno != ENOMEM;
+#else
+  (void)data;
+  (void)bytes;
+#endif
+  return true;
+}
+
 bool PageBlock::allocate(size_t bytes) {
   release();
   if (bytes == 0) return true;
   if (bytes >= kHugePage) {
-    size_t mapped = bytes + kHugePage;
-    void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED) return false;
-    uintptr_t aligned = (reinterpret_cast<uintptr_t>(base) + kHugePage - 1) & ~uintptr_t{kHugePage - 1};
-    data_ = reinterpret_cast<void*>(aligned);
-    base_ = base;
-    mapped_ = mapped;
-    advise_huge_pages(data_, bytes);
+    void* data = map_pages(bytes, base_, mapped_);
+    if (data == nullptr) return false;
+    data_ = data;
   } else {
     size_t rounded = (bytes + 63) & ~size_t{63};
     void* base = nullptr;

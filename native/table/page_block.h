@@ -27,6 +27,13 @@ class PageBlock {
   size_t mapped_ = 0;
 };
 
+// `bytes` of zeroed address space that begins on a huge page and is asked for in huge pages; memory comes when it is touched. nullptr: there
+// is none. `mapping` and `mapping_bytes` are what munmap wants back.
+void* map_pages(size_t bytes, void*& mapping, size_t& mapping_bytes);
+// Makes the pages of [data, data + bytes) present at once, so that no later touch waits for the system. False when there is no memory;
+// true, without effect, where the system can't.
+bool populate_pages(void* data, size_t bytes);
+
 // Asks for huge pages on the whole pages inside [data, data + bytes). Best effort.
 void advise_huge_pages(void* data, size_t bytes);
 

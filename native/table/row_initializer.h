@@ -10,6 +10,12 @@ namespace monolith {
 
 enum class InitializerKind : uint32_t { zeros = 0, constant = 1, uniform = 2, normal = 3 };
 
+struct InitializerSpec {
+  InitializerKind kind;
+  double a;
+  double b;
+};
+
 // One slice: positions [position, position + dim) of the row. key = mix64(seed ^ mix64(fid)).
 using InitializeSliceFn = void(InitializerKind kind, double a, double b, uint64_t key, size_t position, size_t dim, float* values);
 

@@ -36,6 +36,7 @@ bool Table::name_rows(size_t sources, const int32_t* const* handles, const int32
 void Table::refresh_named(const int32_t* handles, size_t count, float* rows) const {
   const uint64_t* words = static_cast<const uint64_t*>(named_.data());
   const size_t bytes = dim_ * sizeof(float);
+  const RowSpace rows_at = space();
   uint32_t found[kBlock];
   for (size_t first = 0; first < count; first += kBlock) {
     const size_t end = first + kBlock < count ? first + kBlock : count;
@@ -47,12 +48,12 @@ void Table::refresh_named(const int32_t* handles, size_t count, float* rows) con
       n += handles[i] >= 0 ? (words[bit >> 6] >> (bit & 63)) & 1 : 0;
     }
     for (size_t j = 0; j < n; j++) {
-      const char* values = reinterpret_cast<const char*>(row_address(static_cast<size_t>(handles[found[j]])));
+      const char* values = reinterpret_cast<const char*>(row_values(rows_at, static_cast<uint32_t>(handles[found[j]])));
       for (size_t at = 0; at < bytes; at += 64) ML_PREFETCH(values + at);
     }
     for (size_t j = 0; j < n; j++) {
       const size_t i = found[j];
-      std::memcpy(rows + i * dim_, row_address(static_cast<size_t>(handles[i])), bytes);
+      std::memcpy(rows + i * dim_, row_values(rows_at, static_cast<uint32_t>(handles[i])), bytes);
     }
   }
 }

@@ -11,12 +11,14 @@ export type EmbeddingTableSpec = {
   readonly sliceRates: readonly number[];
   /** Rows that this shard may hold; 0: as many as memory and 31-bit row numbers allow. */
   readonly maxRows: number;
+  /** Keep the last use of every row (4 bytes a row). Default false. */
+  readonly timestamps?: boolean;
 };
 
 /** Row numbers are int32. */
 const MOST_ROWS = 0x7fffffff;
-/** Bytes of one memory segment: large enough for huge pages to cover nearly all of it, small enough for small tables. */
-const SEGMENT_BYTES = 32 << 20;
+/** Bytes of address space of one segment, about; memory comes as rows come. */
+const SEGMENT_BYTES = 64 << 20;
 
 /** Rows per segment: a power of two, about {@link SEGMENT_BYTES}, no more than the table may hold. */
 function rowsPerSegment(recordLength: number, maxRows: number): number {
@@ -26,7 +28,7 @@ function rowsPerSegment(recordLength: number, maxRows: number): number {
 }
 
 /**
- * What one shard owns of one embedding table: rows with their optimizer state, in the thread that made it. A {@link FidTable} with a name,
+ * What one shard owns of one embedding table: rows with their optimizer state. A {@link FidTable} with a name,
  * slices and learning rates; the work is the backend's.
  *
  * Throws InvalidConfig for a spec that no table can have.
@@ -41,10 +43,11 @@ export class EmbeddingTable implements FidTable {
   readonly #rows: FidTable;
 
   /**
-   * @param backend makes the table; it belongs to the calling thread.
+   * @param backend makes the table.
    * @param seed    the run's seed; mixed with the table's name.
+   * @param shareId of a table that another thread made from the same spec and seed: this object holds that one. See {@link FidTable.shareId}.
    */
-  constructor(backend: Pick<KernelBackend, 'createTable'>, spec: EmbeddingTableSpec, seed: number) {
+  constructor(backend: Pick<KernelBackend, 'createTable' | 'attachTable'>, spec: EmbeddingTableSpec, seed: number, shareId?: number) {
     const { name, slices, sliceRates, maxRows } = spec;
     this.name = name;
     this.slices = rowLayout(name, slices);
@@ -70,8 +73,9 @@ export class EmbeddingTable implements FidTable {
       seedHigh: high,
       maxRows: this.maxRows,
       segmentRows: rowsPerSegment(recordLength, this.maxRows),
+      timestamps: spec.timestamps ?? false,
     };
-    this.#rows = backend.createTable(options);
+    this.#rows = shareId === undefined ? backend.createTable(options) : backend.attachTable(shareId);
     this.dim = this.#rows.dim;
     this.stateLength = this.#rows.stateLength;
   }
@@ -87,6 +91,10 @@ export class EmbeddingTable implements FidTable {
 
   memoryBytes(): number {
     return this.#rows.memoryBytes();
+  }
+
+  shareId(): number {
+    return this.#rows.shareId();
   }
 
   /** See {@link FidTable.lookup}. TableFull also names the table. */

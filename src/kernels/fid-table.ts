@@ -23,23 +23,31 @@ export type TableOptions = {
   readonly maxRows: number;
   /** Rows per memory segment (a power of two). */
   readonly segmentRows: number;
+  /** Keep the last use of every row, 4 bytes a row. Default false: dumps give 0, loads forget them. */
+  readonly timestamps?: boolean;
 };
 
 /**
  * One shard's part of one embedding table: fid → row of `dim` float32 (all slices, in order) followed by `stateLength` float32 of optimizer
- * state (slice by slice). Collisionless: keys are compared in full. Owned by one thread. Row numbers are dense 0 … size−1, stable for life.
+ * state (slice by slice). Collisionless: keys are compared in full. Used by one thread at a time, see {@link FidTable.shareId}. Row numbers are dense 0 … size−1, stable for life.
  */
 export interface FidTable {
   readonly dim: number;
   readonly stateLength: number;
   /** Number of rows. */
   size(): number;
-  /** Bytes held: index and segments. */
+  /** Bytes of memory held: index, rows, state. */
   memoryBytes(): number;
+  /**
+   * Number by which another thread of this process gets the same table: `backend.attachTable(id)`. Whoever uses the table sees to it that nobody
+   * else does meanwhile, and that what was written before is seen after (a barrier, a ring). −1: this table can't be shared.
+   */
+  shareId(): number;
   /**
    * For each i in [start, start + count): the row of fids[i] into rows[i·dim …] and its row number into handles[i]. With `create`, missing rows are
    * made (initial values, initial state); without, missing ones give zeros and handle −1. Returns the number of rows created.
-   * `timestamp` is kept as last use of every row touched when `create`, unless the row has a later one: lookups ahead may overtake. Fids in one call are distinct.
+   * `timestamp` is kept as last use of every row touched when `create`, unless the row has a later one (lookups ahead may overtake), in tables
+   * that keep timestamps. Fids in one call are distinct.
    * Throws TableFull (nothing created) when maxRows would be exceeded.
    */
   lookup(

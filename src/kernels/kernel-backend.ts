@@ -334,6 +334,8 @@ export interface KernelBackend {
     lddOut: number,
   ): void;
 
-  /** A table owned by the calling thread. */
+  /** A new table. */
   createTable(options: TableOptions): FidTable;
+  /** The table of this {@link FidTable.shareId}, which another thread holds. Throws InvalidArgument when there is none, or none can be shared. */
+  attachTable(id: number): FidTable;
 }

@@ -117,5 +117,6 @@ export function createNativeSparse(addon: Addon): SparseKernels {
       }
     },
     createTable: (options: TableOptions) => new NativeTable(addon, options),
+    attachTable: (id: number) => new NativeTable(addon, id),
   };
 }

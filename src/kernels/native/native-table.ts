@@ -1,19 +1,27 @@
 import { MonolithError } from '../../base/index.js';
 import type { FidTable, TableOptions } from '../kernel-backend.js';
-import { checkBucket, checkTableOptions, recordLayout, tableFull } from '../reference/table-options.js';
+import { checkBucket, checkTableOptions, tableFull } from '../reference/table-options.js';
 import type { Addon } from './load.js';
 import { typedError } from './native-sparse-errors.js';
 
-/** A table inside the addon; only the thread that made it can use it. */
+/** One holding of a table inside the addon, by the thread that made or attached it. */
 type TableHandle = { readonly __table: never };
 
 /** The functions of native/addon/table_binding.cc. */
 export type TableAddon = {
-  tableCreate(slices: Float64Array, seedLow: number, seedHigh: number, segmentRows: number, maxRows: number): TableHandle;
-  tableSegmentBytes(table: TableHandle): number;
-  tableAddSegment(table: TableHandle, memory: Uint8Array): void;
+  tableCreate(
+    slices: Float64Array,
+    seedLow: number,
+    seedHigh: number,
+    segmentRows: number,
+    maxRows: number,
+    timestamps: boolean,
+  ): TableHandle;
+  tableAttach(id: number): TableHandle;
+  /** Writes id, dim, stateLength, maxRows, rows and bytes held. */
+  tableDescribe(table: TableHandle, out: Float64Array): void;
+  tableSize(table: TableHandle): number;
   tableReserve(table: TableHandle, rows: number): void;
-  tableCountMissing(table: TableHandle, fids: BigInt64Array, start: number, count: number): number;
   tableLookup(
     table: TableHandle,
     fids: BigInt64Array,
@@ -56,13 +64,10 @@ export type TableAddon = {
   tableClear(table: TableHandle): void;
   tableCountDirty(table: TableHandle): number;
   tableClearDirty(table: TableHandle): void;
-  tableOwnBytes(table: TableHandle): number;
 };
 
 /** Doubles that describe one slice to the addon: dim, initializer kind, a, b, optimizer kind, five hyper-parameters. */
 const SLICE_WORDS = 10;
-/** Room for the first row to start on a cache line wherever the segment lies. */
-const ALIGNMENT_SLACK = 64;
 
 function describeSlices(options: TableOptions): Float64Array {
   const words = new Float64Array(options.slices.length * SLICE_WORDS);
@@ -72,36 +77,54 @@ function describeSlices(options: TableOptions): Float64Array {
   return words;
 }
 
+function create(addon: TableAddon, options: TableOptions): TableHandle {
+  checkTableOptions(options);
+  const { seedLow, seedHigh, segmentRows, maxRows, timestamps } = options;
+  return addon.tableCreate(describeSlices(options), seedLow, seedHigh, segmentRows, maxRows, timestamps ?? false);
+}
+
+function attach(addon: TableAddon, id: number): TableHandle {
+  try {
+    return addon.tableAttach(id);
+  } catch (error) {
+    throw new MonolithError(
+      'InvalidArgument',
+      `attachTable: ${error instanceof Error ? error.message : String(error)}`,
+      { id },
+      { cause: error },
+    );
+  }
+}
+
 /**
- * The native table. Rows live in SharedArrayBuffers that this object allocates, one segment at a time, and keeps; the addon computes on
- * them. Rows never move: growing adds a segment, or makes a larger index (16 bytes an entry, at most 80 % full) from the old one.
+ * The native table. All its memory is the addon's (native/table/table.h); this object holds it, and so may one in every other thread of the
+ * process: they take turns. It is freed when the last holder is collected or its thread ends.
  */
 export class NativeTable implements FidTable {
   readonly dim: number;
   readonly stateLength: number;
   readonly #addon: TableAddon;
   readonly #table: TableHandle;
-  readonly #segmentBytes: number;
-  readonly #segmentRows: number;
+  readonly #id: number;
   readonly #maxRows: number;
-  /** Kept so that no segment is freed while the addon points into it. */
-  readonly #segments: Uint8Array[] = [];
-  #size = 0;
 
-  constructor(addon: Addon, options: TableOptions) {
-    checkTableOptions(options);
-    const layout = recordLayout(options.slices);
-    this.dim = layout.dim;
-    this.stateLength = layout.stateLength;
+  /** @param made options of a new table, or the {@link shareId} of one that another thread holds. Throws InvalidArgument when there is none. */
+  constructor(addon: Addon, made: TableOptions | number) {
     this.#addon = addon as unknown as TableAddon;
-    this.#maxRows = options.maxRows;
-    this.#segmentRows = options.segmentRows;
-    this.#table = this.#addon.tableCreate(describeSlices(options), options.seedLow, options.seedHigh, options.segmentRows, options.maxRows);
-    this.#segmentBytes = this.#addon.tableSegmentBytes(this.#table);
+    this.#table = typeof made === 'number' ? attach(this.#addon, made) : create(this.#addon, made);
+    const [id, dim, stateLength, maxRows] = this.#describe();
+    this.#id = id;
+    this.dim = dim;
+    this.stateLength = stateLength;
+    this.#maxRows = maxRows;
   }
 
   size(): number {
-    return this.#size;
+    return this.#addon.tableSize(this.#table);
+  }
+
+  shareId(): number {
+    return this.#id;
   }
 
   expectRows(rows: number): void {
@@ -109,7 +132,7 @@ export class NativeTable implements FidTable {
   }
 
   memoryBytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.byteLength, 0) + this.#addon.tableOwnBytes(this.#table);
+    return this.#describe()[5];
   }
 
   lookup(
@@ -122,16 +145,9 @@ export class NativeTable implements FidTable {
     handles: Int32Array,
   ): number {
     try {
-      let created = this.#addon.tableLookup(this.#table, fids, start, count, create, timestamp, rows, handles);
-      if (created < 0) {
-        // That many rows are missing and have no room; none was created.
-        this.#makeRoom('lookup', -created);
-        created = this.#addon.tableLookup(this.#table, fids, start, count, create, timestamp, rows, handles);
-      }
-      this.#size += created;
-      return created;
+      return this.#checked('lookup', this.#addon.tableLookup(this.#table, fids, start, count, create, timestamp, rows, handles));
     } catch (error) {
-      throw typedError('lookup', error);
+      throw this.#typed('lookup', error);
     }
   }
 
@@ -182,16 +198,14 @@ export class NativeTable implements FidTable {
 
   load(fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): void {
     try {
-      this.#makeRoom('load', this.#addon.tableCountMissing(this.#table, fids, 0, count));
-      this.#size += this.#addon.tableLoad(this.#table, fids, timestamps, records, count);
+      this.#checked('load', this.#addon.tableLoad(this.#table, fids, timestamps, records, count));
     } catch (error) {
-      throw typedError('load', error);
+      throw this.#typed('load', error);
     }
   }
 
   clear(): void {
     this.#addon.tableClear(this.#table);
-    this.#size = 0;
   }
 
   /** Rows created or updated since {@link clearDirty}. */
@@ -203,25 +217,27 @@ export class NativeTable implements FidTable {
     this.#addon.tableClearDirty(this.#table);
   }
 
-  /** Makes room for `missing` more rows, or throws TableFull. */
-  #makeRoom(where: string, missing: number): void {
-    const wanted = this.#size + missing;
-    if (wanted > this.#maxRows) throw tableFull(where, this.#size, missing, this.#maxRows);
-    try {
-      while (this.#segments.length * this.#segmentRows < wanted) {
-        const segment = new Uint8Array(new SharedArrayBuffer(this.#segmentBytes + ALIGNMENT_SLACK));
-        this.#addon.tableAddSegment(this.#table, segment);
-        this.#segments.push(segment);
-      }
-      this.#addon.tableReserve(this.#table, wanted);
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      throw new MonolithError(
-        'TableFull',
-        `${where}: no memory for ${missing} new rows on top of ${this.#size} (${text}); nothing was created. Set table.maxRows or use a smaller embedding.dim`,
-        { where, size: this.#size, missing, segmentBytes: this.#segmentBytes },
-        { cause: error },
-      );
-    }
+  #describe(): Float64Array {
+    const words = new Float64Array(6);
+    this.#addon.tableDescribe(this.#table, words);
+    return words;
+  }
+
+  /** Passes on the number of new rows; below zero, that many are missing and maxRows leaves no room. */
+  #checked(where: string, created: number): number {
+    if (created < 0) throw tableFull(where, this.size(), -created, this.#maxRows);
+    return created;
+  }
+
+  #typed(where: string, error: unknown): unknown {
+    if (error instanceof MonolithError || (error as { code?: unknown }).code !== 'ERR_MONOLITH_MEMORY') return typedError(where, error);
+    const size = this.size();
+    const text = (error as Error).message;
+    return new MonolithError(
+      'TableFull',
+      `${where}: no memory for new rows on top of ${size} (${text}); nothing was created. Set table.maxRows or use a smaller embedding.dim`,
+      { where, size, memoryBytes: this.memoryBytes() },
+      { cause: error },
+    );
   }
 }

@@ -11,7 +11,15 @@ import { referenceNormalization } from './normalization.js';
 /** The part of a backend that works on dense matrices only: everything but optimizers, ids and tables. */
 export type DenseKernels = Omit<
   KernelBackend,
-  'name' | 'instructionSet' | 'optimizerStep' | 'dedupe' | 'dedupeScratchLength' | 'embeddingPool' | 'embeddingPoolBackward' | 'createTable'
+  | 'name'
+  | 'instructionSet'
+  | 'optimizerStep'
+  | 'dedupe'
+  | 'dedupeScratchLength'
+  | 'embeddingPool'
+  | 'embeddingPoolBackward'
+  | 'createTable'
+  | 'attachTable'
 >;
 
 /**

@@ -8,7 +8,7 @@ import { ReferenceTable } from './table.js';
 /** The part of a backend that deals with ids, rows and update rules. */
 export type SparseKernels = Pick<
   KernelBackend,
-  'optimizerStep' | 'dedupe' | 'dedupeScratchLength' | 'embeddingPool' | 'embeddingPoolBackward' | 'createTable'
+  'optimizerStep' | 'dedupe' | 'dedupeScratchLength' | 'embeddingPool' | 'embeddingPoolBackward' | 'createTable' | 'attachTable'
 >;
 
 function optimizerStep(
@@ -39,4 +39,11 @@ export const referenceSparse: SparseKernels = {
   embeddingPool,
   embeddingPoolBackward,
   createTable: (options: TableOptions) => new ReferenceTable(options),
+  attachTable(id: number): never {
+    throw new MonolithError(
+      'InvalidArgument',
+      `attachTable: table ${id} can't be shared: the reference backend keeps tables to their threads`,
+      { id },
+    );
+  },
 };

@@ -41,6 +41,11 @@ export class ReferenceTable implements FidTable {
     return this.#fids.length;
   }
 
+  /** A Map belongs to its thread. */
+  shareId(): number {
+    return -1;
+  }
+
   memoryBytes(): number {
     // Map entry, boxed fid and timestamp: an estimate.
     return this.#records.byteLength + this.#fids.length * 64;
@@ -68,7 +73,7 @@ export class ReferenceTable implements FidTable {
         rows.fill(0, i * this.dim, (i + 1) * this.dim);
         continue;
       }
-      if (create) this.#timestamps[row] = Math.max(timestamp, this.#timestamps[row]);
+      if (create && this.#options.timestamps) this.#timestamps[row] = Math.max(timestamp, this.#timestamps[row]);
       const record = row * this.#record;
       rows.set(this.#records.subarray(record, record + this.dim), i * this.dim);
     }
@@ -159,7 +164,7 @@ export class ReferenceTable implements FidTable {
     this.#checkRoom('load', fids, 0, count);
     for (let i = 0; i < count; i++) {
       const row = this.#rowOf.get(fids[i]) ?? this.#addRow(fids[i]);
-      this.#timestamps[row] = timestamps[i];
+      if (this.#options.timestamps) this.#timestamps[row] = timestamps[i];
       this.#records.set(records.subarray(i * this.#record, (i + 1) * this.#record), row * this.#record);
     }
   }

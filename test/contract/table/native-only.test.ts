@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { OptimizerKind } from '../../../src/kernels/index.js';
 import { NativeTable } from '../../../src/kernels/native/native-table.js';
 import { nativeAddon, options, slice } from './backends.js';
 
@@ -22,7 +23,7 @@ test('fifty threads in turn load the addon, use a table and end', { skip: addon 
 test('the raw addon answers wrong arguments with TypeError or RangeError', { skip: addon === null }, () => {
   const raw = addon as unknown as { [name: string]: (...args: unknown[]) => unknown };
   const words = Float64Array.of(4, 2, -1, 1, 1, 0, 0.1, 1e-10, 0, 0);
-  const table = raw.tableCreate(words, 1, 2, 64, 1000);
+  const table = raw.tableCreate(words, 1, 2, 64, 1000, false);
   const expected = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
   const functions = Object.keys(raw).filter((name) => /^(table|dedupe|embedding|optimizerStep|gatherRows|adviseHuge)/.test(name));
   assert.ok(functions.length > 15);
@@ -69,15 +70,18 @@ test('the raw addon answers wrong arguments with TypeError or RangeError', { ski
   ]) {
     const wrong = words.slice();
     wrong[change[0]] = change[1];
-    assert.throws(() => raw.tableCreate(wrong, 1, 2, 64, 1000), RangeError);
+    assert.throws(() => raw.tableCreate(wrong, 1, 2, 64, 1000, false), RangeError);
   }
-  assert.throws(() => raw.tableCreate(words.subarray(1), 1, 2, 64, 1000), RangeError);
-  assert.throws(() => raw.tableCreate(words, 1, 2, 63, 1000), RangeError);
-  assert.throws(() => raw.tableAddSegment(table, new Uint8Array(64 * 32 - 1)), RangeError);
-  // No segment was added: creating has no room, and says so.
-  const fids = BigInt64Array.of(1n);
-  assert.equal(raw.tableLookup(table, fids, 0, 1, true, 0, new Float32Array(4), new Int32Array(1)), -1);
-  assert.equal(raw.tableLookup(table, fids, 0, 1, false, 0, new Float32Array(4), new Int32Array(1)), 0);
+  assert.throws(() => raw.tableCreate(words.subarray(1), 1, 2, 64, 1000, false), RangeError);
+  assert.throws(() => raw.tableCreate(words, 1, 2, 63, 1000, false), RangeError);
+  assert.throws(() => raw.tableAttach(0), RangeError);
+  assert.throws(() => raw.tableDescribe(table, new Float64Array(5)), RangeError);
+  // Beyond maxRows: creating has no room, and says so.
+  const full = raw.tableCreate(words, 1, 2, 64, 2, false);
+  const fids = BigInt64Array.of(1n, 2n, 3n);
+  assert.equal(raw.tableLookup(full, fids, 0, 3, true, 0, new Float32Array(12), new Int32Array(3)), -3);
+  assert.equal(raw.tableLookup(full, fids, 0, 3, false, 0, new Float32Array(12), new Int32Array(3)), 0);
+  assert.equal(raw.tableSize(full), 0);
 });
 
 test('memory grows by a segment when rows need one, and not before', { skip: addon === null }, () => {
@@ -111,4 +115,70 @@ test('rows are dirty from creation or update until cleared', { skip: addon === n
   assert.equal(table.countDirty(), 0);
   table.apply([handles, handles], Int32Array.of(10, 12), Int32Array.of(5, 5), [rows, rows], Float32Array.of(0.1), 0);
   assert.equal(table.countDirty(), 7);
+});
+
+test('a million rows: partitions grow and split, and every row keeps its number, whatever order hashes come in', {
+  skip: addon === null,
+}, () => {
+  if (addon === null) return;
+  const count = 1_000_000;
+  const fids = BigInt64Array.from({ length: count }, (_, i) => BigInt(i) * 0x9e3779b1n);
+  const handles = new Int32Array(count);
+  const rows = new Float32Array(count);
+  const sgd = { kind: OptimizerKind.sgd, hyper: [0] } as const;
+  const small = options([slice(1, { optimizer: sgd })], { segmentRows: 1 << 16 });
+  const table = new NativeTable(addon, small);
+  for (let first = 0; first < count; first += 7000) table.lookup(fids, first, Math.min(7000, count - first), true, 1, rows, handles);
+  assert.ok(handles.every((handle, i) => handle === i));
+  assert.ok(table.memoryBytes() / count < 26, `${table.memoryBytes() / count} bytes a row`);
+  const created = rows.slice();
+  table.lookup(fids, 0, count, false, 1, rows, handles);
+  assert.ok(handles.every((handle, i) => handle === i));
+  assert.deepEqual(rows, created);
+
+  // Bucket by bucket, as checkpoints are read: first into a table that knows nothing of them, then into one that expects them.
+  const known = new NativeTable(addon, small);
+  known.expectRows(count);
+  const presized = known.memoryBytes();
+  for (const copy of [new NativeTable(addon, small), known]) {
+    let total = 0;
+    for (let bucket = 0; bucket < 64; bucket++) {
+      const length = table.countBucket(6, bucket);
+      const [part, stamps, records] = [new BigInt64Array(length), new Uint32Array(length), new Float32Array(length)];
+      assert.equal(table.dump(6, bucket, part, stamps, records), length);
+      copy.load(part, stamps, records, length);
+      total += length;
+      assert.equal(copy.size(), total);
+      assert.equal(copy.countBucket(6, bucket), length);
+    }
+    assert.equal(total, count);
+    copy.lookup(fids, 0, count, false, 1, rows, handles);
+    assert.deepEqual(rows, created);
+  }
+  assert.ok(known.memoryBytes() - presized < 8e6, 'a table that expected its rows makes no new index');
+});
+
+test('threads hold one table together, and its rows live as long as the last of them', { skip: addon === null }, async () => {
+  if (addon === null) return;
+  const table = new NativeTable(addon, options([slice(16)]));
+  const fids = BigInt64Array.from({ length: 5000 }, (_, i) => BigInt(i) << 20n);
+  const handles = new Int32Array(5000);
+  const rows = new Float32Array(5000 * 16);
+  table.lookup(fids, 0, 100, true, 1, rows, handles);
+  const worker = new Worker(new URL('./use-table.thread.js', import.meta.url), { workerData: { shareId: table.shareId() } });
+  const exit = once(worker, 'exit');
+  const [answer] = await once(worker, 'message');
+  assert.deepEqual(await exit, [0]);
+  assert.equal(answer.created, 4900);
+  assert.equal(table.size(), 5000);
+  table.lookup(fids, 0, 5000, false, 1, rows, handles);
+  assert.equal(
+    rows.reduce((sum, value) => sum + value, 0),
+    answer.sum,
+  );
+  const again = new NativeTable(addon, table.shareId());
+  assert.deepEqual([again.size(), again.dim, again.stateLength], [5000, 16, 16]);
+  again.clear();
+  assert.equal(table.size(), 0);
+  assert.throws(() => new NativeTable(addon, 0xffffffff), { code: 'InvalidArgument' });
 });

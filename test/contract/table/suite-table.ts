@@ -202,7 +202,7 @@ export function tableSuite({ name, kernels }: Candidate): void {
 
   test(`${name}: dump is sorted by unsigned fid, buckets partition the rows, load brings everything back`, () => {
     const slices = [slice(1, { optimizer: { kind: OptimizerKind.ftrl, hyper: [0, 0.1, 1, 0, 0] } }), slice(6)];
-    const table = kernels.createTable(options(slices));
+    const table = kernels.createTable(options(slices, { timestamps: true }));
     const next = generator(3);
     const fids = [...new Set([...hostile.slice(0, 3000), ...Array.from({ length: 3000 }, () => randomFid(next))])];
     fids.forEach((_, i) => {
@@ -230,7 +230,7 @@ export function tableSuite({ name, kernels }: Candidate): void {
       }
       assert.equal(total, table.size());
     }
-    const copy = kernels.createTable(options(slices, { segmentRows: 256, seedLow: 5 }));
+    const copy = kernels.createTable(options(slices, { segmentRows: 256, seedLow: 5, timestamps: true }));
     look(copy, fids.slice(0, 10), true);
     copy.load(all.fids, all.timestamps, all.records, all.fids.length);
     assert.deepEqual(dumpAll(copy), all);

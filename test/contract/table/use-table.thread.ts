@@ -1,4 +1,4 @@
-// A short-lived thread that loads the addon, makes a table, uses it and leaves everything behind.
+// A short-lived thread that loads the addon, makes a table or takes a shared one, uses it and leaves everything behind.
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadAddon } from '../../../src/kernels/native/load.js';
@@ -7,7 +7,9 @@ import { options, slice } from './backends.js';
 
 const { addon } = loadAddon();
 assert.ok(addon);
-const table = createNativeSparse(addon).createTable(options([slice(16)], { segmentRows: 4096 }));
+const { createTable, attachTable } = createNativeSparse(addon);
+const { shareId } = workerData as { shareId?: number };
+const table = shareId === undefined ? createTable(options([slice(16)], { segmentRows: 4096 })) : attachTable(shareId);
 const count = 5000;
 const fids = BigInt64Array.from({ length: count }, (_, i) => BigInt(i) << 20n);
 const rows = new Float32Array(count * 16);

@@ -1,0 +1,92 @@
+// Rows out and in, whole.
+#include <cstring>
+
+#include "table/prefetch.h"
+#include "table/table.h"
+
+namespace monolith {
+namespace {
+
+// Rows ahead of the one being copied that are fetched.
+constexpr size_t kAhead = 16;
+
+struct Dumped {
+  uint64_t fid;
+  uint32_t row;
+};
+
+// Least-significant-byte radix sort by fid; `items` and `other` hold count each, the result is in the returned one.
+Dumped* sort_by_fid(Dumped* items, Dumped* other, size_t count) {
+  for (uint32_t shift = 0; shift < 64; shift += 8) {
+    size_t starts[257] = {0};
+    for (size_t i = 0; i < count; i++) starts[((items[i].fid >> shift) & 255) + 1]++;
+    bool one = false;
+    for (size_t b = 1; b <= 256; b++) one = one || starts[b] == count;
+    if (one) continue;
+    for (size_t b = 1; b <= 256; b++) starts[b] += starts[b - 1];
+    for (size_t i = 0; i < count; i++) other[starts[(items[i].fid >> shift) & 255]++] = items[i];
+    Dumped* swap = items;
+    items = other;
+    other = swap;
+  }
+  return items;
+}
+
+}  // namespace
+
+size_t Table::count_bucket(uint32_t bits, uint64_t bucket) const {
+  if (bits == 0) return size_;
+  size_t count = 0;
+  index_.visit_bucket(bits, bucket, [&count](uint64_t, uint32_t) { count++; });
+  return count;
+}
+
+int64_t Table::dump(uint32_t bits, uint64_t bucket, uint64_t* fids, uint32_t* timestamps, float* records) {
+  const size_t count = count_bucket(bits, bucket);
+  if (count == 0) return 0;
+  PageBlock memory;
+  if (!memory.allocate(count * 2 * sizeof(Dumped))) return kNoMemory;
+  Dumped* items = static_cast<Dumped*>(memory.data());
+  size_t n = 0;
+  index_.visit_bucket(bits, bucket, [&](uint64_t fid, uint32_t row) { items[n++] = {fid, row}; });
+  const Dumped* sorted = sort_by_fid(items, items + count, count);
+  const RowSpace rows = space();
+  for (size_t i = 0; i < count; i++) {
+    if (i + kAhead < count) {
+      ML_PREFETCH(row_values(rows, sorted[i + kAhead].row));
+      ML_PREFETCH(row_state(rows, sorted[i + kAhead].row));
+    }
+    const uint32_t row = sorted[i].row;
+    fids[i] = sorted[i].fid;
+    timestamps[i] = stamps_.stride() == 0 ? 0 : *stamp(row);
+    float* record = records + i * record_length();
+    std::memcpy(record, row_values(rows, row), dim_ * sizeof(float));
+    std::memcpy(record + dim_, row_state(rows, row), state_ * sizeof(float));
+  }
+  return static_cast<int64_t>(count);
+}
+
+int64_t Table::load(const uint64_t* fids, const uint32_t* timestamps, const float* records, size_t count) {
+  // Each counted as new at first: an overwriting load that seems not to fit is counted exactly.
+  if (size_ + count > max_rows_) {
+    const size_t missing = count_missing_(lookup_table(0), fids, count);
+    if (size_ + missing > max_rows_) return -static_cast<int64_t>(missing);
+  }
+  const size_t most = size_ + count < max_rows_ ? size_ + count : max_rows_;
+  if (!reserve_rows(most) || !index_.prepare(fids, nullptr, count)) return kNoMemory;
+  const RowSpace rows = space();
+  const size_t before = size_;
+  for (size_t i = 0; i < count; i++) {
+    if (i + kAhead < count) index_.prefetch(mix64(fids[i + kAhead]));
+    uint32_t& row1 = index_.find_or_add(fids[i], mix64(fids[i]));
+    if (row1 == 0) row1 = static_cast<uint32_t>(++size_);
+    const uint32_t row = row1 - 1;
+    if (stamps_.stride() != 0) *stamp(row) = timestamps[i];
+    const float* record = records + i * record_length();
+    std::memcpy(row_values(rows, row), record, dim_ * sizeof(float));
+    std::memcpy(row_state(rows, row), record + dim_, state_ * sizeof(float));
+  }
+  return static_cast<int64_t>(size_ - before);
+}
+
+}  // namespace monolith
