@@ -50,7 +50,11 @@ function secondsOf(run: () => void): number[] {
  * What one layer calls in a step. A single column is computed in fp32 whatever `precision` says, as the dense layer does; wgrad includes the
  * bias gradient, dgrad the derivative of the activation before.
  */
-function callsOf(kernels: DenseKernels, { inputs, outputs }: Shape, precision: 'fp32' | 'bf16'): readonly (readonly [string, () => void])[] {
+function callsOf(
+  kernels: DenseKernels,
+  { inputs, outputs }: Shape,
+  precision: 'fp32' | 'bf16',
+): readonly (readonly [string, () => void])[] {
   const format = outputs === 1 ? Precision.fp32 : Precision[precision];
   const rows = CHUNK_ROWS;
   const [x, y, weight] = [filled(rows * inputs), filled(rows * outputs), filled(inputs * outputs)];
