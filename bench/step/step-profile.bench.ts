@@ -1,18 +1,19 @@
 // Where the time of one worker's step goes: every kernel call of a training step is timed, on made-up batches with DLRM's or DeepFM's shapes.
 //
-//   node dist/bench/step/step-profile.bench.js [dlrm|deepfm|…] [batch size]
+//   node dist/bench/step/step-profile.bench.js [dlrm|deepfm|…] [batch size] [fp32|bf16]
 //
 // One thread, no shards: model, loss and backward alone. The sum of kernels against the whole shows what the code between them costs.
 // The profile stands on standard error; results are the whole, the share of matrix products and what no kernel accounts for.
 import { makeFid, SeededRandom } from '../../src/base/index.js';
 import { deepfmMegaflop, dlrmMegaflop } from '../../src/bench/index.js';
-import { type KernelBackend, selectBackend } from '../../src/kernels/index.js';
+import { type KernelBackend, Precision, selectBackend } from '../../src/kernels/index.js';
 import { initializeParameters, loadModel, ModelRuntime, planModel } from '../../src/models/index.js';
 import { BatchHeader, BatchSlot } from '../../src/tensor/index.js';
 import { benchArguments, report } from '../lib/report.js';
 
 const model = benchArguments.words[0] ?? 'dlrm';
 const batchSize = Number(benchArguments.words[1] ?? 2048);
+const precision = benchArguments.words[2] === 'bf16' ? 'bf16' : 'fp32';
 /** At most; fewer where the time is short. */
 const MOST_STEPS = 60;
 const FEATURES = 26;
@@ -22,13 +23,16 @@ const ROWS = 1 << 20;
 type Timed = { calls: number; ms: number };
 const times = new Map<string, Timed>();
 
+/** Kernels that are told apart by their sizes: m, n, k, and for weightGradient rows, inputs, units. */
+const products = new Set(['gemm', 'gemmPacked', 'weightGradient']);
+
 function timed(backend: KernelBackend): KernelBackend {
   return new Proxy(backend, {
     get(target, name: string) {
       const member = target[name as keyof KernelBackend];
       if (typeof member !== 'function') return member;
       return (...args: never[]) => {
-        const key = name === 'gemm' ? `gemm ${args[0] ? 'T' : 'N'}${args[1] ? 'T' : 'N'} ${args[2]}×${args[3]}×${args[4]}` : name;
+        const key = products.has(name) ? `${name} ${args.slice(name === 'gemm' ? 2 : 1, name === 'gemm' ? 5 : 4).join('×')}` : name;
         const from = performance.now();
         const result = (member as (...values: never[]) => unknown)(...args);
         const entry = times.get(key) ?? { calls: 0, ms: 0 };
@@ -65,7 +69,9 @@ for (let i = 0; i < batchSize; i++) {
   slot.weights[i] = 1;
   for (let d = 0; d < DENSE; d++) slot.dense[i * DENSE + d] = random.nextFloat();
 }
-const runtime = new ModelRuntime(definition, {}, inputs, timed(backend), { parameters, gradients }, batchSize);
+const runtime = new ModelRuntime(definition, {}, inputs, timed(backend), { parameters, gradients }, batchSize, {
+  precision: Precision[precision],
+});
 const sparse = plan.tables.map((table, t) => {
   const { fids, offsets } = slot.groups[t];
   const nnz = batchSize * table.features.length;
@@ -108,15 +114,15 @@ for (const { name, calls, ms } of profile) {
   );
 }
 const inKernels = profile.reduce((sum, { ms }) => sum + ms, 0);
-const inProducts = profile.filter(({ name }) => name.startsWith('gemm')).reduce((sum, { ms }) => sum + ms, 0);
+const inProducts = profile.filter(({ name }) => products.has(name.split(' ')[0])).reduce((sum, { ms }) => sum + ms, 0);
 const megaflop = model === 'dlrm' ? dlrmMegaflop : model === 'deepfm' ? deepfmMegaflop : null;
-const title = `${model} batch ${batchSize}`;
+const title = `${model} batch ${batchSize}${precision === 'fp32' ? '' : `, ${precision}`}`;
 report({
   name: `${title}: forward, backward`,
   unit: 'samples/s',
   better: 'higher',
   values: perStep.map((ms) => (1000 * batchSize) / ms),
-  ...(megaflop === null ? {} : { limit: { name: 'FMA peak, 1 thread', times: 1000 / megaflop } }),
+  ...(megaflop === null ? {} : { limit: { name: `${precision === 'bf16' ? 'bf16' : 'FMA'} peak, 1 thread`, times: 1000 / megaflop } }),
 });
 report({ name: `${title}: in kernels`, unit: '% of the step', better: 'higher', values: [(100 * inKernels) / total] });
 report({ name: `${title}: in matrix products`, unit: '% of the step', better: 'higher', values: [(100 * inProducts) / total] });

@@ -180,11 +180,11 @@ const cases: readonly [string, (at: (name: string) => string) => string[], numbe
     [/--bach-size: unknown flag; did you mean --batch-size\?/],
   ],
   [
-    'a precision that is not there yet',
-    (at) => ['--data', at('train.csv'), ...click, '--precision', 'bf16'],
+    'a precision that is none',
+    (at) => ['--data', at('train.csv'), ...click, '--precision', 'fp16'],
     2,
     'InvalidConfig',
-    [/bf16 is not available yet/],
+    [/--precision: expected one of fp32, bf16, got "fp16"/],
   ],
 ];
 
