@@ -1,4 +1,4 @@
-// parseRecords and gatherExamples: argument checks only.
+// parseRecords, gatherExamples, selectExamples and shufflePicks: argument checks only.
 #include <memory>
 
 #include "addon/args.h"
@@ -117,11 +117,46 @@ napi_value gather(napi_env env, napi_callback_info info) {
   return undefined(env);
 }
 
+// selectExamples(selector, flags, count, block, fileIndex, firstRecord, picks, at): the number of pairs in picks afterwards.
+napi_value select(napi_env env, napi_callback_info info) {
+  Args args(env, info, "selectExamples", 8);
+  Span<double> selector = args.array<double>(0, S_WORDS);
+  const size_t count = args.size(2);
+  Span<uint8_t> flags = args.array<uint8_t>(1, count);
+  const uint32_t block = args.u32(3), file = args.u32(4);
+  const size_t first_record = args.size(5), at = args.size(7);
+  Span<int32_t> picks = args.array<int32_t>(6, 0);
+  if (!args.ok()) return nullptr;
+  if (count > 0x7fffffff || at > picks.length / 2 || count > picks.length / 2 - at) {
+    args.fail_range("selectExamples: picks has no room for the examples");
+    return nullptr;
+  }
+  return make_number(env, static_cast<double>(select_examples(selector.data, flags.data, count, static_cast<int32_t>(block), file, first_record,
+                                                              picks.data, at)));
+}
+
+// shufflePicks(picks, count, seedLow, seedHigh)
+napi_value shuffle(napi_env env, napi_callback_info info) {
+  Args args(env, info, "shufflePicks", 4);
+  const size_t count = args.size(1);
+  Span<int32_t> picks = args.array<int32_t>(0, 0);
+  const uint32_t low = args.u32(2), high = args.u32(3);
+  if (!args.ok()) return nullptr;
+  if (count > picks.length / 2) {
+    args.fail_range("shufflePicks: more pairs than picks holds");
+    return nullptr;
+  }
+  shuffle_picks(picks.data, count, static_cast<uint64_t>(high) << 32 | low);
+  return undefined(env);
+}
+
 }  // namespace
 
 void register_parsers(napi_env env, napi_value exports) {
   export_function(env, exports, "parseRecords", parse_records);
   export_function(env, exports, "gatherExamples", gather);
+  export_function(env, exports, "selectExamples", select);
+  export_function(env, exports, "shufflePicks", shuffle);
 }
 
 }  // namespace monolith

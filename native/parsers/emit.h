@@ -79,7 +79,10 @@ class Emitter {
     std::memset(block_.header, 0, kHeaderWords * 4);
     block_.header[0] = record_;
     block_.header[1] = record_;
-    for (int32_t g = 0; g < block_.num_groups; g++) block_.header[kHeaderIds + g] = start(g);
+    for (int32_t g = 0; g < block_.num_groups; g++) {
+      block_.header[kHeaderIds + g] = start(g);
+      if (is_regular(block_.groups[g])) block_.header[kHeaderRegular + (g >> 5)] |= static_cast<int32_t>(1u << (g & 31));
+    }
     result_[R_CONSUMED] = static_cast<double>(consumed);
     result_[R_RECORDS] = record_;
     result_[R_LINES] = lines;
@@ -293,6 +296,17 @@ class Emitter {
   }
 
  private:
+  bool is_regular(const BlockGroup& group) const {
+    const int32_t* offsets = group.offsets;
+    for (int32_t i = 0; i < record_; i++, offsets += group.features) {
+      int32_t wrong = 0;
+      const int32_t first = i * group.features;
+      for (int32_t j = 1; j <= group.features; j++) wrong |= offsets[j] ^ (first + j);
+      if (wrong != 0) return false;
+    }
+    return true;
+  }
+
   int32_t start(int32_t g) const {
     const BlockGroup& group = block_.groups[g];
     return group.offsets[static_cast<size_t>(record_) * group.features];

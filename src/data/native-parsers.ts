@@ -32,10 +32,31 @@ export type GatherExamples = (
   slot: Uint8Array,
 ) => void;
 
+/**
+ * Appends pairs (block, row) of the examples that `selector` (S) wants, none of them bad, to `picks` behind its first `at` pairs.
+ * @param picks room for `count` more pairs.
+ * @returns pairs in `picks` afterwards.
+ */
+export type SelectExamples = (
+  selector: Float64Array,
+  flags: Uint8Array,
+  count: number,
+  block: number,
+  fileIndex: number,
+  firstRecord: number,
+  picks: Int32Array,
+  at: number,
+) => number;
+
+/** Puts the first `count` pairs of `picks` into the order of a seed. */
+export type ShufflePicks = (picks: Int32Array, count: number, seedLow: number, seedHigh: number) => void;
+
 export type Parsers = {
   readonly name: 'native' | 'reference';
   readonly parseRecords: ParseRecords;
   readonly gatherExamples: GatherExamples;
+  readonly selectExamples: SelectExamples;
+  readonly shufflePicks: ShufflePicks;
 };
 
 type ParserAddon = {
@@ -53,18 +74,22 @@ type ParserAddon = {
     result: Float64Array,
   ): void;
   gatherExamples?: GatherExamples;
+  selectExamples?: SelectExamples;
+  shufflePicks?: ShufflePicks;
 };
 
 /** The native parsers, or null where the addon is not built or hidden (MONOLITH_LOCAL_NO_ADDON=1). */
 export function loadNativeParsers(): Parsers | null {
   const addon = loadAddon().addon as ParserAddon | null;
   if (addon === null) return null;
-  const { parseRecords, gatherExamples } = addon;
-  if (parseRecords === undefined || gatherExamples === undefined) return null;
+  const { parseRecords, gatherExamples, selectExamples, shufflePicks } = addon;
+  if (parseRecords === undefined || gatherExamples === undefined || selectExamples === undefined || shufflePicks === undefined) return null;
   return {
     name: 'native',
     parseRecords: (program, raw, start, length, common, shape, block, result) =>
       parseRecords(program.words, program.constants, program.strings, raw, start, length, common, shape, new Uint8Array(block), result),
     gatherExamples,
+    selectExamples,
+    shufflePicks,
   };
 }

@@ -16,9 +16,10 @@ export type ParsedPart = {
 
 export type ParsedRaw = { readonly raw: RawBlock; readonly parts: readonly ParsedPart[] };
 
-/** Memory of parsed blocks, used again. */
+/** Memory of parsed blocks and of windows' orders, used again. */
 export class BlockStore {
   private readonly free: ParsedBlock[] = [];
+  private readonly freePicks: Int32Array[] = [];
 
   acquire(layout: BatchLayout): ParsedBlock {
     const at = this.free.findIndex((block) => fits(block.slot.layout, layout));
@@ -28,6 +29,16 @@ export class BlockStore {
 
   release(block: ParsedBlock): void {
     this.free.push(block);
+  }
+
+  /** Room for `pairs` pairs (block, row), or more. */
+  acquirePicks(pairs: number): Int32Array {
+    const found = this.freePicks.pop();
+    return found !== undefined && found.length >= pairs * 2 ? found : new Int32Array(pairs * 2);
+  }
+
+  releasePicks(picks: Int32Array): void {
+    this.freePicks.push(picks);
   }
 }
 

@@ -133,8 +133,8 @@ export class BatchPipeline {
       const slot = slots[Math.floor(total / batchSize)] as BatchSlot;
       const room = batchSize - (total % batchSize);
       const count = Math.min(room, window.numExamples - this.cursor);
-      const bytes = window.blocks.map((block) => block.bytes);
-      this.parsers.gatherExamples(this.common, bytes, window.shapes, window.picks, this.cursor, count, this.slotShape, this.bytesOf(slot));
+      const { blockBytes, shapes } = window;
+      this.parsers.gatherExamples(this.common, blockBytes, shapes, window.picks, this.cursor, count, this.slotShape, this.bytesOf(slot));
       this.cursor += count;
       this.examples += count;
       total += count;
@@ -214,6 +214,7 @@ export class BatchPipeline {
       if (current !== null) {
         this.counters = this.after(current);
         for (const block of current.blocks) this.store.release(block);
+        this.store.releasePicks(current.picks);
         this.current = null;
       }
       if (this.waiting !== null) {
@@ -292,7 +293,7 @@ export class BatchPipeline {
     const stream = new ParsedStream(reader, this.pool, this.store, layoutFor);
     const selector = recordSelector(options);
     const { epoch, window, start, epochBadRecords } = position;
-    const builder = new WindowBuilder(options, stream, this.store, selector, epoch, window, start, epochBadRecords);
+    const builder = new WindowBuilder(this.parsers, options, stream, this.store, selector, epoch, window, start, epochBadRecords);
     return { stream, builder, number: epoch };
   }
 

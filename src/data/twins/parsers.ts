@@ -6,12 +6,15 @@ import { parseCriteoBin } from './criteo-bin.js';
 import { parseDelimited } from './delimited.js';
 import { gatherExamples } from './gather.js';
 import { parseLibsvm } from './libsvm.js';
+import { selectExamples, shufflePicks } from './select.js';
 import { parseTfrecord } from './tfrecord.js';
 
 /** The parsers in TypeScript: the reference of the native ones, and what runs where the addon is not built. */
 export const referenceParsers: Parsers = {
   name: 'reference',
   gatherExamples,
+  selectExamples,
+  shufflePicks,
   parseRecords(program, raw, start, length, common, shape, buffer, result) {
     const bytes = raw.subarray(start, start + length);
     const block = new ParsedBlock(buffer, common, shape);
