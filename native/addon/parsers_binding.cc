@@ -1,7 +1,9 @@
-// parseRecords, gatherExamples, selectExamples and shufflePicks: argument checks only.
+// The calls of src/data/native-parsers.ts: argument checks only.
 #include <memory>
 
 #include "addon/args.h"
+#include "parsers/crc32c.h"
+#include "parsers/pack.h"
 #include "parsers/parsers.h"
 
 namespace monolith {
@@ -150,6 +152,66 @@ napi_value shuffle(napi_env env, napi_callback_info info) {
   return undefined(env);
 }
 
+// packBlock(common, shape, block, out, result): result gets the bytes written and their crc32c.
+napi_value pack(napi_env env, napi_callback_info info) {
+  Args args(env, info, "packBlock", 5);
+  Span<int32_t> common = args.array<int32_t>(0, 2);
+  Span<int32_t> shape = args.array<int32_t>(1, 1);
+  Span<uint8_t> memory = args.array<uint8_t>(2, 0);
+  Span<uint8_t> out = args.array<uint8_t>(3, 0);
+  Span<double> result = args.array<double>(4, 2);
+  if (!args.ok()) return nullptr;
+  std::unique_ptr<Block> block(new Block());
+  size_t length = 0;
+  const char* wrong = bind_block(memory.data, memory.length, common.data, common.length, shape.data, shape.length, true, block.get());
+  if (wrong == nullptr) wrong = pack_block(*block, out.data, out.length, &length);
+  if (wrong != nullptr) {
+    char text[160];
+    std::snprintf(text, sizeof text, "packBlock: %s", wrong);
+    args.fail_range(text);
+    return nullptr;
+  }
+  result.data[0] = static_cast<double>(length);
+  result.data[1] = crc32c(out.data, length);
+  return undefined(env);
+}
+
+// unpackBlock(packed, start, length, checksum, common, shape, block): 0, or why not (UnpackResult).
+napi_value unpack(napi_env env, napi_callback_info info) {
+  Args args(env, info, "unpackBlock", 7);
+  Span<uint8_t> packed = args.array<uint8_t>(0, 0);
+  const size_t start = args.size(1), length = args.size(2);
+  const uint32_t checksum = args.u32(3);
+  Span<int32_t> common = args.array<int32_t>(4, 2);
+  Span<int32_t> shape = args.array<int32_t>(5, 1);
+  Span<uint8_t> memory = args.array<uint8_t>(6, 0);
+  if (!args.ok()) return nullptr;
+  if (start > packed.length || length > packed.length - start) {
+    args.fail_range("unpackBlock: start and length lie outside the bytes");
+    return nullptr;
+  }
+  std::unique_ptr<Block> block(new Block());
+  const char* wrong = bind_block(memory.data, memory.length, common.data, common.length, shape.data, shape.length, true, block.get());
+  if (wrong != nullptr) {
+    args.fail_range(wrong);
+    return nullptr;
+  }
+  return make_number(env, unpack_block(packed.data + start, length, checksum, *block));
+}
+
+// checksum(bytes, start, length): crc32c.
+napi_value checksum(napi_env env, napi_callback_info info) {
+  Args args(env, info, "checksum", 3);
+  Span<uint8_t> bytes = args.array<uint8_t>(0, 0);
+  const size_t start = args.size(1), length = args.size(2);
+  if (!args.ok()) return nullptr;
+  if (start > bytes.length || length > bytes.length - start) {
+    args.fail_range("checksum: start and length lie outside the bytes");
+    return nullptr;
+  }
+  return make_number(env, crc32c(bytes.data + start, length));
+}
+
 }  // namespace
 
 void register_parsers(napi_env env, napi_value exports) {
@@ -157,6 +219,9 @@ void register_parsers(napi_env env, napi_value exports) {
   export_function(env, exports, "gatherExamples", gather);
   export_function(env, exports, "selectExamples", select);
   export_function(env, exports, "shufflePicks", shuffle);
+  export_function(env, exports, "packBlock", pack);
+  export_function(env, exports, "unpackBlock", unpack);
+  export_function(env, exports, "checksum", checksum);
 }
 
 }  // namespace monolith

@@ -51,15 +51,46 @@ export type SelectExamples = (
 /** Puts the first `count` pairs of `picks` into the order of a seed. */
 export type ShufflePicks = (picks: Int32Array, count: number, seedLow: number, seedHigh: number) => void;
 
+/**
+ * Writes a parsed block's examples, none of them bad, in the packed form to `out`.
+ * @param block  the block's memory.
+ * @param out    at least packedBound bytes.
+ * @param result [2] bytes written, their crc32c.
+ */
+export type PackBlock = (common: Int32Array, shape: Int32Array, block: Uint8Array, out: Uint8Array, result: Float64Array) => void;
+
+/** What {@link UnpackBlock} found. Keep in step with native/parsers/pack.h. */
+export const UnpackResult = { good: 0, checksum: 1, malformed: 2 } as const;
+
+/**
+ * Fills a parsed block from packed bytes [start, start + length) after a look at their crc32c.
+ * @returns a value of UnpackResult.
+ */
+export type UnpackBlock = (
+  packed: Uint8Array,
+  start: number,
+  length: number,
+  checksum: number,
+  common: Int32Array,
+  shape: Int32Array,
+  block: Uint8Array,
+) => number;
+
+/** crc32c of bytes [start, start + length). */
+export type Checksum = (bytes: Uint8Array, start: number, length: number) => number;
+
 export type Parsers = {
   readonly name: 'native' | 'reference';
   readonly parseRecords: ParseRecords;
   readonly gatherExamples: GatherExamples;
   readonly selectExamples: SelectExamples;
   readonly shufflePicks: ShufflePicks;
+  readonly packBlock: PackBlock;
+  readonly unpackBlock: UnpackBlock;
+  readonly checksum: Checksum;
 };
 
-type ParserAddon = {
+type ParserAddon = Partial<Omit<Parsers, 'name' | 'parseRecords'>> & {
   info(): { readonly error?: string };
   parseRecords?(
     words: Int32Array,
@@ -73,17 +104,15 @@ type ParserAddon = {
     block: Uint8Array,
     result: Float64Array,
   ): void;
-  gatherExamples?: GatherExamples;
-  selectExamples?: SelectExamples;
-  shufflePicks?: ShufflePicks;
 };
 
 /** The native parsers, or null where the addon is not built or hidden (MONOLITH_LOCAL_NO_ADDON=1). */
 export function loadNativeParsers(): Parsers | null {
   const addon = loadAddon().addon as ParserAddon | null;
   if (addon === null) return null;
-  const { parseRecords, gatherExamples, selectExamples, shufflePicks } = addon;
+  const { parseRecords, gatherExamples, selectExamples, shufflePicks, packBlock, unpackBlock, checksum } = addon;
   if (parseRecords === undefined || gatherExamples === undefined || selectExamples === undefined || shufflePicks === undefined) return null;
+  if (packBlock === undefined || unpackBlock === undefined || checksum === undefined) return null;
   return {
     name: 'native',
     parseRecords: (program, raw, start, length, common, shape, block, result) =>
@@ -91,5 +120,8 @@ export function loadNativeParsers(): Parsers | null {
     gatherExamples,
     selectExamples,
     shufflePicks,
+    packBlock,
+    unpackBlock,
+    checksum,
   };
 }

@@ -59,6 +59,10 @@ export type PipelineOptions = {
   /** LibFFM fields; null: the files are scanned. */
   readonly numFields: number | null;
   readonly criteoIntegers: CriteoIntegers;
+  /** Folder of preprocessed data, 'auto' for a hidden one beside each file; null: none. Changes no result, only the time taken. */
+  readonly cache: string | null;
+  /** Told once of each thing that is worth a line but no error; null: a process warning. */
+  readonly notify: ((message: string) => void) | null;
   /** Bytes of a raw block. */
   readonly blockBytes: number;
   /** A record longer than this is an error. */
@@ -91,6 +95,8 @@ export const pipelineDefaults: PipelineOptions = {
   trim: true,
   numFields: null,
   criteoIntegers: 'dense',
+  cache: null,
+  notify: null,
   // A block parses in one to four milliseconds: long against the cost of a task, short against a step.
   blockBytes: 1 << 20,
   maxRecordBytes: 16 << 20,

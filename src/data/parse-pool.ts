@@ -3,7 +3,18 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { threadArguments } from '../base/index.js';
 import type { Parsers } from './native-parsers.js';
-import { type ParseTask, runParseTask } from './parse-task.js';
+import {
+  type ChecksumTask,
+  type PackTask,
+  type ParseTask,
+  runChecksumTask,
+  runPackTask,
+  runParseTask,
+  runUnpackTask,
+  type UnpackTask,
+} from './parse-task.js';
+
+type AnyTask = ParseTask | PackTask | UnpackTask | ChecksumTask;
 
 /** Parse threads where the user names no number: a quarter of the cores, since a thread feeds several workers. */
 function defaultParseThreads(): number {
@@ -12,7 +23,7 @@ function defaultParseThreads(): number {
 
 /** Runs parse calls on threads, or on the calling thread when there are none. */
 export class ParsePool {
-  private readonly pool: Piscina<ParseTask, number[]> | null;
+  private readonly pool: Piscina<AnyTask, number | number[]> | null;
   readonly threads: number;
 
   constructor(
@@ -23,7 +34,7 @@ export class ParsePool {
     this.pool =
       this.threads === 0
         ? null
-        : new Piscina<ParseTask, number[]>({
+        : new Piscina<AnyTask, number | number[]>({
             filename: fileURLToPath(new URL('./parse.thread.js', import.meta.url)),
             minThreads: this.threads,
             maxThreads: this.threads,
@@ -34,10 +45,31 @@ export class ParsePool {
   }
 
   /** @returns the words of R. */
-  async run(task: Omit<ParseTask, 'backend'>): Promise<number[]> {
-    const whole: ParseTask = { ...task, backend: this.parsers.name };
-    if (this.pool === null) return runParseTask(this.parsers, whole);
-    return this.pool.run(whole, { name: 'parse' });
+  parse(task: Omit<ParseTask, 'backend'>): Promise<number[]> {
+    return this.run('parse', runParseTask, { ...task, backend: this.parsers.name });
+  }
+
+  /** @returns bytes written and their crc32c. */
+  pack(task: Omit<PackTask, 'backend'>): Promise<number[]> {
+    return this.run('pack', runPackTask, { ...task, backend: this.parsers.name });
+  }
+
+  /** @returns a value of UnpackResult. */
+  unpack(task: Omit<UnpackTask, 'backend'>): Promise<number> {
+    return this.run('unpack', runUnpackTask, { ...task, backend: this.parsers.name });
+  }
+
+  checksum(task: Omit<ChecksumTask, 'backend'>): Promise<number> {
+    return this.run('checksum', runChecksumTask, { ...task, backend: this.parsers.name });
+  }
+
+  private async run<T extends AnyTask, R extends number | number[]>(
+    name: string,
+    here: (parsers: Parsers, task: T) => R,
+    task: T,
+  ): Promise<R> {
+    if (this.pool === null) return here(this.parsers, task);
+    return (await this.pool.run(task, { name })) as R;
   }
 
   async close(): Promise<void> {

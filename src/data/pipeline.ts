@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type BatchLayout, BatchSlot } from '../tensor/index.js';
+import { DataCache } from './cache.js';
 import { type CompiledGroup, compileProgram } from './compile.js';
 import { batchLayout, compileGroups, type DataInputs, type DataPlan, parsedLayout, planData } from './inputs.js';
 import { describeFile } from './inspect.js';
@@ -44,6 +45,7 @@ export class BatchPipeline {
   private readonly prepared: (Promise<PreparedFile> | undefined)[] = [];
   private readonly common: Int32Array;
   private readonly slotShape: Int32Array;
+  private readonly caches: DataCache | null;
   private readonly slotBytes = new WeakMap<BatchSlot, Uint8Array>();
   private current: Window | null = null;
   private cursor = 0;
@@ -68,6 +70,10 @@ export class BatchPipeline {
   ) {
     this.common = commonWords(layout);
     this.slotShape = shapeWords(layout);
+    const { cache: place, notify, blockBytes, maxRecordBytes } = plan.options;
+    const warn = (message: string): void => process.emitWarning(message, 'DataCache');
+    const settings = { blockBytes, maxRecordBytes, common: this.common, notify: notify ?? warn };
+    this.caches = place === null ? null : new DataCache({ ...settings, place });
   }
 
   /**
@@ -287,10 +293,10 @@ export class BatchPipeline {
   private openEpoch(position: DataPosition): Epoch {
     const { options, files } = this.plan;
     const prepare = (fileIndex: number): Promise<PreparedFile> => this.prepare(fileIndex);
-    const reader = new RawReader(files.length, prepare, position.start, options.blockBytes, options.maxRecordBytes);
+    const reader = new RawReader(files.length, prepare, position.start, options.blockBytes, options.maxRecordBytes, this.caches);
     const layoutFor = (raw: { file: PreparedFile }): BatchLayout =>
       parsedLayout(this.plan, this.groups, options.blockBytes, raw.file.description.recordBytes);
-    const stream = new ParsedStream(reader, this.pool, this.store, layoutFor);
+    const stream = new ParsedStream(reader, this.pool, this.store, layoutFor, this.caches);
     const selector = recordSelector(options);
     const { epoch, window, start, epochBadRecords } = position;
     const builder = new WindowBuilder(this.parsers, options, stream, this.store, selector, epoch, window, start, epochBadRecords);
