@@ -114,7 +114,8 @@ export class CacheReader {
       handle = await open(path, 'r');
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      return code === 'ENOENT' ? null : `can't be opened (${code})`;
+      // ENOTDIR: writing one will fail too, and say so.
+      return code === 'ENOENT' || code === 'ENOTDIR' ? null : `can't be opened (${code})`;
     }
     const read = await readEntries(handle, key, numGroups).catch((error: Error) => `can't be read (${error.message})`);
     if (typeof read !== 'string') return new CacheReader(handle, path, read);

@@ -108,7 +108,7 @@ async function descend(folder: string, parts: readonly string[], found: string[]
   const entries = await readdir(folder === '' ? '.' : folder, { withFileTypes: true }).catch(() => []);
   if (part === '**') {
     await descend(folder, rest.length === 0 ? ['*'] : rest, found);
-    for (const entry of entries) if (entry.isDirectory()) await descend(child(entry.name), parts, found);
+    for (const entry of entries) if (entry.isDirectory() && !entry.name.startsWith('.')) await descend(child(entry.name), parts, found);
     return;
   }
   const matcher = globToRegExp(part);

@@ -53,6 +53,8 @@ export function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan
     trim: data.trim,
     numFields: data.numFields,
     criteoIntegers: data.criteoIntegers,
+    // What is predicted on is as a rule read once.
+    cache: data.cache === 'off' || use === 'predict' ? null : data.cache,
   };
 }
 
