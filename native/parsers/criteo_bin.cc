@@ -17,23 +17,6 @@ double read_number(const uint8_t* p, bool is_float) {
   std::memcpy(&value, p, 4);
   return value;
 }
-// ln(1 + x) of small whole numbers, each computed once a block; NaN: not yet.
-class LogTable {
- public:
-  LogTable() { std::memset(values_, 0xff, sizeof values_); }
-  float of(int32_t x) {
-    if (x <= 0) return 0;
-    if (x >= kEntries) return static_cast<float>(log1p_positive(x));
-    float& value = values_[x];
-    if (value != value) value = static_cast<float>(log1p_positive(x));
-    return value;
-  }
-
- private:
-  static constexpr int32_t kEntries = 2048;
-  float values_[kEntries];
-};
-
 // The usual program: numbers and ids as they are, one id a bag, all bags of all groups in order. Such a record needs no per-id checks.
 class PlainPlan {
  public:

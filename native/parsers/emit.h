@@ -25,6 +25,12 @@ class Emitter {
  public:
   Emitter(const Program& program, Block& block, double* result) : program_(program), block_(block), result_(result) {
     for (int32_t g = 0; g < block.num_groups; g++) block.groups[g].offsets[0] = 0;
+    for (int32_t i = 0; i < program[P_MISSING_COUNT]; i++) {
+      size_t length;
+      const uint8_t* text = program.string(program[P_MISSING_FIRST] + i, &length);
+      if (length == 0) empty_is_missing_ = true;
+      else may_be_missing_[text[0]] = true;
+    }
   }
 
   bool has_room() const { return record_ < block_.max_examples; }
@@ -132,7 +138,10 @@ class Emitter {
 
   // --- actions over numbers and texts -------------------------------------------------------------------------------------------------
 
-  bool is_missing(Token t) const { return in_strings(t, program_[P_MISSING_FIRST], program_[P_MISSING_COUNT]); }
+  bool is_missing(Token t) const {
+    if (t.length == 0) return empty_is_missing_;
+    return may_be_missing_[t.data[0]] && in_strings(t, program_[P_MISSING_FIRST], program_[P_MISSING_COUNT]);
+  }
 
   bool in_strings(Token t, int32_t first, int32_t count) const {
     for (int32_t i = 0; i < count; i++) {
@@ -145,8 +154,11 @@ class Emitter {
 
   void numeric(const int32_t* a, double value) {
     const double* c = program_.constants + a[A_CONSTANT_FIRST];
-    if (a[A_TRANSFORM] == T_LOG1P) value = log1p_positive(value);
-    else if (a[A_TRANSFORM] == T_STANDARDIZE) value = (value - c[1]) / c[2];
+    if (a[A_TRANSFORM] == T_LOG1P) {
+      set_dense(a[A_DENSE], logs_.of(value));
+      return;
+    }
+    if (a[A_TRANSFORM] == T_STANDARDIZE) value = (value - c[1]) / c[2];
     set_dense(a[A_DENSE], static_cast<float>(value));
   }
 
@@ -199,6 +211,12 @@ class Emitter {
   }
 
   int32_t category(const int32_t* a, Token t) { return push(a[A_GROUP], make_fid(a[A_SLOT], city_hash64(t.data, t.length)), 1); }
+
+  // The usual case of text(): a categorical feature of one value that is not missing.
+  int32_t single_category(const int32_t* a, Token t) {
+    const int32_t code = category(a, t);
+    return code != OK ? code : end_bag(a[A_GROUP], a[A_INDEX]);
+  }
 
   // One text into a bag without ending it: split at the separator, at most maxLength values in all (count so far in *count).
   int32_t categories(const int32_t* a, Token t, int32_t* count) {
@@ -323,6 +341,10 @@ class Emitter {
   bool compared_ = false;
   float value_ = 0;
   float limit_ = 0;
+  bool empty_is_missing_ = false;
+  // [first byte] of the texts that mean "no value"
+  bool may_be_missing_[256] = {false};
+  LogTable logs_;
 };
 
 }  // namespace monolith
