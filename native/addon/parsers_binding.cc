@@ -152,6 +152,30 @@ napi_value shuffle(napi_env env, napi_callback_info info) {
   return undefined(env);
 }
 
+// lastRecordEnd(words, constants, strings, bytes, length): see last_record_end.
+napi_value record_end(napi_env env, napi_callback_info info) {
+  Args args(env, info, "lastRecordEnd", 5);
+  Program program;
+  Span<int32_t> words = args.array<int32_t>(0, P_HEADER_WORDS);
+  Span<double> constants = args.array<double>(1, 0);
+  Span<uint8_t> strings = args.array<uint8_t>(2, 0);
+  const size_t length = args.size(4);
+  Span<uint8_t> bytes = args.array<uint8_t>(3, length);
+  if (!args.ok()) return nullptr;
+  program.words = words.data;
+  program.num_words = words.length;
+  program.constants = constants.data;
+  program.num_constants = constants.length;
+  program.strings = strings.data;
+  program.strings_length = strings.length;
+  const char* wrong = check_program(program);
+  if (wrong != nullptr) {
+    args.fail_range(wrong);
+    return nullptr;
+  }
+  return make_number(env, static_cast<double>(last_record_end(program, bytes.data, length)));
+}
+
 // packBlock(common, shape, block, out, result): result gets the bytes written and their crc32c.
 napi_value pack(napi_env env, napi_callback_info info) {
   Args args(env, info, "packBlock", 5);
@@ -219,6 +243,7 @@ void register_parsers(napi_env env, napi_value exports) {
   export_function(env, exports, "gatherExamples", gather);
   export_function(env, exports, "selectExamples", select);
   export_function(env, exports, "shufflePicks", shuffle);
+  export_function(env, exports, "lastRecordEnd", record_end);
   export_function(env, exports, "packBlock", pack);
   export_function(env, exports, "unpackBlock", unpack);
   export_function(env, exports, "checksum", checksum);

@@ -25,4 +25,7 @@ size_t select_examples(const double* selector, const uint8_t* flags, size_t coun
 // Fisher–Yates over `count` pairs.
 void shuffle_picks(int32_t* picks, size_t count, uint64_t seed);
 
+// The end of the last whole record of [0, length), 0 when there is none; −1: not decided here (another format, or a damaged frame).
+int64_t last_record_end(const Program&, const uint8_t* data, size_t length);
+
 }  // namespace monolith

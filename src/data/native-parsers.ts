@@ -1,5 +1,6 @@
 import { loadAddon } from '../kernels/index.js';
-import type { Program } from './program.js';
+import { lastRecordEnd } from './cut.js';
+import { Flag, P, type Program, ProgramFormat } from './program.js';
 
 /**
  * One parse call: bytes [start, start + length) of `raw`, whole records, into `block` (a parsed block's memory).
@@ -79,9 +80,13 @@ export type UnpackBlock = (
 /** crc32c of bytes [start, start + length). */
 export type Checksum = (bytes: Uint8Array, start: number, length: number) => number;
 
+/** The end of the last whole record in bytes[0, length), which start at a record; 0 when there is none. */
+export type LastRecordEnd = (program: Program, bytes: Uint8Array, length: number) => number;
+
 export type Parsers = {
   readonly name: 'native' | 'reference';
   readonly parseRecords: ParseRecords;
+  readonly lastRecordEnd: LastRecordEnd;
   readonly gatherExamples: GatherExamples;
   readonly selectExamples: SelectExamples;
   readonly shufflePicks: ShufflePicks;
@@ -90,7 +95,7 @@ export type Parsers = {
   readonly checksum: Checksum;
 };
 
-type ParserAddon = Partial<Omit<Parsers, 'name' | 'parseRecords'>> & {
+type ParserAddon = Partial<Omit<Parsers, 'name' | 'parseRecords' | 'lastRecordEnd'>> & {
   info(): { readonly error?: string };
   parseRecords?(
     words: Int32Array,
@@ -104,19 +109,25 @@ type ParserAddon = Partial<Omit<Parsers, 'name' | 'parseRecords'>> & {
     block: Uint8Array,
     result: Float64Array,
   ): void;
+  /** −1: not decided there. */
+  lastRecordEnd?(words: Int32Array, constants: Float64Array, strings: Uint8Array, bytes: Uint8Array, length: number): number;
 };
 
 /** The native parsers, or null where the addon is not built or hidden (MONOLITH_LOCAL_NO_ADDON=1). */
 export function loadNativeParsers(): Parsers | null {
   const addon = loadAddon().addon as ParserAddon | null;
   if (addon === null) return null;
-  const { parseRecords, gatherExamples, selectExamples, shufflePicks, packBlock, unpackBlock, checksum } = addon;
+  const { parseRecords, gatherExamples, selectExamples, shufflePicks, packBlock, unpackBlock, checksum, lastRecordEnd: recordEnd } = addon;
   if (parseRecords === undefined || gatherExamples === undefined || selectExamples === undefined || shufflePicks === undefined) return null;
-  if (packBlock === undefined || unpackBlock === undefined || checksum === undefined) return null;
+  if (packBlock === undefined || unpackBlock === undefined || checksum === undefined || recordEnd === undefined) return null;
   return {
     name: 'native',
     parseRecords: (program, raw, start, length, common, shape, block, result) =>
       parseRecords(program.words, program.constants, program.strings, raw, start, length, common, shape, new Uint8Array(block), result),
+    lastRecordEnd: (program, bytes, length) => {
+      const decided = hasCutOfItsOwn(program) ? recordEnd(program.words, program.constants, program.strings, bytes, length) : -1;
+      return decided >= 0 ? decided : lastRecordEnd(program, bytes, length);
+    },
     gatherExamples,
     selectExamples,
     shufflePicks,
@@ -124,4 +135,10 @@ export function loadNativeParsers(): Parsers | null {
     unpackBlock,
     checksum,
   };
+}
+
+/** Formats whose records end where their content says; of the others a search for the last line end is enough. */
+function hasCutOfItsOwn(program: Program): boolean {
+  const format = program.words[P.format];
+  return format === ProgramFormat.tfrecord || (format === ProgramFormat.delimited && (program.words[P.flags] & Flag.quotes) !== 0);
 }

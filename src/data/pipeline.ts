@@ -293,7 +293,15 @@ export class BatchPipeline {
   private openEpoch(position: DataPosition): Epoch {
     const { options, files } = this.plan;
     const prepare = (fileIndex: number): Promise<PreparedFile> => this.prepare(fileIndex);
-    const reader = new RawReader(files.length, prepare, position.start, options.blockBytes, options.maxRecordBytes, this.caches);
+    const reader = new RawReader(
+      files.length,
+      prepare,
+      position.start,
+      options.blockBytes,
+      options.maxRecordBytes,
+      this.caches,
+      this.parsers,
+    );
     const layoutFor = (raw: { file: PreparedFile }): BatchLayout =>
       parsedLayout(this.plan, this.groups, options.blockBytes, raw.file.description.recordBytes);
     const stream = new ParsedStream(reader, this.pool, this.store, layoutFor, this.caches);

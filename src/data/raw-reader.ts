@@ -3,9 +3,9 @@ import { MonolithError } from '../base/index.js';
 import type { DataCache } from './cache.js';
 import type { CacheReader, CacheWriter } from './cache-file.js';
 import type { CacheEntry } from './cache-format.js';
-import { lastRecordEnd } from './cut.js';
 import { type ByteSource, openSource } from './file-source.js';
 import type { FileDescription } from './inspect.js';
+import type { Parsers } from './native-parsers.js';
 import type { StreamPoint } from './position.js';
 import type { Program } from './program.js';
 
@@ -68,6 +68,7 @@ export class RawReader {
     private readonly blockBytes: number,
     private readonly maxRecordBytes: number,
     private readonly caches: DataCache | null,
+    private readonly parsers: Parsers,
   ) {
     this.fileIndex = start.fileIndex;
     this.offset = start.byteOffset;
@@ -170,7 +171,7 @@ export class RawReader {
         if (got === 0) this.ended = true;
         length += got;
       }
-      const end = this.ended ? length : lastRecordEnd(file.program, bytes, length);
+      const end = this.ended ? length : this.parsers.lastRecordEnd(file.program, bytes, length);
       if (end > 0 || this.ended) {
         if (end === 0) return null;
         this.carry = bytes.slice(end, length);

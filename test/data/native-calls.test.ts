@@ -3,12 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { SeededRandom } from '../../src/base/index.js';
+import { compileProgram } from '../../src/data/compile.js';
+import { completeOptions } from '../../src/data/inputs.js';
 import { loadNativeParsers, type Parsers, UnpackResult } from '../../src/data/native-parsers.js';
+import type { PipelineOptions, ResolvedFormat } from '../../src/data/options.js';
 import { ParsedBlock, packedBound } from '../../src/data/parsed-block.js';
+import type { Program } from '../../src/data/program.js';
 import { S, SelectorKind } from '../../src/data/split.js';
 import { referenceParsers } from '../../src/data/twins/parsers.js';
 import { type BatchLayout, BatchSlot } from '../../src/tensor/index.js';
-import { rowsOf, stepHash } from './helpers.js';
+import { frames, rowsOf, smallSchema, stepHash } from './helpers.js';
 
 const native = loadNativeParsers();
 const skip = native === null ? 'absent: the addon is not built' : false;
@@ -48,6 +52,44 @@ test('native code shuffles as its twin', { skip }, () => {
     assert.deepEqual(run(native), run(referenceParsers));
   }
 });
+
+test('native code cuts blocks where its twin does', { skip }, () => {
+  if (native === null) return;
+  const piece = fc.constantFrom('a', ',', '"', '""', '\n', '\r\n', ' ', 'x,"y"', '"a\nb",');
+  const same = (program: Program, bytes: Uint8Array): void => {
+    for (let length = 0; length <= bytes.length; length += Math.max(1, bytes.length >> 5))
+      assert.equal(native.lastRecordEnd(program, bytes, length), referenceParsers.lastRecordEnd(program, bytes, length), `${length}`);
+  };
+  for (const trim of [true, false]) {
+    const csv = programOf('csv', { trim });
+    fc.assert(fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => same(csv, Buffer.from(pieces.join('')))));
+  }
+  const tfrecord = programOf('tfrecord', { maxRecordBytes: 300 });
+  const payloads = fc.array(fc.uint8Array({ maxLength: 320 }), { maxLength: 5 });
+  fc.assert(
+    fc.property(payloads, fc.option(fc.nat(400)), (contents, damage) => {
+      const bytes = frames(contents);
+      if (damage !== null && damage < bytes.length) bytes[damage] ^= 1;
+      same(tfrecord, bytes);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+function programOf(format: ResolvedFormat, more: Partial<PipelineOptions>): Program {
+  return compileProgram({
+    options: completeOptions({ files: ['-'], ...more }),
+    format,
+    schema: smallSchema,
+    columns: format === 'csv' ? ['y', 'x', 'a', 'tags', 'z'] : null,
+    groups: [{ features: [0, 1, 2], hasValues: false }],
+    numFields: 0,
+    separator: 44,
+    labelType: 'int32',
+    denseType: 'int32',
+    where: 'test',
+  });
+}
 
 type Shape = { rows: number; numDense: number; groups: { features: number; hasValues: boolean; regular: boolean; width: number }[] };
 const shapes: fc.Arbitrary<Shape> = fc.record({

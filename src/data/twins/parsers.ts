@@ -1,4 +1,5 @@
 import { crc32c, MonolithError } from '../../base/index.js';
+import { lastRecordEnd } from '../cut.js';
 import type { Parsers } from '../native-parsers.js';
 import { ParsedBlock } from '../parsed-block.js';
 import { P, ProgramFormat } from '../program.js';
@@ -13,6 +14,7 @@ import { parseTfrecord } from './tfrecord.js';
 /** The parsers in TypeScript: the reference of the native ones, and what runs where the addon is not built. */
 export const referenceParsers: Parsers = {
   name: 'reference',
+  lastRecordEnd,
   gatherExamples,
   selectExamples,
   shufflePicks,
