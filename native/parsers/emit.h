@@ -23,7 +23,7 @@ inline int64_t make_fid(int32_t slot, uint64_t low48) {
 
 class Emitter {
  public:
-  Emitter(const Program& program, Block& block, double* result) : program_(program), block_(block), result_(result) {
+  Emitter(const Program& program, Block& block, double* result) : program_(program), block_(block), result_(result), unit_labels_(program.flag(F_UNIT_LABEL)) {
     for (int32_t g = 0; g < block.num_groups; g++) block.groups[g].offsets[0] = 0;
     for (int32_t i = 0; i < program[P_MISSING_COUNT]; i++) {
       size_t length;
@@ -104,7 +104,8 @@ class Emitter {
   int32_t set_label(double value) {
     if (!std::isfinite(value)) return B_LABEL;
     label_ = static_cast<float>(value);
-    return std::isfinite(label_) ? OK : B_LABEL;
+    if (!std::isfinite(label_)) return B_LABEL;
+    return unit_labels_ && (label_ < 0 || label_ > 1) ? B_LABEL_RANGE : OK;
   }
 
   int32_t set_weight(double value) {
@@ -341,6 +342,7 @@ class Emitter {
   bool compared_ = false;
   float value_ = 0;
   float limit_ = 0;
+  const bool unit_labels_;
   bool empty_is_missing_ = false;
   // [first byte] of the texts that mean "no value"
   bool may_be_missing_[256] = {false};

@@ -1,3 +1,4 @@
+import { MonolithError } from '../base/index.js';
 import type { ExchangeRegion } from '../ps/index.js';
 import { ExchangeRegion as Region, SHARD_REQUEST_WORDS, SHARD_STATS } from '../ps/index.js';
 import { AbortWord, Arena, Barrier, Counter, MpscRing, Ring, spinBudget } from '../sharedarraybuffer-ring/index.js';
@@ -142,10 +143,25 @@ export class ClusterMemory {
     const exchangeBytes = spec.regionsPerWorker * Region.byteLength(exchangeLayout(spec));
     return {
       control: new SharedArrayBuffer(control),
-      slots: Array.from({ length: workers }, () => new SharedArrayBuffer(slotBytes)),
-      exchange: Array.from({ length: workers }, () => new SharedArrayBuffer(exchangeBytes)),
+      slots: Array.from({ length: workers }, () => allocateForBatches(slotBytes, 'batches', spec)),
+      exchange: Array.from({ length: workers }, () => allocateForBatches(exchangeBytes, 'rows of batches', spec)),
       dense: new SharedArrayBuffer(align64(spec.plan.parametersLength * 4) + align64(spec.denseStateLength * 4) + 64),
     };
+  }
+}
+
+/** @throws InvalidConfig where the system or the engine has no such buffer: its size follows from the batch size and the ids of an example. */
+function allocateForBatches(bytes: number, what: string, { batch }: RunSpec): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (error) {
+    const ids = batch.groups.reduce((sum, group) => sum + group.maxIds, 0);
+    throw new MonolithError(
+      'InvalidConfig',
+      `batchSize ${batch.maxExamples}: the ${what} of one worker need ${bytes} bytes of memory at up to ${Math.ceil(ids / batch.maxExamples)} ids an example (data.maxIdsPerExample, or maxLength in the schema), more than can be had in one piece. Make batchSize or maxIdsPerExample smaller`,
+      { batchSize: batch.maxExamples, idsPerExample: Math.ceil(ids / batch.maxExamples), bytes },
+      { cause: error },
+    );
   }
 }
 

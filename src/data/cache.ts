@@ -6,7 +6,7 @@ import { MonolithError, removeQuietly } from '../base/index.js';
 import { CacheReader, CacheWriter } from './cache-file.js';
 import { CACHE_VERSION } from './cache-format.js';
 import { standardInput } from './paths.js';
-import type { PreparedFile } from './raw-reader.js';
+import type { PreparedFile } from './prepared-file.js';
 
 /** Folder of caches beside each data file, for cache 'auto'; hidden, so that no folder or pattern takes it for data. */
 export const AUTO_CACHE_FOLDER = '.monolith-cache';

@@ -43,6 +43,10 @@ export type PipelineOptions = {
   /** Parse threads; 0: parse on the calling thread; null: by the number of cores. */
   readonly parseThreads: number | null;
   readonly requireLabel: boolean;
+  /** A label outside 0 … 1 makes the record bad: for models that predict a probability. */
+  readonly unitLabels: boolean;
+  /** Data without any example are no error: there are just no steps. */
+  readonly allowEmpty: boolean;
   /** A bad record becomes an example with label NaN, weight 0, no ids. */
   readonly keepBadRecords: boolean;
   readonly backend: 'auto' | 'native' | 'reference';
@@ -85,6 +89,8 @@ export const pipelineDefaults: PipelineOptions = {
   maxIdsPerExample: 1024,
   parseThreads: null,
   requireLabel: true,
+  unitLabels: false,
+  allowEmpty: false,
   keepBadRecords: false,
   backend: 'auto',
   headerBytes: 0,

@@ -13,7 +13,8 @@ import { BlockStore, ParsedStream } from './parsed-stream.js';
 import { chooseParsers } from './parsers.js';
 import { standardInput } from './paths.js';
 import { checkPosition, type DataPosition, startPosition, streamStart } from './position.js';
-import { type PreparedFile, RawReader } from './raw-reader.js';
+import type { PreparedFile } from './prepared-file.js';
+import { RawReader } from './raw-reader.js';
 import { recordSelector } from './split.js';
 import { type Window, WindowBuilder } from './window.js';
 
@@ -244,7 +245,7 @@ export class BatchPipeline {
       this.current = next;
       this.cursor = skipped;
       this.upcoming = next.last && this.lastEpoch(next.epoch) ? null : this.schedule(this.buildAfter(next));
-      if (next.last && this.counters.epochExamples + next.numExamples === 0)
+      if (next.last && this.counters.epochExamples + next.numExamples === 0 && !this.plan.options.allowEmpty)
         throw this.noExamples(next.badRecords + this.counters.epochBadRecords);
       // An epoch's last window may be empty: a step already begun must still end here.
       if (next.numExamples === 0 && next.last && sameEpoch) return null;

@@ -4,13 +4,9 @@ import type { DataCache } from './cache.js';
 import type { CacheReader, CacheWriter } from './cache-file.js';
 import type { CacheEntry } from './cache-format.js';
 import { type ByteSource, openSource } from './file-source.js';
-import type { FileDescription } from './inspect.js';
 import type { Parsers } from './native-parsers.js';
 import type { StreamPoint } from './position.js';
-import type { Program } from './program.js';
-
-/** A file that is ready to be parsed. */
-export type PreparedFile = { readonly description: FileDescription; readonly program: Program };
+import type { PreparedFile } from './prepared-file.js';
 
 export type RawBlock = {
   readonly file: PreparedFile;

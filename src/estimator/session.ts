@@ -43,6 +43,8 @@ export function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan
     maxIdsPerExample: data.maxIdsPerExample,
     parseThreads: data.parseThreads,
     requireLabel: use !== 'predict',
+    unitLabels: use !== 'predict' && plan?.loss === 'bce',
+    allowEmpty: use === 'predict',
     keepBadRecords: use === 'predict',
     backend: config.backend,
     headerBytes: data.headerBytes,
