@@ -15,12 +15,18 @@ const out = join(here, 'out');
 const strict = process.argv.includes('--strict');
 const debug = process.argv.includes('--debug');
 
+const avx512 = ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mfma', '-mf16c', '-mbmi2', '-mprefer-vector-width=512'];
+
+/** Files with a copy for avx512bf16 (see ML_ISA_TABLES_BF16); the others run their avx512 copy there. */
+const bf16Files = /kernels[/\\]gemm\.isa\.cc$/;
+
 /** Instruction sets per processor family; each is chosen at run time only where the processor has it. */
 const isaFlags = {
   x64: {
     scalar: [],
     avx2: ['-mavx2', '-mfma', '-mf16c', '-mbmi2'],
-    avx512: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mfma', '-mf16c', '-mbmi2', '-mprefer-vector-width=512'],
+    avx512,
+    avx512bf16: [...avx512, '-mavx512bf16'],
   },
   arm64: { scalar: [], neon: ['-march=armv8-a+simd'] },
 };
@@ -94,7 +100,8 @@ const jobs = [];
 const objects = [];
 for (const source of all.filter((path) => path.endsWith('.cc'))) {
   const name = relative(here, source).replaceAll(/[/\\]/g, '-');
-  const variants = source.endsWith('.isa.cc') ? Object.entries(isas) : [['baseline', []]];
+  const sets = Object.entries(isas).filter(([isa]) => isa !== 'avx512bf16' || bf16Files.test(source));
+  const variants = source.endsWith('.isa.cc') ? sets : [['baseline', []]];
   for (const [isa, extra] of variants) {
     const object = join(out, `${name}.${isa}${debug ? '.debug' : ''}.o`);
     objects.push(object);

@@ -1,11 +1,16 @@
-// GEMM of the native backend on the layers of DLRM and DeepFM, 512 examples a chunk, one thread: GFLOP/s and share of the FMA peak
-// that the same run measures. Best of several runs.   node dist/bench/kernels/gemm.bench.js [word]
-import { loadAddon } from '../../src/kernels/native/load.js';
+// Matrix products of the native backend on the layers of DLRM and DeepFM, 512 examples a chunk, one thread, in fp32 and bf16: GFLOP/s and
+// share of the peak. Weights are packed beforehand, as a training step packs them once a batch; packing is a figure of its own.
+//   node dist/bench/kernels/gemm.bench.js [--only TEXT]
+import { loadAddon, Precision } from '../../src/kernels/index.js';
+import { createNativeDense } from '../../src/kernels/native/native-dense.js';
+import type { DenseKernels } from '../../src/kernels/reference/dense.js';
+import { benchArguments, report, wanted } from '../lib/report.js';
 
 /** Examples of one chunk, as in models (ModelRuntime.chunkRows). */
-const chunkRows = 512;
-/** Time spent on one shape; the best of the runs that fit counts, since other processes only make runs slower. */
-const millisecondsPerShape = 150;
+const CHUNK_ROWS = 512;
+/** Time spent on one product, at one second a part. */
+const MILLISECONDS = 80;
+const ROUNDS = 5;
 
 type Shape = { readonly name: string; readonly inputs: number; readonly outputs: number };
 const shapes: readonly Shape[] = [
@@ -20,41 +25,75 @@ const shapes: readonly Shape[] = [
   { name: 'deepfm 2', inputs: 400, outputs: 1 },
 ];
 
-type Gemm = (
-  ...args: [
-    boolean,
-    boolean,
-    number,
-    number,
-    number,
-    Float32Array,
-    number,
-    Float32Array,
-    number,
-    Float32Array,
-    number,
-    boolean,
-    Float32Array | null,
-    number,
-  ]
-) => void;
-
 function filled(length: number): Float32Array {
   const values = new Float32Array(new SharedArrayBuffer(length * 4));
   for (let i = 0; i < length; i++) values[i] = ((i * 7919) % 1000) / 1000 - 0.5;
   return values;
 }
 
-function bestSeconds(run: () => void): number {
+/** Seconds of one call, round by round: the best of each round, since other processes only make calls slower. */
+function secondsOf(run: () => void): number[] {
   run();
-  let best = Number.POSITIVE_INFINITY;
-  const end = performance.now() + millisecondsPerShape;
-  while (performance.now() < end) {
-    const start = performance.now();
-    for (let i = 0; i < 3; i++) run();
-    best = Math.min(best, (performance.now() - start) / 3);
+  return Array.from({ length: ROUNDS }, () => {
+    let best = Number.POSITIVE_INFINITY;
+    const end = performance.now() + (MILLISECONDS * benchArguments.seconds) / ROUNDS;
+    do {
+      const start = performance.now();
+      for (let i = 0; i < 3; i++) run();
+      best = Math.min(best, (performance.now() - start) / 3);
+    } while (performance.now() < end);
+    return best / 1000;
+  });
+}
+
+/**
+ * What one layer calls in a step. A single column is computed in fp32 whatever `precision` says, as the dense layer does; wgrad includes the
+ * bias gradient, dgrad the derivative of the activation before.
+ */
+function callsOf(kernels: DenseKernels, { inputs, outputs }: Shape, precision: 'fp32' | 'bf16'): readonly (readonly [string, () => void])[] {
+  const format = outputs === 1 ? Precision.fp32 : Precision[precision];
+  const rows = CHUNK_ROWS;
+  const [x, y, weight] = [filled(rows * inputs), filled(rows * outputs), filled(inputs * outputs)];
+  const [bias, dX, dWeight, dZ] = [filled(outputs), filled(rows * inputs), filled(inputs * outputs), filled(rows * outputs)];
+  const forward = new Float32Array(kernels.packedWeightsLength(format, outputs, inputs));
+  const backward = new Float32Array(kernels.packedWeightsLength(format, inputs, outputs));
+  const packForward = () => kernels.packWeights(format, false, outputs, inputs, weight, outputs, forward);
+  const packBackward = () => kernels.packWeights(format, true, inputs, outputs, weight, outputs, backward);
+  packForward();
+  packBackward();
+  return [
+    ['forward', () => kernels.gemmPacked(format, rows, outputs, inputs, x, inputs, forward, y, outputs, false, bias, 1, 0, null, 0)],
+    ['dgrad', () => kernels.gemmPacked(format, rows, inputs, outputs, dZ, outputs, backward, dX, inputs, false, null, 0, 1, x, inputs)],
+    ['wgrad', () => kernels.weightGradient(format, rows, inputs, outputs, x, inputs, dZ, outputs, dWeight, bias)],
+    ['pack forward', packForward],
+    ['pack dgrad', packBackward],
+  ];
+}
+
+const limits = { fp32: 'FMA peak, 1 thread', bf16: 'bf16 peak, 1 thread' } as const;
+
+function measure(kernels: DenseKernels, precision: 'fp32' | 'bf16'): void {
+  const flop = { limit: { name: limits[precision] }, unit: 'GFLOP/s', better: 'higher' } as const;
+  let seconds = 0;
+  let operations = 0;
+  for (const shape of shapes) {
+    const { name, inputs, outputs } = shape;
+    const work = 2 * CHUNK_ROWS * inputs * outputs;
+    for (const [call, run] of callsOf(kernels, shape, precision)) {
+      const title = `gemm ${precision} ${name} ${inputs}→${outputs} ${call}`;
+      if (!wanted(title)) continue;
+      const times = secondsOf(run);
+      const µs = Math.min(...times) * 1e6;
+      if (call.startsWith('pack')) {
+        report({ name: title, unit: 'µs', better: 'lower', values: times.map((time) => time * 1e6) });
+        continue;
+      }
+      seconds += Math.min(...times);
+      operations += work;
+      report({ name: title, ...flop, values: times.map((time) => work / time / 1e9), info: { µs } });
+    }
   }
-  return best / 1000;
+  if (benchArguments.only === null) report({ name: `gemm ${precision} of all MLP shapes`, ...flop, values: [operations / seconds / 1e9] });
 }
 
 const { addon, reason } = loadAddon();
@@ -62,33 +101,6 @@ if (addon === null) {
   process.stderr.write(`native backend not available: ${reason}\n`);
   process.exit(1);
 }
-const gemm = addon.gemm as unknown as Gemm;
-const peak = Number((addon.fmaPeak as unknown as () => number)());
-process.stdout.write(`${addon.info().instructionSet}: FMA peak ${peak.toFixed(1)} GFLOP/s\n`);
-let seconds = 0;
-let flops = 0;
-const word = process.argv[2] ?? '';
-for (const { name, inputs, outputs } of shapes.filter((shape) => shape.name.includes(word))) {
-  const x = filled(chunkRows * inputs);
-  const weight = filled(inputs * outputs);
-  const y = filled(chunkRows * outputs);
-  const bias = filled(outputs);
-  const passes: readonly (readonly [string, () => void])[] = [
-    ['forward', () => gemm(false, false, chunkRows, outputs, inputs, x, inputs, weight, outputs, y, outputs, false, bias, 1)],
-    ['dgrad', () => gemm(false, true, chunkRows, inputs, outputs, y, outputs, weight, outputs, x, inputs, false, null, 0)],
-    ['wgrad', () => gemm(true, false, inputs, outputs, chunkRows, x, inputs, y, outputs, weight, outputs, true, null, 0)],
-  ];
-  for (const [pass, run] of passes) {
-    x.set(filled(x.length));
-    y.set(filled(y.length));
-    const best = bestSeconds(run);
-    const work = 2 * chunkRows * inputs * outputs;
-    seconds += best;
-    flops += work;
-    const rate = work / best / 1e9;
-    process.stdout.write(
-      `${name.padEnd(14)} ${String(inputs).padStart(3)}→${String(outputs).padEnd(3)} ${pass.padEnd(7)} ${(best * 1e6).toFixed(0).padStart(6)} µs ${rate.toFixed(1).padStart(6)} GFLOP/s ${((100 * rate) / peak).toFixed(0).padStart(3)} %\n`,
-    );
-  }
-}
-process.stdout.write(`all ${(flops / seconds / 1e9).toFixed(1)} GFLOP/s, ${((100 * flops) / seconds / 1e9 / peak).toFixed(1)} % of peak\n`);
+const kernels = createNativeDense(addon);
+measure(kernels, 'fp32');
+if (addon.info().instructionSet === 'avx512-bf16') measure(kernels, 'bf16');

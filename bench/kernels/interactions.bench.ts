@@ -1,11 +1,12 @@
-// Interaction, element-wise and loss kernels of the native backend on one chunk of 512 examples at Criteo's sizes: microseconds, best of
-// several runs.   node dist/bench/kernels/interactions.bench.js [word]
+// Interaction, element-wise and loss kernels of the native backend on one chunk of 512 examples at Criteo's sizes: microseconds.
+//   node dist/bench/kernels/interactions.bench.js [--only TEXT]
 import { loadAddon } from '../../src/kernels/native/load.js';
 import { createNativeDense } from '../../src/kernels/native/native-dense.js';
+import { benchArguments, millisecondsOf, report, wanted } from '../lib/report.js';
 
 const rows = 512;
-/** Time spent on one kernel; the best run counts, since other processes only make runs slower. */
-const millisecondsPerKernel = 60;
+/** Share of the time of a part that one kernel gets. */
+const share = 0.1;
 
 function filled(length: number): Float32Array {
   const values = new Float32Array(new SharedArrayBuffer(length * 4));
@@ -60,15 +61,8 @@ const cases: readonly (readonly [string, () => unknown])[] = [
   ['firstNonFinite 512×429', () => kernels.firstNonFinite(rows * n, x)],
   ['bceWithLogits 512', () => kernels.bceWithLogits(rows, one, labels, null, 1, sums)],
 ];
-const word = process.argv[2] ?? '';
-for (const [name, run] of cases.filter(([text]) => text.includes(word))) {
-  run();
-  let best = Number.POSITIVE_INFINITY;
-  const end = performance.now() + millisecondsPerKernel;
-  while (performance.now() < end) {
-    const start = performance.now();
-    run();
-    best = Math.min(best, performance.now() - start);
-  }
-  process.stdout.write(`${name.padEnd(24)} ${(best * 1000).toFixed(1).padStart(8)} µs\n`);
+for (const [name, run] of cases) {
+  if (!wanted(name)) continue;
+  const times = await millisecondsOf(run, share * benchArguments.seconds);
+  report({ name, unit: 'µs', better: 'lower', values: times.map((ms) => 1000 * ms) });
 }

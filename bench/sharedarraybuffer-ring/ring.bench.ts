@@ -1,17 +1,18 @@
 // Rings and barrier against postMessage, in one run, on two worker threads:
-//   node dist/bench/sharedarraybuffer-ring/ring.bench.js [--json]
+//   node dist/bench/sharedarraybuffer-ring/ring.bench.js
 // Figures depend on nothing else running; the table says how many cores there were.
-import { cpus } from 'node:os';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { Bench } from 'tinybench';
-import { AbortWord, availableCores, Barrier, MpscRing, Ring } from '../../src/sharedarraybuffer-ring/index.js';
+import { AbortWord, Barrier, MpscRing, Ring } from '../../src/sharedarraybuffer-ring/index.js';
+import { benchArguments, millisecondsOf, report, wanted } from '../lib/report.js';
 import type { PeerJob } from './peer.thread.js';
 
 const SLOTS = 1024;
 const WORDS = 4;
+/** Repetitions of a round-trip measurement. */
+const RUNS = 5;
 
-/** One line of the result. */
-type Figure = { readonly name: string; readonly unit: string; readonly median: number; readonly spread: string; readonly ratio: number };
+/** Counts below are for one second a part. */
+const scale = Math.min(1, benchArguments.seconds);
 
 function start(job: PeerJob): Worker {
   const transferList: MessagePort[] = job.port === null ? [] : [job.port];
@@ -60,76 +61,51 @@ async function throughput(line: PeerJob['line'], producers: number, count: numbe
   return (await measure([{ ...shared, role: 'receive', port: usesPort ? port1 : null }, ...senders])).sort();
 }
 
-async function roundTrips(): Promise<Figure[]> {
-  const cases = [
-    { name: 'postMessage', line: 'postMessage', spins: null, count: 20_000 },
-    { name: 'Ring', line: 'Ring', spins: null, count: 200_000 },
-    { name: 'Ring, sleep at once', line: 'Ring', spins: 0, count: 20_000 },
-    { name: 'MpscRing', line: 'MpscRing', spins: null, count: 200_000 },
-    { name: 'Barrier (one meeting)', line: 'Barrier', spins: null, count: 200_000 },
-    { name: 'Barrier, sleep at once', line: 'Barrier', spins: 0, count: 20_000 },
-  ] as const;
-  const figures: Figure[] = [];
-  let base = 0;
-  for (const { name, line, spins, count } of cases) {
-    const { p50, p99, mean } = await roundTrip(line, spins, count);
-    base ||= p50;
-    figures.push({ name, unit: 'µs/round trip', median: p50, spread: `p99 ${p99.toFixed(2)}, mean ${mean.toFixed(2)}`, ratio: base / p50 });
-  }
-  return figures;
+const lines = [
+  { name: 'postMessage', line: 'postMessage', spins: null, count: 20_000 },
+  { name: 'Ring', line: 'Ring', spins: null, count: 200_000 },
+  { name: 'Ring, sleep at once', line: 'Ring', spins: 0, count: 20_000 },
+  { name: 'MpscRing', line: 'MpscRing', spins: null, count: 200_000 },
+  { name: 'Barrier', line: 'Barrier', spins: null, count: 200_000 },
+  { name: 'Barrier, sleep at once', line: 'Barrier', spins: 0, count: 20_000 },
+] as const;
+for (const { name, line, spins, count } of lines) {
+  const full = `${name}: ${line === 'Barrier' ? 'one meeting' : 'round trip'}`;
+  if (!wanted(full)) continue;
+  const runs = [];
+  for (let run = 0; run < RUNS; run++) runs.push(await roundTrip(line, spins, Math.ceil((scale * count) / RUNS)));
+  const p99 = Math.max(...runs.map((times) => times.p99));
+  report({ name: full, unit: 'µs', better: 'lower', values: runs.map(({ p50 }) => p50), info: { p99 } });
 }
 
-async function throughputs(): Promise<Figure[]> {
-  const cases = [
-    { name: 'postMessage of 4 numbers', line: 'postMessage', producers: 1, count: 20_000 },
-    { name: 'Ring, 16 B descriptors', line: 'Ring', producers: 1, count: 1_000_000 },
-    { name: 'MpscRing, 1 producer', line: 'MpscRing', producers: 1, count: 300_000 },
-    { name: 'MpscRing, 2 producers', line: 'MpscRing', producers: 2, count: 300_000 },
-  ] as const;
-  const figures: Figure[] = [];
-  let base = 0;
-  for (const { name, line, producers, count } of cases) {
-    const rates = await throughput(line, producers, count);
-    const median = quantile(rates, 0.5) / 1e6;
-    base ||= median;
-    const spread = `${(rates[0] / 1e6).toFixed(2)} – ${(rates[rates.length - 1] / 1e6).toFixed(2)} in ${rates.length} runs`;
-    figures.push({ name, unit: 'M messages/s', median, spread, ratio: median / base });
-  }
-  return figures;
+const streams = [
+  { name: 'postMessage of 4 numbers', line: 'postMessage', producers: 1, count: 20_000 },
+  { name: 'Ring, 16-byte descriptors', line: 'Ring', producers: 1, count: 1_000_000 },
+  { name: 'MpscRing, 1 producer', line: 'MpscRing', producers: 1, count: 300_000 },
+  { name: 'MpscRing, 2 producers', line: 'MpscRing', producers: 2, count: 300_000 },
+] as const;
+for (const { name, line, producers, count } of streams) {
+  const full = `${name}: stream`;
+  if (!wanted(full)) continue;
+  const rates = await throughput(line, producers, Math.ceil(scale * count));
+  report({ name: full, unit: 'M messages/s', better: 'higher', values: Array.from(rates, (rate) => rate / 1e6) });
 }
 
-/** What the calls themselves cost, without a second thread. */
-async function calls(): Promise<Figure[]> {
-  const buffer = memory();
-  const abort = new AbortWord(buffer, 0);
-  const words = new Int32Array(WORDS);
-  const ring = new Ring(buffer, 64, SLOTS, WORDS, abort);
-  const mpsc = new MpscRing(buffer, 64 + MpscRing.byteLength(SLOTS, WORDS), SLOTS, WORDS, abort);
-  const batch = 512;
-  const bench = new Bench({ time: 500 });
-  for (const [name, queue] of [['Ring', ring] as const, ['MpscRing', mpsc] as const]) {
-    bench.add(`${name}: tryPush + tryPop in one thread`, () => {
-      for (let i = 0; i < batch; i++) queue.tryPush(words);
-      for (let i = 0; i < batch; i++) queue.tryPop(words);
-    });
-  }
-  await bench.run();
-  return bench.tasks.flatMap((task) => {
-    const { result } = task;
-    if (!('latency' in result)) return [];
-    const ns = (result.latency.p50 * 1e6) / batch;
-    return [{ name: task.name, unit: 'ns/pair', median: ns, spread: `p99 ${((result.latency.p99 * 1e6) / batch).toFixed(1)}`, ratio: 1 }];
+// What the calls themselves cost, without a second thread.
+const buffer = memory();
+const abort = new AbortWord(buffer, 0);
+const words = new Int32Array(WORDS);
+const queues = [
+  ['Ring', new Ring(buffer, 64, SLOTS, WORDS, abort)],
+  ['MpscRing', new MpscRing(buffer, 64 + MpscRing.byteLength(SLOTS, WORDS), SLOTS, WORDS, abort)],
+] as const;
+const PAIRS = 512;
+for (const [name, queue] of queues) {
+  const full = `${name}: tryPush + tryPop in one thread`;
+  if (!wanted(full)) continue;
+  const times = await millisecondsOf(() => {
+    for (let i = 0; i < PAIRS; i++) queue.tryPush(words);
+    for (let i = 0; i < PAIRS; i++) queue.tryPop(words);
   });
-}
-
-const figures = [...(await roundTrips()), ...(await throughputs()), ...(await calls())];
-if (process.argv.includes('--json')) {
-  for (const figure of figures) process.stdout.write(`${JSON.stringify(figure)}\n`);
-} else {
-  process.stdout.write(`${cpus()[0]?.model ?? 'unknown CPU'}, ${availableCores()} cores, Node ${process.versions.node}\n`);
-  process.stdout.write(`${'what'.padEnd(42)}${'median'.padStart(10)}  ${'unit'.padEnd(15)}${'× postMessage'.padStart(14)}  spread\n`);
-  for (const { name, unit, median, spread, ratio } of figures) {
-    const times = unit === 'ns/pair' ? '–' : ratio.toFixed(1);
-    process.stdout.write(`${name.padEnd(42)}${median.toFixed(2).padStart(10)}  ${unit.padEnd(15)}${times.padStart(14)}  ${spread}\n`);
-  }
+  report({ name: full, unit: 'ns', better: 'lower', values: times.map((ms) => (ms * 1e6) / PAIRS) });
 }

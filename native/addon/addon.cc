@@ -9,6 +9,7 @@
 namespace monolith {
 
 void register_kernels(napi_env env, napi_value exports);
+void register_memory(napi_env env, napi_value exports);
 void register_table(napi_env env, napi_value exports);
 void register_parsers(napi_env env, napi_value exports);
 
@@ -17,7 +18,7 @@ namespace {
 napi_value info(napi_env env, napi_callback_info) {
   napi_value result, text;
   napi_create_object(env, &result);
-  napi_create_string_utf8(env, isa_name(chosen_isa()), NAPI_AUTO_LENGTH, &text);
+  napi_create_string_utf8(env, chosen_name(), NAPI_AUTO_LENGTH, &text);
   napi_set_named_property(env, result, "instructionSet", text);
   napi_value list;
   napi_create_array(env, &list);
@@ -27,10 +28,11 @@ napi_value info(napi_env env, napi_callback_info) {
     napi_create_string_utf8(env, isa_name(isa), NAPI_AUTO_LENGTH, &text);
     napi_set_element(env, list, n++, text);
   }
+  if (has_avx512_bf16()) {
+    napi_create_string_utf8(env, kBf16Name, NAPI_AUTO_LENGTH, &text);
+    napi_set_element(env, list, n++, text);
+  }
   napi_set_named_property(env, result, "available", list);
-  napi_value flag;
-  napi_get_boolean(env, has_avx512_bf16(), &flag);
-  napi_set_named_property(env, result, "avx512bf16", flag);
   if (isa_error() != nullptr) {
     napi_create_string_utf8(env, isa_error(), NAPI_AUTO_LENGTH, &text);
     napi_set_named_property(env, result, "error", text);
@@ -44,6 +46,7 @@ napi_value info(napi_env env, napi_callback_info) {
 NAPI_MODULE_INIT() {
   monolith::export_function(env, exports, "info", monolith::info);
   monolith::register_kernels(env, exports);
+  monolith::register_memory(env, exports);
   monolith::register_table(env, exports);
   monolith::register_parsers(env, exports);
   return exports;

@@ -2,12 +2,14 @@
 #include <new>
 
 #include "addon/args.h"
+#include "addon/table_argument.h"
 #include "table/gather.h"
 #include "table/table.h"
 
 namespace monolith {
 
 void register_sparse(napi_env env, napi_value exports);
+void register_table_refresh(napi_env env, napi_value exports);
 
 namespace {
 
@@ -19,7 +21,7 @@ constexpr size_t kSliceWords = 5 + kMaxHyper;
 constexpr size_t kMaxRows = 0x7FFFFFFF;
 constexpr size_t kMaxDim = size_t{1} << 24;
 
-void fail_memory(napi_env env, const char* text) { napi_throw_error(env, "ERR_MONOLITH_MEMORY", text); }
+}  // namespace
 
 Table* table_of(Args& args, napi_env env) {
   if (!args.ok()) return nullptr;
@@ -34,6 +36,10 @@ Table* table_of(Args& args, napi_env env) {
   }
   return static_cast<Table*>(table);
 }
+
+void fail_memory(napi_env env, const char* text) { napi_throw_error(env, "ERR_MONOLITH_MEMORY", text); }
+
+namespace {
 
 // tableCreate(slices: Float64Array, seedLow, seedHigh, segmentRows, maxRows) -> table
 napi_value table_create(napi_env env, napi_callback_info info) {
@@ -348,6 +354,7 @@ void register_table(napi_env env, napi_value exports) {
   export_function(env, exports, "gatherRows", gather_rows_call);
   export_function(env, exports, "adviseHugePages", advise_huge_pages_call);
   register_sparse(env, exports);
+  register_table_refresh(env, exports);
 }
 
 }  // namespace monolith

@@ -8,8 +8,6 @@ namespace monolith {
 namespace ML_ISA {
 namespace {
 
-ML_INLINE size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
-
 // Copies `count` values; may write whole vectors as long as they end before `room` values.
 ML_INLINE void copy_loose(const float* from, float* to, size_t count, size_t room) {
   size_t i = 0;
@@ -87,7 +85,7 @@ bool backward(size_t m, size_t v, size_t d, const float* x, size_t ldx, const fl
       const float* b = row + j;
       size_t ldb = d;
       if (!direct) {
-        pack_b_panel(false, v, columns, vectors, row + j, d, panel);
+        pack_b_panel(false, v, columns, vectors, row + j, d, panel, nullptr);
         b = panel;
         ldb = static_cast<size_t>(vectors) * kLanes;
       }

@@ -58,11 +58,24 @@ ML_INLINE void transpose(size_t rows, size_t columns, const float* src, size_t l
   }
 }
 
+ML_INLINE size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+
 // Vectors in the panel that starts `left` columns before the end: 2, or 1 when the rest fits one.
 ML_INLINE int panel_vectors(size_t left) { return left > static_cast<size_t>(kLanes) ? 2 : 1; }
 
-// One panel of B: k rows of `vectors`·kLanes elements, zeros after `columns`. b points at element (p0, j0) of op(B).
-ML_INLINE void pack_b_panel(bool trans_b, size_t k, size_t columns, int vectors, const float* b, size_t ldb, float* out) {
+// sums[0, columns) += Σ over k rows of b, up to two vectors wide.
+ML_INLINE void add_column_sums(size_t k, size_t columns, const float* b, size_t ldb, float* sums) {
+  for (size_t j = 0; j < columns; j += kLanes) {
+    const size_t count = least(kLanes, columns - j);
+    V sum = zero();
+    for (size_t p = 0; p < k; p++) sum = sum + get(b + p * ldb + j, count);
+    put(sums + j, get(sums + j, count) + sum, count);
+  }
+}
+
+// One panel of B: k rows of `vectors`·kLanes elements, zeros after `columns`. b points at element (p0, j0) of op(B). `sums`, if not null,
+// gets op(B)'s column sums added (B not transposed).
+ML_INLINE void pack_b_panel(bool trans_b, size_t k, size_t columns, int vectors, const float* b, size_t ldb, float* out, float* sums) {
   const size_t width = static_cast<size_t>(vectors) * kLanes;
   if (trans_b) {
     if (columns < width) memset(out, 0, k * width * sizeof(float));
@@ -70,14 +83,23 @@ ML_INLINE void pack_b_panel(bool trans_b, size_t k, size_t columns, int vectors,
     return;
   }
   if (columns == width && vectors == 2) {
+    V sum0 = zero(), sum1 = zero();
     for (size_t p = 0; p < k; p++) {
-      store(out, load(b));
-      store(out + kLanes, load(b + kLanes));
+      const V v0 = load(b), v1 = load(b + kLanes);
+      sum0 = sum0 + v0;
+      sum1 = sum1 + v1;
+      store(out, v0);
+      store(out + kLanes, v1);
       out += width;
       b += ldb;
     }
+    if (sums != nullptr) {
+      store(sums, load(sums) + sum0);
+      store(sums + kLanes, load(sums + kLanes) + sum1);
+    }
     return;
   }
+  if (sums != nullptr) add_column_sums(k, columns, b, ldb, sums);
   for (size_t p = 0; p < k; p++) {
     for (int j = 0; j < vectors; j++) {
       const size_t from = static_cast<size_t>(j) * kLanes;

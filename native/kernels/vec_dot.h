@@ -20,5 +20,35 @@ ML_INLINE float dot(size_t n, const float* x, const float* y) {
   return lane_sum((sum0 + sum1) + (sum2 + sum3));
 }
 
+// Dot products of `Rows` rows of a with x, each with the bits of dot(): x is read once for all of them.
+template <int Rows>
+ML_INLINE void dot_rows(size_t n, const float* a, size_t lda, const float* x, float* out) {
+  V sum[Rows][4];
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; r++) {
+#pragma GCC unroll 4
+    for (int s = 0; s < 4; s++) sum[r][s] = zero();
+  }
+  size_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+#pragma GCC unroll 4
+    for (int s = 0; s < 4; s++) {
+      const V factor = load(x + i + s * kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; r++) sum[r][s] = fma(load(a + r * lda + i + s * kLanes), factor, sum[r][s]);
+    }
+  }
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; r++) sum[r][0] = fma(load(a + r * lda + i), load(x + i), sum[r][0]);
+  }
+  if (i < n) {
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; r++) sum[r][1] = fma(load_part(a + r * lda + i, n - i), load_part(x + i, n - i), sum[r][1]);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; r++) out[r] = lane_sum((sum[r][0] + sum[r][1]) + (sum[r][2] + sum[r][3]));
+}
+
 }  // namespace ML_ISA
 }  // namespace monolith

@@ -2,6 +2,7 @@
 //   struct SumKernels { ... };
 //   ML_ISA_TABLES(SumKernels, sum_kernels)      declares scalar::sum_kernels …, and choose_sum_kernels()
 // The tables are defined in X.isa.cc as `extern const SumKernels sum_kernels = {...}` inside namespace monolith::ML_ISA.
+// ML_ISA_TABLES_BF16 adds a copy for avx512-bf16; build.mjs compiles only the files that it names for that one.
 #pragma once
 #include "simd/isa.h"
 
@@ -17,6 +18,10 @@
       default: return scalar::name;                \
     }                                              \
   }
+#define ML_ISA_TABLES_BF16(Type, name)             \
+  ML_ISA_TABLES(Type, name)                        \
+  namespace avx512bf16 { extern const Type name; } \
+  static inline const Type& best_##name() { return chosen_bf16() ? avx512bf16::name : choose_##name(); }
 #elif defined(__aarch64__)
 #define ML_ISA_TABLES(Type, name)                                        \
   namespace scalar { extern const Type name; }                           \
@@ -28,4 +33,10 @@
 #define ML_ISA_TABLES(Type, name)              \
   namespace scalar { extern const Type name; } \
   static inline const Type& choose_##name() { return scalar::name; }
+#endif
+
+#if !defined(__x86_64__)
+#define ML_ISA_TABLES_BF16(Type, name) \
+  ML_ISA_TABLES(Type, name)            \
+  static inline const Type& best_##name() { return choose_##name(); }
 #endif

@@ -10,6 +10,7 @@ namespace {
 
 struct Choice {
   Isa isa;
+  bool bf16;
   bool forced_missing;
   char error[160];
 };
@@ -27,9 +28,11 @@ Isa best() {
 }
 
 Choice choose() {
-  Choice choice{best(), false, {0}};
+  Choice choice{best(), has_avx512_bf16(), false, {0}};
   const char* wanted = std::getenv("MONOLITH_LOCAL_ISA");
   if (wanted == nullptr || *wanted == 0) return choice;
+  if (std::strcmp(wanted, kBf16Name) == 0 && choice.bf16) return choice;
+  choice.bf16 = false;
   for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::neon}) {
     if (std::strcmp(wanted, isa_name(isa)) == 0 && isa_available(isa)) {
       choice.isa = isa;
@@ -49,6 +52,8 @@ const Choice& choice() {
 }  // namespace
 
 Isa chosen_isa() { return choice().isa; }
+bool chosen_bf16() { return choice().bf16; }
+const char* chosen_name() { return chosen_bf16() ? kBf16Name : isa_name(chosen_isa()); }
 const char* isa_error() { return choice().forced_missing ? choice().error : nullptr; }
 
 const char* isa_name(Isa isa) {

@@ -15,6 +15,11 @@ enum class Isa { scalar = 0, avx2 = 1, avx512 = 2, neon = 3 };
 // The best instruction set of this processor, or the one that MONOLITH_LOCAL_ISA names where the processor has it.
 // Decided once per process.
 Isa chosen_isa();
+// avx512 together with avx512_bf16 ("avx512-bf16"): only the matrix products have a copy of their own for it.
+bool chosen_bf16();
+// Name of the choice: isa_name(chosen_isa()), or kBf16Name.
+const char* chosen_name();
+constexpr const char* kBf16Name = "avx512-bf16";
 const char* isa_name(Isa isa);
 // Whether this processor and this build can run it.
 bool isa_available(Isa isa);

@@ -18,7 +18,7 @@ constexpr size_t kStep = 16384;
 }  // namespace
 
 float* scratch(Scratch slot, size_t floats) {
-  static thread_local Buffer buffers[3];
+  static thread_local Buffer buffers[4];
   Buffer& buffer = buffers[static_cast<int>(slot)];
   if (floats <= buffer.floats) return buffer.data;
   if (floats > SIZE_MAX / 8) return nullptr;

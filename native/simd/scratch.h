@@ -4,7 +4,7 @@
 
 namespace monolith {
 
-enum class Scratch { pack_a = 0, pack_b = 1, tile = 2 };
+enum class Scratch { pack_a = 0, pack_b = 1, tile = 2, convert = 3 };
 
 // At least `floats` float32, 64-byte aligned, contents undefined; nullptr when memory is out. Valid until the next call with the same slot.
 float* scratch(Scratch slot, size_t floats);

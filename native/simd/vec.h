@@ -107,12 +107,23 @@ ML_INLINE V relu(V x) { return select(x < zero(), zero(), x); }
 
 // Sum of the lanes, always as the same tree.
 ML_INLINE float lane_sum(V v) {
+#if defined(__AVX2__)
+#if defined(__AVX512F__)
+  const __m256 eight = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+  const __m256 eight = reinterpret_cast<__m256>(v);
+#endif
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
   float x[kLanes];
   store(x, v);
   for (int width = kLanes / 2; width > 0; width /= 2) {
     for (int i = 0; i < width; i++) x[i] += x[i + width];
   }
   return x[0];
+#endif
 }
 
 ML_INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }

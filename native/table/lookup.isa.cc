@@ -89,7 +89,7 @@ struct Block {
 template <bool Touch, size_t Dim>
 inline int32_t found(const LookupTable& table, const RowSpace& space, IndexEntry* entry) {
   if (entry->row1 == 0) return -1;
-  if constexpr (Touch) entry->last_use = table.timestamp;
+  if constexpr (Touch) entry->last_use = table.timestamp > entry->last_use ? table.timestamp : entry->last_use;
   const size_t bytes = (Dim ? Dim : table.dim) * sizeof(float);
   const size_t fetched = bytes < 512 ? bytes : 512;
   const char* record = reinterpret_cast<const char*>(row_address(space, entry->row1 - 1));

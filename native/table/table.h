@@ -44,7 +44,7 @@ class Table {
   size_t size() const { return size_; }
   size_t room() const;
   size_t segment_bytes() const { return (size_t{1} << shift_) * stride_ * sizeof(float); }
-  size_t own_bytes() const { return index_.bytes() + dirty_.bytes() + segments_.bytes() + merge_hash_.bytes() + merge_parts_.bytes() + merge_rows_.bytes(); }
+  size_t own_bytes() const { return index_.bytes() + dirty_.bytes() + segments_.bytes() + merge_hash_.bytes() + merge_parts_.bytes() + merge_rows_.bytes() + named_.bytes(); }
 
   // Takes `bytes` at `memory` (zeroed or not) as the next segment. False: too short or no memory for the tables of pointers.
   bool add_segment(void* memory, size_t bytes);
@@ -57,6 +57,11 @@ class Table {
   // Rows updated, or kNoMemory. handles < size() were checked by the caller.
   int64_t apply(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients, const float* rates,
                 float clip);
+
+  // The rows that refresh_named copies: those that handles name, and maybe a few more. False when there is no memory.
+  bool name_rows(size_t sources, const int32_t* const* handles, const int32_t* counts);
+  // Values of the named rows among handles[count] into rows[count, dim]. handles < size() were checked by the caller.
+  void refresh_named(const int32_t* handles, size_t count, float* rows) const;
 
   size_t count_bucket(uint32_t bits, uint64_t bucket) const;
   // Number written (as many as count_bucket says) or kNoMemory.
@@ -135,6 +140,9 @@ class Table {
   PageBlock merge_parts_;
   PageBlock merge_rows_;
   uint32_t merge_epoch_ = 0;
+  // Bits of named rows, 2^named_log2_ of them.
+  PageBlock named_;
+  uint32_t named_log2_ = 0;
 
   LookupFn* lookup_rows_ = nullptr;
   CreateFn* create_rows_ = nullptr;

@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'CheckpointCorrupt'
   | 'CheckpointIncompatible'
   | 'CheckpointNotFound'
+  | 'RunFolderBusy'
+  | 'NonFiniteParameters'
   | 'DiskFull'
   | 'WriteFailed'
   | 'NonFiniteLoss'

@@ -19,6 +19,7 @@ export function exitCodeOf(code: ErrorCode): number {
     case 'CheckpointCorrupt':
     case 'CheckpointIncompatible':
     case 'CheckpointNotFound':
+    case 'RunFolderBusy':
     case 'DiskFull':
     case 'WriteFailed':
       return ExitCode.checkpoint;

@@ -2,10 +2,12 @@
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { MonolithError } from '../base/index.js';
+import { benchFlags } from '../bench/index.js';
 import { argumentsForYargs, explain, yargsOptions, yargsParserConfiguration } from '../config/index.js';
 import { Estimator, packageVersion } from '../estimator/index.js';
 import { describeAddon } from '../kernels/index.js';
 import { printable } from '../telemetry/index.js';
+import { bench } from './commands/bench.js';
 import { demo } from './commands/demo.js';
 import { buildAddon, examine, findingsText } from './commands/doctor.js';
 import { inspect } from './commands/inspect.js';
@@ -122,6 +124,19 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
         refuseUnknownFlags(args, ['rows']);
         return demo(String(args.rows), output);
       }),
+    )
+    .command(
+      'bench [words..]',
+      'measure this package, against the limits of the machine and against other trainers',
+      (parser) =>
+        parser
+          .positional('words', {
+            type: 'string',
+            array: true,
+            describe: 'Suites, `all`, or: compare OLD.json NEW.json; none lists the suites',
+          })
+          .options(benchFlags),
+      runs((args) => bench(args, output)),
     )
     .example('$0 train examples/adult.yaml', 'train on the data that come with the package')
     .example('$0 train --data train.tsv --eval-data test.tsv --format criteo --model dlrm', 'Criteo files, no config')

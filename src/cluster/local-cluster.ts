@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { MonolithError, threadArguments } from '../base/index.js';
 import { initializeParameters } from '../models/index.js';
-import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
+import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp, ShardStat } from '../ps/index.js';
 import type { BatchSlot } from '../tensor/index.js';
 import {
   LOSS_HISTORY,
@@ -169,12 +169,17 @@ export class LocalCluster implements TrainingEngine {
   }
 
   stageTimes(): StageTimes {
-    const total = (stat: number): number => this.memory.workerStats.reduce((sum, stats) => sum + stats[stat], 0);
+    const { workerStats, shardStats } = this.memory;
+    const total = (all: readonly Float64Array[], stat: number): number => all.reduce((sum, stats) => sum + stats[stat], 0);
     return {
-      waitBatch: total(WorkerStat.waitBatchMs),
-      lookup: total(WorkerStat.lookupMs),
-      compute: total(WorkerStat.computeMs),
-      push: total(WorkerStat.pushMs),
+      wait_batch: total(workerStats, WorkerStat.waitBatchMs),
+      dedupe: total(workerStats, WorkerStat.dedupeMs),
+      lookup: total(workerStats, WorkerStat.lookupMs),
+      compute: total(workerStats, WorkerStat.computeMs),
+      push: total(workerStats, WorkerStat.pushMs),
+      shard_lookup: total(shardStats, ShardStat.lookupMs),
+      shard_apply: total(shardStats, ShardStat.applyMs),
+      shard_refresh: total(shardStats, ShardStat.refreshMs),
     };
   }
 

@@ -1,11 +1,12 @@
 import { MonolithError } from '../base/index.js';
+import { lineOffset, populateMemory } from '../kernels/index.js';
 import type { ExchangeRegion } from '../ps/index.js';
 import { ExchangeRegion as Region, SHARD_REQUEST_WORDS, SHARD_STATS } from '../ps/index.js';
 import { AbortWord, Arena, Barrier, Counter, MpscRing, Ring, spinBudget } from '../sharedarraybuffer-ring/index.js';
 import { BatchSlot } from '../tensor/index.js';
 import { exchangeLayout, LOSS_HISTORY, type RunSpec, WORKER_COMMAND_WORDS, WORKER_STATS } from '../training/index.js';
 
-/** The shared buffers of a run; sent to every thread at its start, by reference. */
+/** The shared buffers of a run; sent to every thread at its start, by reference. What is carved from each begins at its first cache line. */
 export type ClusterBuffers = {
   /** Rings, counters, barriers, figures. */
   readonly control: SharedArrayBuffer;
@@ -64,7 +65,7 @@ export class ClusterMemory {
     numBlocks: number,
   ) {
     const { workers, ps } = spec;
-    const arena = new Arena(buffers.control);
+    const arena = new Arena(buffers.control, lineOffset(buffers.control));
     const each = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
     // Workers and shards take turns: a worker that waits for a shard must leave it a core.
     const spins = spinBudget(workers + ps + 1);
@@ -115,16 +116,22 @@ export class ClusterMemory {
     const layout = exchangeLayout(spec);
     const slotBytes = BatchSlot.byteLength(spec.batch);
     const logitBytes = align64(spec.batch.maxExamples * 4);
-    this.slots = buffers.slots.map((buffer) =>
-      each(spec.slotsPerWorker, (k) => new BatchSlot(spec.batch, buffer, k * (slotBytes + logitBytes))),
-    );
-    this.logits = buffers.slots.map((buffer) =>
-      each(spec.slotsPerWorker, (k) => new Float32Array(buffer, k * (slotBytes + logitBytes) + slotBytes, spec.batch.maxExamples)),
+    const slotStarts = buffers.slots.map((buffer) => {
+      const first = lineOffset(buffer);
+      return each(spec.slotsPerWorker, (k) => first + k * (slotBytes + logitBytes));
+    });
+    this.slots = buffers.slots.map((buffer, w) => slotStarts[w].map((start) => new BatchSlot(spec.batch, buffer, start)));
+    this.logits = buffers.slots.map((buffer, w) =>
+      slotStarts[w].map((start) => new Float32Array(buffer, start + slotBytes, spec.batch.maxExamples)),
     );
     const regionBytes = Region.byteLength(layout);
-    this.regions = buffers.exchange.map((buffer) => each(spec.regionsPerWorker, (r) => new Region(layout, buffer, r * regionBytes)));
-    this.parameters = new Float32Array(buffers.dense, 0, spec.plan.parametersLength);
-    this.denseState = new Float32Array(buffers.dense, align64(spec.plan.parametersLength * 4), spec.denseStateLength);
+    this.regions = buffers.exchange.map((buffer) => {
+      const first = lineOffset(buffer);
+      return each(spec.regionsPerWorker, (r) => new Region(layout, buffer, first + r * regionBytes));
+    });
+    const dense = lineOffset(buffers.dense);
+    this.parameters = new Float32Array(buffers.dense, dense, spec.plan.parametersLength);
+    this.denseState = new Float32Array(buffers.dense, dense + align64(spec.plan.parametersLength * 4), spec.denseStateLength);
   }
 
   /** Fresh zeroed buffers for a run. */
@@ -141,14 +148,26 @@ export class ClusterMemory {
       4096;
     const slotBytes = spec.slotsPerWorker * (BatchSlot.byteLength(spec.batch) + align64(spec.batch.maxExamples * 4));
     const exchangeBytes = spec.regionsPerWorker * Region.byteLength(exchangeLayout(spec));
-    return {
-      control: new SharedArrayBuffer(control),
-      slots: Array.from({ length: workers }, () => allocateForBatches(slotBytes, 'batches', spec)),
-      exchange: Array.from({ length: workers }, () => allocateForBatches(exchangeBytes, 'rows of batches', spec)),
-      dense: new SharedArrayBuffer(align64(spec.plan.parametersLength * 4) + align64(spec.denseStateLength * 4) + 64),
+    const denseBytes = align64(spec.plan.parametersLength * 4) + align64(spec.denseStateLength * 4);
+    const buffers = {
+      control: new SharedArrayBuffer(control + LINE),
+      slots: Array.from({ length: workers }, () => allocateForBatches(slotBytes + LINE, 'batches', spec)),
+      exchange: Array.from({ length: workers }, () => allocateForBatches(exchangeBytes + LINE, 'rows of batches', spec)),
+      dense: new SharedArrayBuffer(denseBytes + LINE),
     };
+    // Formats without a bound on the ids of an example take address space for the worst case: that must stay untouched until it is used.
+    if (workers * (slotBytes + exchangeBytes) <= MOST_POPULATED) {
+      for (const buffer of [...buffers.slots, ...buffers.exchange]) populateMemory(buffer);
+    }
+    return buffers;
   }
 }
+
+/** Room for everything to begin on a cache line wherever a buffer lies. */
+const LINE = 64;
+
+/** Bytes of slots and regions that are made present at the start. */
+const MOST_POPULATED = 512 << 20;
 
 /** @throws InvalidConfig where the system or the engine has no such buffer: its size follows from the batch size and the ids of an example. */
 function allocateForBatches(bytes: number, what: string, { batch }: RunSpec): SharedArrayBuffer {

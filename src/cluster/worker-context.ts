@@ -1,5 +1,5 @@
 import { seedFromNames } from '../base/index.js';
-import type { KernelBackend } from '../kernels/index.js';
+import { type KernelBackend, Precision } from '../kernels/index.js';
 import { loadModel, ModelRuntime } from '../models/index.js';
 import { EmbeddingClient, LocalShardChannel, type SparseView } from '../ps/index.js';
 import { exchangeLayout, type RunSpec, type WorkerContext, type WorkerLines } from '../training/index.js';
@@ -28,6 +28,7 @@ export async function createWorkerContext(
         backend,
         { parameters: memory.parameters, gradients: region.gradients, ...shared },
         spec.batch.maxExamples,
+        { precision: Precision[spec.precision] },
       ),
     );
   }

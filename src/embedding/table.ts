@@ -39,8 +39,6 @@ export class EmbeddingTable implements FidTable {
   /** Rows that may exist here. */
   readonly maxRows: number;
   readonly #rows: FidTable;
-  readonly #baseRates: readonly number[];
-  readonly #rates: Float32Array;
 
   /**
    * @param backend makes the table; it belongs to the calling thread.
@@ -64,8 +62,6 @@ export class EmbeddingTable implements FidTable {
       );
     }
     this.maxRows = maxRows === 0 ? MOST_ROWS : maxRows;
-    this.#baseRates = sliceRates;
-    this.#rates = new Float32Array(sliceRates.length);
     const recordLength = this.slices.reduce((sum, slice) => sum + slice.dim + slice.stateLength, 0);
     const { low, high } = seedFromNames(seed, 'table', name);
     const options: TableOptions = {
@@ -122,10 +118,17 @@ export class EmbeddingTable implements FidTable {
     return this.#rows.apply(handles, starts, counts, gradients, learningRates, clipRowNorm);
   }
 
-  /** Learning rates of the slices at `scale` times their base, for {@link apply}. The same array every time. */
-  scaledRates(scale: number): Float32Array {
-    for (let k = 0; k < this.#rates.length; k++) this.#rates[k] = this.#baseRates[k] * scale;
-    return this.#rates;
+  /** See {@link FidTable.refresh}. */
+  refresh(
+    sources: readonly Int32Array[],
+    starts: Int32Array,
+    counts: Int32Array,
+    targets: readonly Int32Array[],
+    targetStarts: Int32Array,
+    targetCounts: Int32Array,
+    targetRows: readonly Float32Array[],
+  ): void {
+    this.#rows.refresh(sources, starts, counts, targets, targetStarts, targetCounts, targetRows);
   }
 
   countBucket(bucketBits: number, bucket: number): number {

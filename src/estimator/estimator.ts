@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MonolithError } from '../base/index.js';
-import { type CheckpointReader, type ManifestFields, removeAllCheckpoints } from '../checkpoint/index.js';
+import { type CheckpointReader, type ManifestFields, RunLock, removeAllCheckpoints } from '../checkpoint/index.js';
 import type { LocalCluster } from '../cluster/index.js';
 import { configToYaml, type PartialRunConfig, type ResolvedConfig, type RunConfig, resolveConfig } from '../config/index.js';
 import type { BatchPipeline, DataPosition } from '../data/index.js';
@@ -53,16 +53,17 @@ export class Estimator {
    * Trains until the data end, a limit is reached, early stopping or `signal`. Goes on from the newest checkpoint of the run folder unless the
    * config says `fresh`. Ends with an evaluation, where there are data for one, and a checkpoint.
    *
-   * @throws InvalidConfig, DataNotFound, DataFormat, TooManyBadRecords, NonFiniteLoss, WorkerDied, DiskFull, CheckpointCorrupt, …
+   * @throws InvalidConfig, DataNotFound, DataFormat, TooManyBadRecords, NonFiniteLoss, WorkerDied, DiskFull, CheckpointCorrupt,
+   * RunFolderBusy while another process trains in the folder, …
    */
   async train(options: TrainOptions = {}): Promise<TrainResult> {
     const { config } = this;
     requireData(config, 'train');
     const started = performance.now();
     const bound = await bindModel(config, 'train');
-    const checkpoint = config.fresh ? null : await openNewest(config.modelDir);
-    const open: { close(): Promise<void> }[] = [];
+    const open: { close(): Promise<void> }[] = [await RunLock.take(config.modelDir)];
     try {
+      const checkpoint = config.fresh ? null : await openNewest(config.modelDir);
       const train = await openPipeline(config, 'train', bound);
       open.push(train);
       const evaluation = hasEvaluationData(config) ? await openPipeline(config, 'evaluate', bound) : null;
@@ -169,7 +170,8 @@ export class Estimator {
   async describe(): Promise<string> {
     requireData(this.config, 'describe');
     const { definition, inputs } = await bindModel(this.config, 'train');
-    return describe(definition, inputs, this.config.modelOptions);
+    const { precision } = this.config;
+    return `${describe(definition, inputs, this.config.modelOptions)}${precision === 'fp32' ? '' : `matrix products: ${precision}\n`}`;
   }
 
   private async withTrained<T>(

@@ -22,6 +22,7 @@ export class EventHook implements TrainHook {
         mode: config.mode,
         backend: backend.name,
         instruction_set: backend.instructionSet,
+        precision: config.precision,
         batch_size: config.batchSize,
         seed: config.seed,
         dense_parameters: bound.plan.parameters.reduce((sum, parameter) => sum + parameter.length, 0),
@@ -56,6 +57,7 @@ export class EventHook implements TrainHook {
         badRecords: result.badRecords,
         reason: result.reason,
         stages: result.stages,
+        precision: this.info.config.precision,
       }),
     );
   }

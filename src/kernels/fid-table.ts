@@ -39,7 +39,7 @@ export interface FidTable {
   /**
    * For each i in [start, start + count): the row of fids[i] into rows[i·dim …] and its row number into handles[i]. With `create`, missing rows are
    * made (initial values, initial state); without, missing ones give zeros and handle −1. Returns the number of rows created.
-   * `timestamp` (seconds) is stored as last use of every row touched when `create`. Fids in one call are distinct.
+   * `timestamp` is kept as last use of every row touched when `create`, unless the row has a later one: lookups ahead may overtake. Fids in one call are distinct.
    * Throws TableFull (nothing created) when maxRows would be exceeded.
    */
   lookup(
@@ -66,6 +66,20 @@ export interface FidTable {
     learningRates: Float32Array,
     clipRowNorm: number,
   ): number;
+  /**
+   * Brings rows that were looked up before an {@link apply} up to date. For every target t and i in [targetStarts[t], + targetCounts[t]): where any
+   * source of that apply names targets[t][i], the row's current values go to targetRows[t][i·dim …]; other rows may be rewritten with what they
+   * hold. Entries −1 of either are skipped.
+   */
+  refresh(
+    sources: readonly Int32Array[],
+    starts: Int32Array,
+    counts: Int32Array,
+    targets: readonly Int32Array[],
+    targetStarts: Int32Array,
+    targetCounts: Int32Array,
+    targetRows: readonly Float32Array[],
+  ): void;
   /** Number of rows whose bucket is `bucket`, where bucket = top `bucketBits` bits of mix64(fid) (see base/fid). bucketBits 0: all rows. */
   countBucket(bucketBits: number, bucket: number): number;
   /**

@@ -20,6 +20,13 @@ export * from './optimizer-kind.js';
 export const Activation = { none: 0, relu: 1, sigmoid: 2, tanh: 3 } as const;
 export type Activation = (typeof Activation)[keyof typeof Activation];
 
+/**
+ * Format of the operands of a matrix product. bf16: both are rounded to bfloat16 (8 significant bits, ties to even) when they are read, products
+ * are added in float32, and everything that is stored stays float32. AVX512-BF16 takes denormals for zeros.
+ */
+export const Precision = { fp32: 0, bf16: 1 } as const;
+export type Precision = (typeof Precision)[keyof typeof Precision];
+
 /** How the rows of one bag become one vector. An empty bag gives zeros. sqrtn divides the sum by √(number of ids). */
 export const Combiner = { sum: 0, mean: 1, sqrtn: 2 } as const;
 export type Combiner = (typeof Combiner)[keyof typeof Combiner];
@@ -49,6 +56,49 @@ export interface KernelBackend {
     accumulate: boolean,
     bias: Float32Array | null,
     activation: Activation,
+  ): void;
+
+  /** Floats that {@link packWeights} fills for op(B) [k, n], an allowance for alignment included. */
+  packedWeightsLength(precision: Precision, n: number, k: number): number;
+  /**
+   * Copies op(B) [k, n] into the order and precision in which {@link gemmPacked} reads it; transposed means B is stored [n, k]. What `packed`
+   * holds is known to the same backend, n, k and precision alone, and must stay where it is: no copy of it means anything.
+   */
+  packWeights(precision: Precision, transposed: boolean, n: number, k: number, b: Float32Array, ldb: number, packed: Float32Array): void;
+  /**
+   * C[m,n] = activation(A[m,k] · B[k,n] + bias[n]) with B packed; with accumulate C += A·B. With `slope` not none, C is then multiplied by
+   * that activation's derivative, taken from its output y [m,n] (bias null and activation none in both cases): the gradient before an
+   * activation. y is not read when slope is none.
+   */
+  gemmPacked(
+    precision: Precision,
+    m: number,
+    n: number,
+    k: number,
+    a: Float32Array,
+    lda: number,
+    packed: Float32Array,
+    c: Float32Array,
+    ldc: number,
+    accumulate: boolean,
+    bias: Float32Array | null,
+    activation: Activation,
+    slope: Activation,
+    y: Float32Array | null,
+    ldy: number,
+  ): void;
+  /** dWeight[inputs, units] += x[rows, inputs]ᵀ · dZ[rows, units]; dBias[units] += Σ_rows dZ in float32, unless null. */
+  weightGradient(
+    precision: Precision,
+    rows: number,
+    inputs: number,
+    units: number,
+    x: Float32Array,
+    ldx: number,
+    dZ: Float32Array,
+    lddZ: number,
+    dWeight: Float32Array,
+    dBias: Float32Array | null,
   ): void;
 
   /** y = activation(x), element-wise over n values; x and y may be the same view. */

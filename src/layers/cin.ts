@@ -2,6 +2,7 @@ import { Activation, type KernelBackend } from '../kernels/index.js';
 import { clearTargets, type GradientTargets, gradientTargets } from './gradient-targets.js';
 import type { ChunkContext, LayerBuffers, ParameterSpec } from './layer.js';
 import { LayerBase } from './layer-base.js';
+import { PackedWeights } from './packed-weights.js';
 import { checkCount, wrongShape } from './shape.js';
 
 /** Examples whose outer products are held at once: with 26 fields, 64 maps and D 16 they take under 1 MiB and stay in the second-level cache. */
@@ -37,6 +38,7 @@ export class CompressedInteraction extends LayerBase {
   private outer: Float32Array = new Float32Array(0);
   private dOuter: Float32Array = new Float32Array(0);
   private targets: GradientTargets | null = null;
+  private weights: PackedWeights | null = null;
 
   constructor(
     xShape: readonly number[],
@@ -69,6 +71,7 @@ export class CompressedInteraction extends LayerBase {
   override bind(buffers: LayerBuffers, kernels: KernelBackend): void {
     super.bind(buffers, kernels);
     const { d, h, f, maps } = this;
+    this.weights = new PackedWeights(kernels, buffers, h * f, maps);
     const { scratch, inputs, output, dOutput } = buffers;
     const rows = output.length / (d * maps);
     const outerLength = Math.min(rows, BLOCK_EXAMPLES) * d * h * f;
@@ -95,13 +98,15 @@ export class CompressedInteraction extends LayerBase {
 
   forward(chunk: ChunkContext): void {
     const { d, h, f, maps, kernels, outer } = this;
-    const weight = this.buffers.parameters[0];
     const k = h * f;
+    const weights = this.weights ?? this.unbound();
+    const packed = weights.forForward(chunk);
+    const { none } = Activation;
     for (let i = 0, first = 0; first < chunk.rows; i++, first += BLOCK_EXAMPLES) {
       const block = this.blocks[i];
       const m = Math.min(BLOCK_EXAMPLES, chunk.rows - first) * d;
       kernels.outerForward(m, h, f, block.a, block.b, outer);
-      kernels.gemm(false, false, m, maps, k, outer, k, weight, maps, block.y, maps, false, null, this.activation);
+      kernels.gemmPacked(weights.precision, m, maps, k, outer, k, packed, block.y, maps, false, null, this.activation, none, null, 0);
     }
   }
 
@@ -109,19 +114,20 @@ export class CompressedInteraction extends LayerBase {
     const { d, h, f, maps, kernels, outer, dOuter, targets } = this;
     if (targets === null) return;
     const { rows } = chunk;
-    const { output, dOutput, parameters, dParameters } = this.buffers;
-    const weight = parameters[0];
+    const { output, dOutput, dParameters } = this.buffers;
     const dWeight = dParameters[0];
-    const none = Activation.none;
+    const { none } = Activation;
     const k = h * f;
+    const weights = this.weights ?? this.unbound();
+    const packed = weights.forBackward(chunk);
     clearTargets(targets, this.buffers, rows * d * h, rows * d * f);
     if (this.activation !== none) kernels.activationBackward(this.activation, rows * d * maps, output, dOutput, dOutput, false);
     for (let i = 0, first = 0; first < rows; i++, first += BLOCK_EXAMPLES) {
       const block = this.blocks[i];
       const m = Math.min(BLOCK_EXAMPLES, rows - first) * d;
       kernels.outerForward(m, h, f, block.a, block.b, outer);
-      kernels.gemm(true, false, k, maps, m, outer, k, block.dY, maps, dWeight, maps, true, null, none);
-      kernels.gemm(false, true, m, k, maps, block.dY, maps, weight, maps, dOuter, k, false, null, none);
+      kernels.weightGradient(weights.precision, m, k, maps, outer, k, block.dY, maps, dWeight, null);
+      kernels.gemmPacked(weights.precision, m, k, maps, block.dY, maps, packed, dOuter, k, false, null, none, none, null, 0);
       kernels.outerBackward(m, h, f, block.a, block.b, dOuter, block.dA, block.dB);
     }
     if (targets.sameNode) kernels.axpy(rows * d * h, 1, targets.first, targets.second);

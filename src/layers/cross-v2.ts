@@ -2,6 +2,7 @@ import { Activation, type KernelBackend } from '../kernels/index.js';
 import { clearTargets, type GradientTargets, gradientTargets } from './gradient-targets.js';
 import type { ChunkContext, LayerBuffers, ParameterSpec } from './layer.js';
 import { LayerBase } from './layer-base.js';
+import { PackedWeights } from './packed-weights.js';
 import { wrongShape } from './shape.js';
 
 /**
@@ -17,6 +18,7 @@ export class CrossV2 extends LayerBase {
   private u: Float32Array = new Float32Array(0);
   private dU: Float32Array = new Float32Array(0);
   private targets: GradientTargets | null = null;
+  private weights: PackedWeights | null = null;
 
   constructor(x0Shape: readonly number[], xShape: readonly number[]) {
     super();
@@ -38,6 +40,7 @@ export class CrossV2 extends LayerBase {
 
   override bind(buffers: LayerBuffers, kernels: KernelBackend): void {
     super.bind(buffers, kernels);
+    this.weights = new PackedWeights(kernels, buffers, this.n, this.n);
     const length = buffers.output.length;
     const part = (i: number) => buffers.scratch.subarray(i * length, (i + 1) * length);
     this.u = part(0);
@@ -49,23 +52,28 @@ export class CrossV2 extends LayerBase {
     const { inputs, output, parameters } = this.buffers;
     const { n, kernels, u } = this;
     const [x0, x] = inputs;
-    const [weight, bias] = parameters;
-    kernels.gemm(false, false, chunk.rows, n, n, x, n, weight, n, u, n, false, bias, Activation.none);
+    const bias = parameters[1];
+    const { none } = Activation;
+    const weights = this.weights ?? this.unbound();
+    const packed = weights.forForward(chunk);
+    kernels.gemmPacked(weights.precision, chunk.rows, n, n, x, n, packed, u, n, false, bias, none, none, null, 0);
     kernels.crossV2Forward(chunk.rows * n, x0, u, x, output);
   }
 
   backward(chunk: ChunkContext): void {
     const { targets, n, kernels, u, dU } = this;
     if (targets === null) return;
-    const { inputs, parameters, dParameters, dOutput } = this.buffers;
+    const { inputs, dParameters, dOutput } = this.buffers;
     const { rows } = chunk;
     const [x0, x] = inputs;
     const [dWeight, dBias] = dParameters;
     clearTargets(targets, this.buffers, rows * n, rows * n);
     kernels.crossV2Backward(rows * n, x0, u, dOutput, dU, targets.first, targets.second);
-    kernels.gemm(true, false, n, n, rows, x, n, dU, n, dWeight, n, true, null, Activation.none);
-    kernels.columnSum(rows, n, dU, n, dBias, true);
-    kernels.gemm(false, true, rows, n, n, dU, n, parameters[0], n, targets.second, n, true, null, Activation.none);
+    const { none } = Activation;
+    const weights = this.weights ?? this.unbound();
+    kernels.weightGradient(weights.precision, rows, n, n, x, n, dU, n, dWeight, dBias);
+    const packed = weights.forBackward(chunk);
+    kernels.gemmPacked(weights.precision, rows, n, n, dU, n, packed, targets.second, n, true, null, none, none, null, 0);
     if (targets.sameNode) kernels.axpy(rows * n, 1, targets.first, targets.second);
   }
 }

@@ -1,6 +1,7 @@
-import { Activation } from '../kernels/index.js';
-import type { ChunkContext, ParameterInitializer, ParameterSpec } from './layer.js';
+import { Activation, type KernelBackend } from '../kernels/index.js';
+import type { ChunkContext, LayerBuffers, ParameterInitializer, ParameterSpec } from './layer.js';
 import { LayerBase } from './layer-base.js';
+import { PackedWeights } from './packed-weights.js';
 import { checkCount } from './shape.js';
 
 export type DenseOptions = {
@@ -17,13 +18,17 @@ export type DenseOptions = {
  *
  *     dZ = dY ⊙ activation′(y);  dW += xᵀ·dZ;  db += Σ dZ;  dX (+)= dZ·Wᵀ
  *
- * Backward overwrites dY with dZ.
+ * Backward overwrites dY with dZ, unless its consumer has made dZ already; and where x ends in an activation that nobody consumes after
+ * this layer in backward, dX becomes the gradient before it in the same pass.
  */
 export class Dense extends LayerBase {
   readonly kind = 'dense';
   readonly outputShape: readonly number[];
   override readonly parameters: readonly ParameterSpec[];
   readonly backwardReads: { readonly inputs: boolean; readonly output: boolean };
+  readonly outputActivation: Activation;
+  readonly appliesInputSlopes = true;
+  private weights: PackedWeights | null = null;
 
   constructor(
     private readonly numInputs: number,
@@ -33,6 +38,7 @@ export class Dense extends LayerBase {
     super();
     checkCount('dense', 'units', units);
     this.outputShape = [units];
+    this.outputActivation = options.activation;
     this.backwardReads = { inputs: true, output: options.activation !== Activation.none };
     const weight: ParameterSpec = {
       name: 'weight',
@@ -51,32 +57,70 @@ export class Dense extends LayerBase {
     this.parameters = options.useBias ? [weight, bias] : [weight];
   }
 
+  override bind(buffers: LayerBuffers, kernels: KernelBackend): void {
+    super.bind(buffers, kernels);
+    this.weights = new PackedWeights(kernels, buffers, this.numInputs, this.units);
+  }
+
   forward(chunk: ChunkContext): void {
-    const { inputs, output, parameters } = this.buffers;
-    const { numInputs, units } = this;
-    const x = inputs[0];
-    const weight = parameters[0];
+    const { buffers, kernels, numInputs, units } = this;
+    const { inputs, output, parameters } = buffers;
+    const weights = this.weights ?? this.unbound();
+    const packed = weights.forForward(chunk);
     const bias = parameters[1] ?? null;
     const { activation } = this.options;
-    this.kernels.gemm(false, false, chunk.rows, units, numInputs, x, numInputs, weight, units, output, units, false, bias, activation);
+    const { none } = Activation;
+    kernels.gemmPacked(
+      weights.precision,
+      chunk.rows,
+      units,
+      numInputs,
+      inputs[0],
+      numInputs,
+      packed,
+      output,
+      units,
+      false,
+      bias,
+      activation,
+      none,
+      null,
+      0,
+    );
   }
 
   backward(chunk: ChunkContext): void {
-    const { inputs, output, dInputs, accumulate, dOutput, parameters, dParameters } = this.buffers;
+    const { inputs, output, dInputs, accumulate, dOutput, dParameters, inputSlopes, slopeApplied } = this.buffers;
     const { numInputs, units, kernels } = this;
     const { rows } = chunk;
     const { activation } = this.options;
-    if (activation !== Activation.none) kernels.activationBackward(activation, rows * units, output, dOutput, dOutput, false);
+    const { none } = Activation;
+    const weights = this.weights ?? this.unbound();
+    if (activation !== none && slopeApplied !== true) kernels.activationBackward(activation, rows * units, output, dOutput, dOutput, false);
     const x = inputs[0];
-    const dWeight = dParameters[0];
-    const dBias = dParameters[1];
-    const none = Activation.none;
-    kernels.gemm(true, false, numInputs, units, rows, x, numInputs, dOutput, units, dWeight, units, true, null, none);
-    if (dBias !== undefined) kernels.columnSum(rows, units, dOutput, units, dBias, true);
+    const dBias = dParameters[1] ?? null;
+    kernels.weightGradient(weights.precision, rows, numInputs, units, x, numInputs, dOutput, units, dParameters[0], dBias);
     const dX = dInputs[0] ?? null;
     if (dX === null) return;
-    const weight = parameters[0];
+    const packed = weights.forBackward(chunk);
     const add = accumulate[0] === true;
-    kernels.gemm(false, true, rows, numInputs, units, dOutput, units, weight, units, dX, numInputs, add, null, none);
+    const slope = inputSlopes?.[0] ?? none;
+    kernels.gemmPacked(
+      weights.precision,
+      rows,
+      numInputs,
+      units,
+      dOutput,
+      units,
+      packed,
+      dX,
+      numInputs,
+      add,
+      null,
+      none,
+      slope,
+      x,
+      numInputs,
+    );
   }
 }

@@ -43,6 +43,11 @@ export abstract class LayerBase implements Layer {
     this.kernels = kernels;
   }
 
+  /** What `forward` says before `bind`. */
+  protected unbound(): never {
+    throw new MonolithError('Internal', `layer ${this.kind}: forward called before the layer was bound to a graph`);
+  }
+
   abstract forward(chunk: ChunkContext): void;
   abstract backward(chunk: ChunkContext): void;
 }

@@ -1,4 +1,4 @@
-import type { KernelBackend } from '../kernels/index.js';
+import type { Activation, KernelBackend, Precision } from '../kernels/index.js';
 
 /** How a dense parameter starts. xavierNormal: σ = √(2/(fanIn+fanOut)); heNormal: σ = √(2/fanIn); normal/uniform take explicit numbers. */
 export type ParameterInitializer =
@@ -30,11 +30,20 @@ export type LayerBuffers = {
   /** true: another consumer wrote before, so add; false: overwrite. */
   readonly accumulate: readonly boolean[];
   readonly dOutput: Float32Array;
+  /**
+   * The activation at the end of each input, whose derivative the layer multiplies that input's gradient with after its own part is in (see
+   * {@link Layer.appliesInputSlopes}). Missing: none.
+   */
+  readonly inputSlopes?: readonly Activation[];
+  /** true: dOutput is already the gradient before this layer's own activation. */
+  readonly slopeApplied?: boolean;
   readonly parameters: readonly Float32Array[];
   /** Gradients of the parameters; layers always add to them (they are zeroed at the start of a step). */
   readonly dParameters: readonly Float32Array[];
   /** scratchLength(chunkRows) float32, kept between forward and backward of one chunk. */
   readonly scratch: Float32Array;
+  /** Format of the operands of matrix products; missing: fp32. */
+  readonly precision?: Precision;
 };
 
 /** One chunk's circumstances. A single object, updated in place. */
@@ -49,6 +58,8 @@ export type ChunkContext = {
   /** Seed of this step and worker (dropout), two unsigned halves. */
   seedLow: number;
   seedHigh: number;
+  /** While it stays the same, so do the parameters, and a layer may keep what it made of them. Missing or 0: they may change at any time. */
+  parametersVersion?: number;
 };
 
 /** Embedding rows of one table for one batch, as the parameter-server client hands them over. One object a table, fields swapped per batch. */
@@ -83,6 +94,10 @@ export interface Layer {
    * Scratch is always kept.
    */
   readonly backwardReads?: { readonly inputs: boolean; readonly output: boolean };
+  /** The activation at the end of its output, if a consumer may take its derivative (from the output) instead of the layer itself. */
+  readonly outputActivation?: Activation;
+  /** Whether it honours {@link LayerBuffers.inputSlopes}; it then reads its inputs in backward. */
+  readonly appliesInputSlopes?: boolean;
   scratchLength(rows: number): number;
   bind(buffers: LayerBuffers, kernels: KernelBackend): void;
   forward(chunk: ChunkContext): void;

@@ -1,5 +1,5 @@
 import { MonolithError, shapeMismatch } from '../base/index.js';
-import type { KernelBackend } from '../kernels/index.js';
+import { Activation, type KernelBackend, type Precision } from '../kernels/index.js';
 import { type BatchSource, type ChunkContext, EmbeddingBag, type Layer, widthOf } from '../layers/index.js';
 import { type BufferRequest, planMemory } from './memory-plan.js';
 import type { TablePlan } from './model.js';
@@ -13,6 +13,8 @@ export type GraphBinding = {
   readonly parameters: readonly (readonly Float32Array[])[];
   readonly gradients: readonly (readonly Float32Array[])[] | null;
   readonly chunkRows: number;
+  /** Format of the operands of matrix products. */
+  readonly precision: Precision;
   /** false gives every buffer memory of its own (tests). */
   readonly reuse: boolean;
   /** Memory of another graph bound alike, or null for new memory. */
@@ -73,6 +75,7 @@ export class Graph {
     });
     const outputs = views.slice(0, count);
     const gradients = views.slice(count, 2 * count);
+    const takenBy = training ? this.slopeTakers() : new Map<number, number>();
     const hasGradient = new Array<boolean>(count).fill(false);
     hasGradient[this.outputLayer] = true;
     // In the order of the backward pass, so that `accumulate` is false exactly for the first writer of a gradient.
@@ -92,9 +95,14 @@ export class Graph {
           dInputs,
           accumulate,
           dOutput: gradients[i],
+          inputSlopes: inputs.map((input) =>
+            takenBy.get(input) === i ? (this.layers[input].layer.outputActivation ?? Activation.none) : Activation.none,
+          ),
+          slopeApplied: takenBy.has(i),
           parameters: binding.parameters[i] ?? [],
           dParameters: binding.gradients?.[i] ?? [],
           scratch: views[2 * count + i],
+          precision: binding.precision,
         },
         kernels,
       );
@@ -102,6 +110,29 @@ export class Graph {
     this.outputs = outputs;
     this.output = outputs[this.outputLayer];
     this.dOutput = gradients[this.outputLayer];
+  }
+
+  /**
+   * Which layer multiplies the gradient of a layer's output with the derivative of the activation at its end: its last consumer in backward,
+   * which is the first in order, if that layer can and reads the output once. A pass over memory less for each.
+   */
+  private slopeTakers(): Map<number, number> {
+    const takers = new Map<number, number>();
+    this.layers.forEach(({ layer, inputs }, i) => {
+      if (this.runsBackward[i] !== true) return;
+      for (const input of inputs) {
+        const isFirst = !takers.has(input);
+        const able = layer.appliesInputSlopes === true && inputs.filter((other) => other === input).length === 1;
+        if (isFirst) takers.set(input, able ? i : -1);
+      }
+    });
+    for (const [producer, taker] of takers) {
+      const activation = this.layers[producer].layer.outputActivation ?? Activation.none;
+      if (taker < 0 || activation === Activation.none || this.runsBackward[producer] !== true || producer === this.outputLayer) {
+        takers.delete(producer);
+      }
+    }
+    return takers;
   }
 
   forward(chunk: ChunkContext): void {

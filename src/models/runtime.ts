@@ -1,5 +1,5 @@
 import { MonolithError, shapeMismatch } from '../base/index.js';
-import type { KernelBackend } from '../kernels/index.js';
+import { type KernelBackend, Precision } from '../kernels/index.js';
 import { type ChunkContext, lossAndGradient, type SparseInput } from '../layers/index.js';
 import type { BatchSlot } from '../tensor/index.js';
 import { buildGraph, type ModelDefinition, type ModelOptions, planOf } from './define.js';
@@ -23,7 +23,8 @@ export type RuntimeBuffers = {
 
 /**
  * A model ready to run in one thread: its graph bound to parameters, gradients and kernels. A batch runs in chunks of at most
- * {@link chunkRows} examples; nothing is allocated per chunk.
+ * {@link chunkRows} examples; nothing is allocated per chunk. The weights of matrix products are read once a batch, from `setStep` or the
+ * chunk that begins with example 0 on: changed within a batch, as in asynchronous training, they count from the next one.
  */
 export class ModelRuntime {
   readonly plan: ModelPlan;
@@ -36,11 +37,20 @@ export class ModelRuntime {
   private readonly graph: Graph;
   private readonly labels: Float32Array;
   private readonly weights: Float32Array;
-  private readonly chunk: ChunkContext = { rows: 0, firstExample: 0, globalExamples: 1, training: false, seedLow: 0, seedHigh: 0 };
+  private readonly chunk: Required<ChunkContext> = {
+    rows: 0,
+    firstExample: 0,
+    globalExamples: 1,
+    training: false,
+    seedLow: 0,
+    seedHigh: 0,
+    parametersVersion: 0,
+  };
 
   /**
    * @param maxBatch most examples of a batch slot.
-   * @param tuning   `reuse` false gives every buffer memory of its own; `maxChunkRows` replaces 512. For tests and measurements.
+   * @param tuning   `precision` of the operands of matrix products, fp32 by default. For tests and measurements: `reuse` false gives every
+   *                 buffer memory of its own; `maxChunkRows` replaces 512.
    * Throws InvalidModel when the model does not fit its options or inputs, ShapeMismatch when a buffer has the wrong length.
    */
   constructor(
@@ -50,7 +60,7 @@ export class ModelRuntime {
     private readonly kernels: KernelBackend,
     private readonly buffers: RuntimeBuffers,
     maxBatch: number,
-    tuning: { readonly reuse?: boolean; readonly maxChunkRows?: number } = {},
+    tuning: { readonly reuse?: boolean; readonly maxChunkRows?: number; readonly precision?: Precision } = {},
   ) {
     const graph = buildGraph(definition, options, inputs);
     this.graph = graph;
@@ -68,6 +78,7 @@ export class ModelRuntime {
       parameters: viewsByLayer(graph.layers, this.plan.parameters, parameters),
       gradients: gradients === null ? null : viewsByLayer(graph.layers, this.plan.parameters, gradients),
       chunkRows: this.chunkRows,
+      precision: tuning.precision ?? Precision.fp32,
       reuse: tuning.reuse ?? true,
       arena: buffers.arena ?? null,
     });
@@ -82,6 +93,7 @@ export class ModelRuntime {
     this.chunk.seedLow = seedLow;
     this.chunk.seedHigh = seedHigh;
     this.chunk.globalExamples = globalExamples;
+    this.chunk.parametersVersion++;
   }
 
   /**
@@ -101,6 +113,7 @@ export class ModelRuntime {
     chunk.rows = rows;
     chunk.firstExample = firstExample;
     chunk.training = training;
+    if (firstExample === 0) chunk.parametersVersion++;
     graph.source.batch = batch;
     graph.source.sparse = sparse;
     graph.forward(chunk);

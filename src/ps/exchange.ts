@@ -45,11 +45,11 @@ export class ExchangeRegion {
 
   /**
    * @param buffer     shared memory with at least `byteLength(layout)` bytes from byteOffset on.
-   * @param byteOffset a multiple of 64.
+   * @param byteOffset a multiple of 16; best where the address is one of 64 (see kernels/memory lineOffset).
    */
   constructor(layout: ExchangeLayout, buffer: SharedArrayBuffer, byteOffset: number) {
-    if (byteOffset % 64 !== 0) {
-      throw new MonolithError('InvalidArgument', `exchange region at byte ${byteOffset}: must be a multiple of 64`, { byteOffset });
+    if (byteOffset % 16 !== 0) {
+      throw new MonolithError('InvalidArgument', `exchange region at byte ${byteOffset}: must be a multiple of 16`, { byteOffset });
     }
     let at = byteOffset;
     const take = (bytes: number): number => {

@@ -14,6 +14,7 @@ export const ShardStat = {
   applyMs: 6,
   rows: 7,
   memoryBytes: 8,
+  refreshMs: 9,
 } as const;
 export const SHARD_STATS = 16;
 
@@ -49,7 +50,13 @@ export class PsShard {
   /** [worker][region][table], the same for one worker alone. */
   private readonly oneHandles: readonly (readonly (readonly (readonly Int32Array[])[])[])[];
   private readonly oneGradients: readonly (readonly (readonly (readonly Float32Array[])[])[])[];
+  /** [region][table] arrays over workers. */
+  private readonly rowsOf: readonly (readonly (readonly Float32Array[])[])[];
   private readonly regionsPerWorker: number;
+  /** [worker × region] 1 while rows of a training lookup are out and their gradients are not yet applied. */
+  private readonly out: Uint8Array;
+  private readonly targetStarts: Int32Array;
+  private readonly targetCounts: Int32Array;
 
   constructor(private readonly parts: PsShardParts) {
     const { regions, tables, sliceRates } = parts;
@@ -61,6 +68,10 @@ export class PsShard {
     const each = <T>(pick: (worker: number, region: number, table: number) => T): T[][][] =>
       regions[0].map((_, region) => tables.map((_, table) => regions.map((_, worker) => pick(worker, region, table))));
     this.handlesOf = each((w, r, t) => regions[w][r].tables[t].handles);
+    this.rowsOf = each((w, r, t) => regions[w][r].tables[t].rows);
+    this.out = new Uint8Array(regions.length * this.regionsPerWorker);
+    this.targetStarts = new Int32Array(regions.length);
+    this.targetCounts = new Int32Array(regions.length);
     this.gradientsOf = each((w, r, t) => regions[w][r].tables[t].dRows);
     this.oneHandles = regions.map((own) => own.map((region) => region.tables.map((table) => [table.handles])));
     this.oneGradients = regions.map((own) => own.map((region) => region.tables.map((table) => [table.dRows])));
@@ -85,16 +96,21 @@ export class PsShard {
       stats[ShardStat.rowsCreated] += tables[t].lookup(unique, start, count, create, step, rows, handles);
       stats[ShardStat.idsLookedUp] += count;
     }
+    if (create) this.out[worker * this.regionsPerWorker + region] = 1;
     stats[ShardStat.lookups]++;
     stats[ShardStat.lookupMs] += now() - from;
     failpoint('ps.afterLookup');
   }
 
-  /** Synchronous step: gradients of all workers' `region`, summed in worker order, applied once. */
+  /**
+   * Synchronous step: gradients of all workers' `region`, summed in worker order, applied once. Rows that were looked up for later steps
+   * meanwhile are brought up to date, so that a step computes with the same values whenever its lookup was made.
+   */
   applyStep(region: number, step: number): void {
     const workers = this.parts.regions.length;
     for (let w = 0; w < workers; w++) this.sources[w] = w * this.regionsPerWorker + region;
     this.apply(step, workers, region, -1);
+    for (let r = 0; r < this.regionsPerWorker; r++) if (r !== region) this.refresh(region, r);
   }
 
   /** Asynchronous step: the gradients of one worker alone. */
@@ -124,9 +140,43 @@ export class PsShard {
       const gradients = onlyWorker < 0 ? this.gradientsOf[region][t] : this.oneGradients[onlyWorker][region][t];
       stats[ShardStat.rowsUpdated] += tables[t].apply(handles, this.starts, this.counts, gradients, this.rates[t], clipRowNorm);
     }
+    for (let s = 0; s < numSources; s++) this.out[(onlyWorker < 0 ? s : onlyWorker) * this.regionsPerWorker + region] = 0;
     stats[ShardStat.applies]++;
     stats[ShardStat.applyMs] += now() - from;
     failpoint('ps.afterApply');
+  }
+
+  /** Rows of the `ahead` regions that the step of `region` has changed. Called right after that step. */
+  private refresh(region: number, ahead: number): void {
+    const { shard, tables, regions, stats, now } = this.parts;
+    const from = now();
+    const workers = regions.length;
+    for (let t = 0; t < tables.length; t++) {
+      let targets = 0;
+      let sources = 0;
+      for (let w = 0; w < workers; w++) {
+        const { shardOffsets } = regions[w][region].tables[t];
+        this.starts[w] = shardOffsets[shard];
+        this.counts[w] = shardOffsets[shard + 1] - shardOffsets[shard];
+        sources += this.counts[w];
+        const next = regions[w][ahead].tables[t].shardOffsets;
+        const isOut = this.out[w * this.regionsPerWorker + ahead] === 1;
+        this.targetStarts[w] = isOut ? next[shard] : 0;
+        this.targetCounts[w] = isOut ? next[shard + 1] - next[shard] : 0;
+        targets += this.targetCounts[w];
+      }
+      if (targets === 0 || sources === 0) continue;
+      tables[t].refresh(
+        this.handlesOf[region][t],
+        this.starts,
+        this.counts,
+        this.handlesOf[ahead][t],
+        this.targetStarts,
+        this.targetCounts,
+        this.rowsOf[ahead][t],
+      );
+    }
+    stats[ShardStat.refreshMs] += now() - from;
   }
 
   /** Brings rows and memoryBytes of the counters up to date; cheap, but not for every step. */

@@ -22,6 +22,8 @@ export type ProgressUpdate = {
   readonly fraction: number | null;
   /** Seconds to the end; null when not known. */
   readonly etaSeconds: number | null;
+  /** Shares of the workers' time by stage, 0 … 1. */
+  readonly stages?: Readonly<Record<string, number>>;
 };
 
 /** Where lines go: a stream of Node, of which only this is asked. (A name of Node here would make users of the types install its types.) */
@@ -141,12 +143,21 @@ function makeBar(stream: TextStream, color: boolean): cliProgress.SingleBar {
   });
 }
 
-/** `epoch 1/3  41 %  step 1200  614,400 examples  152 k/s  loss 0.45123  ETA 32 s` */
+/** `epoch 1/3  41 %  step 1200  614,400 examples  152 k/s  loss 0.45123  ETA 32 s  compute 91 %  push 5 %` */
 export function progressLine(update: ProgressUpdate): string {
   const parts = [`epoch ${update.epoch}${update.epochs > 0 ? `/${update.epochs}` : ''}`];
   if (update.fraction !== null) parts.push(`${Math.floor(update.fraction * 100)} %`);
   parts.push(`step ${update.step}`, `${grouped(update.examples)} examples`, `${compact(update.examplesPerSecond)}/s`);
   parts.push(`loss ${figureText(update.loss)}`);
   if (update.etaSeconds !== null) parts.push(`ETA ${durationText(update.etaSeconds)}`);
+  if (update.stages !== undefined) parts.push(...stageTexts(update.stages));
   return parts.join('  ');
+}
+
+/** The two stages that take most of the workers' time: `compute 91 %`, `push 5 %`. */
+function stageTexts(stages: Readonly<Record<string, number>>): string[] {
+  const shares = Object.entries(stages).sort(([, a], [, b]) => b - a);
+  return shares
+    .slice(0, 2)
+    .flatMap(([stage, share]) => (share >= 0.005 ? [`${stage.replace('_', ' ')} ${Math.round(share * 100)} %`] : []));
 }

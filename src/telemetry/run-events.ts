@@ -16,6 +16,8 @@ export type StartEvent = {
   readonly mode: string;
   readonly backend: string;
   readonly instruction_set: string | null;
+  /** What matrix products read: `fp32` or `bf16`. */
+  readonly precision: string;
   readonly batch_size: number;
   readonly seed: number;
   readonly dense_parameters: number;
@@ -33,6 +35,8 @@ export type ProgressEvent = {
   readonly examples_per_second: number;
   readonly loss: Figure;
   readonly learning_rate_factor?: number;
+  /** Shares of the workers' time since the last progress event, 0 … 1: `wait_batch`, `dedupe`, `lookup`, `compute`, `push`. */
+  readonly stages?: Readonly<Record<string, number>>;
 };
 
 /** Figures of an evaluation, in the names of JSON. Those of the other kind of task are absent. */
@@ -70,8 +74,10 @@ export type DoneEvent = {
   readonly bad_records: number;
   /** Why it ended: `end of data`, `max steps`, `early stopping` or `stopped` (by a signal). */
   readonly reason: string;
-  /** Seconds of the workers' time by stage, summed over workers: `wait_batch`, `lookup`, `compute`, `push`. */
+  /** Seconds by stage: `wait_batch`, `dedupe`, `lookup`, `compute`, `push` summed over workers, `shard_…` over shards. */
   readonly stages: Readonly<Record<string, number>>;
+  /** As in the start event. */
+  readonly precision: string;
 };
 
 export type RunEvent = StartEvent | ProgressEvent | EvalEvent | CheckpointEvent | DoneEvent;
@@ -83,6 +89,10 @@ function figure(value: number): Figure {
 /** Rates and times with three places: more are noise. */
 function rounded(value: number): number {
   return Number.isFinite(value) ? Math.round(value * 1000) / 1000 : 0;
+}
+
+function roundedAll(values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, rounded(value)]));
 }
 
 /** Metrics in the names of JSON. */
@@ -113,6 +123,7 @@ export function progressEvent(update: {
   readonly examplesPerSecond: number;
   readonly loss: number;
   readonly learningRateFactor?: number;
+  readonly stages?: Readonly<Record<string, number>>;
 }): ProgressEvent {
   return {
     event: 'progress',
@@ -122,6 +133,7 @@ export function progressEvent(update: {
     examples_per_second: rounded(update.examplesPerSecond),
     loss: figure(update.loss),
     ...(update.learningRateFactor === undefined ? {} : { learning_rate_factor: update.learningRateFactor }),
+    ...(update.stages === undefined ? {} : { stages: roundedAll(update.stages) }),
   };
 }
 
@@ -145,6 +157,7 @@ export function doneEvent(result: {
   readonly badRecords: number;
   readonly reason: string;
   readonly stages: Readonly<Record<string, number>>;
+  readonly precision: string;
 }): DoneEvent {
   return {
     event: 'done',
@@ -157,7 +170,8 @@ export function doneEvent(result: {
     checkpoint: result.checkpoint,
     bad_records: result.badRecords,
     reason: result.reason,
-    stages: Object.fromEntries(Object.entries(result.stages).map(([stage, seconds]) => [stage, rounded(seconds)])),
+    stages: roundedAll(result.stages),
+    precision: result.precision,
   };
 }
 

@@ -93,6 +93,9 @@ export class RunLog {
       const value = figures[name];
       return typeof value === 'number' ? [{ tag: `${group}/${name}`, value }] : [];
     });
+    if (event.event === 'progress') {
+      for (const [stage, value] of Object.entries(event.stages ?? {})) scalars.push({ tag: `stages/${stage}`, value });
+    }
     if (scalars.length === 0) return;
     this.tensorboard.append(frameRecord(encodeEvent({ wallTime: milliseconds / 1000, step: event.step, scalars })));
   }

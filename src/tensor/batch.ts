@@ -61,7 +61,7 @@ export class BatchSlot {
     if (layout.groups.length > MAX_GROUPS) {
       throw new MonolithError('InvalidArgument', `a batch has ${layout.groups.length} table groups, at most ${MAX_GROUPS} are possible`);
     }
-    if (byteOffset % 64 !== 0) throw new MonolithError('InvalidArgument', `batch slot at byte ${byteOffset}: must be a multiple of 64`);
+    if (byteOffset % 16 !== 0) throw new MonolithError('InvalidArgument', `batch slot at byte ${byteOffset}: must be a multiple of 16`);
     let at = byteOffset;
     const take = (bytes: number): number => {
       const start = at;

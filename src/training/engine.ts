@@ -1,5 +1,6 @@
 import type { BatchSlot } from '../tensor/index.js';
 import type { RunSpec } from './run-spec.js';
+import type { StageTimes } from './stage-times.js';
 
 /** Rows of one table and bucket of one shard, in ascending order of unsigned fid. */
 export type TableRows = {
@@ -9,9 +10,6 @@ export type TableRows = {
   /** [count, dim + stateLength] */
   readonly records: Float32Array;
 };
-
-/** Time of the workers by stage, in milliseconds summed over workers, since the start of the run. */
-export type StageTimes = { readonly waitBatch: number; readonly lookup: number; readonly compute: number; readonly push: number };
 
 /**
  * What the training loop drives: workers and shards, wherever they run. Batches go out in rounds: one slot a worker, filled by the caller,
@@ -30,7 +28,7 @@ export interface TrainingEngine {
   acquire(): Promise<readonly BatchSlot[]>;
   /** Sends the acquired slots out as training step `step`. */
   submitTrain(step: number): Promise<void>;
-  /** Sends the acquired slots out for their logits only. */
+  /** Sends the acquired slots out for their logits only. Training must be synced before the first of a series. */
   submitEvaluate(): Promise<void>;
   /** Rounds that all workers have done. */
   completedRounds(): number;

@@ -35,12 +35,15 @@ class Scores {
  * Runs a data set through the model without learning, in its order, and hands each worker batch on. The engine must be synced; so it is after.
  *
  * @param receive called in data order with views that are valid only during the call.
+ * @param stop    gives up between two batches.
+ * @returns whether the data were read to their end.
  */
 export async function scoreAll(
   engine: TrainingEngine,
   pipeline: BatchPipeline,
   receive: (logits: Float32Array, labels: Float32Array, weights: Float32Array, count: number) => void | Promise<void>,
-): Promise<void> {
+  stop: AbortSignal | null = null,
+): Promise<boolean> {
   let collected = engine.rounds;
   const collect = async (): Promise<void> => {
     await engine.awaitRound(collected);
@@ -52,6 +55,7 @@ export async function scoreAll(
     collected++;
   };
   for (;;) {
+    if (stop?.aborted === true) break;
     if (engine.rounds - collected >= engine.maxInFlight) await collect();
     const slots = await engine.acquire();
     if ((await engine.whileSound(pipeline.nextStep(slots))) === 0) break;
@@ -59,12 +63,25 @@ export async function scoreAll(
   }
   while (collected < engine.rounds) await collect();
   await engine.sync();
+  return stop?.aborted !== true;
 }
 
 /** Exact metrics over the whole data set; the pipeline is read from where it stands to its end. @throws DataFormat for a label outside 0 … 1 */
-export async function evaluate(engine: TrainingEngine, pipeline: BatchPipeline): Promise<EvaluationMetrics> {
+export async function evaluate(engine: TrainingEngine, pipeline: BatchPipeline): Promise<EvaluationMetrics>;
+/** The same, or null when `stop` fired before the end. */
+export async function evaluate(
+  engine: TrainingEngine,
+  pipeline: BatchPipeline,
+  stop: AbortSignal | null,
+): Promise<EvaluationMetrics | null>;
+export async function evaluate(
+  engine: TrainingEngine,
+  pipeline: BatchPipeline,
+  stop: AbortSignal | null = null,
+): Promise<EvaluationMetrics | null> {
   const scores = new Scores();
-  await scoreAll(engine, pipeline, (logits, labels, weights, count) => scores.append(logits, labels, weights, count));
+  const whole = await scoreAll(engine, pipeline, (logits, labels, weights, count) => scores.append(logits, labels, weights, count), stop);
+  if (!whole) return null;
   const logits = scores.logits.subarray(0, scores.length);
   const labels = scores.labels.subarray(0, scores.length);
   const weights = scores.weights.subarray(0, scores.length);

@@ -1,4 +1,5 @@
 import type { EvaluationMetrics } from './evaluate.js';
+import type { StageShares } from './stage-times.js';
 
 /** Where training stands; `examples` and `step` count from the very first start, over resumes. */
 export type Progress = {
@@ -15,6 +16,8 @@ export type Progress = {
   /** Seconds left by data read or steps done; null where nothing tells. */
   readonly etaSeconds: number | null;
   readonly badRecords: number;
+  /** Where the workers' time went since the last report. */
+  readonly stages: StageShares;
 };
 
 export type EvaluationEvent = {
@@ -41,7 +44,7 @@ export type TrainResult = {
   readonly evaluation: EvaluationMetrics | null;
   readonly checkpoint: string | null;
   readonly reason: StopReason;
-  /** Seconds summed over workers by stage. */
+  /** Seconds by stage, see {@link STAGES}: the first five summed over workers, the others over shards. */
   readonly stages: { readonly [stage: string]: number };
   readonly rows: number;
   readonly badRecords: number;

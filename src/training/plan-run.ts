@@ -44,7 +44,7 @@ export function planRun(
   checkSchedule(schedule);
   const async = config.mode === 'async';
   const staleness = async && config.enableEmbeddingPostpush ? config.staleness : 0;
-  const prefetch = async ? config.embeddingPrefetchCapacity : 0;
+  const prefetch = config.embeddingPrefetchCapacity;
   const tensors = plan.parameters.map((parameter): DenseTensor => {
     const optimizer = parameter.trainable ? denseOptimizer(config, parameter.decay) : movingAverageOptimizer(parameter.momentum ?? 0.99);
     return { name: parameter.fullName, offset: parameter.offset, length: parameter.length, optimizer, trainable: parameter.trainable };
@@ -73,6 +73,7 @@ export function planRun(
   return {
     seed: config.seed,
     backend: config.backend,
+    precision: config.precision,
     mode: config.mode,
     workers: config.workers,
     ps: config.ps,

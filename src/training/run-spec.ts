@@ -19,6 +19,8 @@ export type TableSpec = {
 export type RunSpec = {
   readonly seed: number;
   readonly backend: 'auto' | 'native' | 'reference';
+  /** Format of the operands of matrix products. */
+  readonly precision: 'fp32' | 'bf16';
   readonly mode: 'sync' | 'async';
   readonly workers: number;
   readonly ps: number;

@@ -37,11 +37,13 @@ export type SnapshotOptions = {
  * the trained state alone: not on the number of shards, nor on the order in which rows came to be.
  *
  * @returns path of the manifest.
- * @throws DiskFull, WriteFailed: then the previous checkpoint is still the newest and nothing of this one is left.
+ * @throws DiskFull, WriteFailed, NonFiniteParameters: then the previous checkpoint is still the newest and nothing of this one is left.
  */
 export async function saveSnapshot(engine: TrainingEngine, options: SnapshotOptions): Promise<string> {
   const writer = await CheckpointWriter.begin(options.modelDir, options.step);
   try {
+    requireFinite(engine.parameters, (at) => parameterAt(engine, at));
+    requireFinite(engine.denseState, (at) => `value ${at} of the optimizer state of the dense parameters`);
     await writer.writeSection(PARAMETERS, bytesOf(engine.parameters));
     await writer.writeSection(STATE, bytesOf(engine.denseState));
     const { rows } = await engine.sizes();
@@ -69,6 +71,11 @@ async function saveTable(
   const sections: string[] = [];
   for (let bucket = 0; bucket < 2 ** bits; bucket++) {
     const merged = mergeRows(await engine.dump(index, bits, bucket), width);
+    requireFinite(merged.records.subarray(0, merged.count * width), (at) => {
+      const row = Math.floor(at / width);
+      const place = at % width < shape.dim ? `value ${at % width}` : `optimizer state ${(at % width) - shape.dim}`;
+      return `table "${table.name}", id ${BigInt.asUintN(64, merged.fids[row])}, ${place}`;
+    });
     const name = `table.${sectionPart(table.name)}.${String(bucket).padStart(5, '0')}-of-${String(2 ** bits).padStart(5, '0')}`;
     const section = await writer.section(name);
     await section.append(encodeHeader(merged.count, shape));
@@ -128,6 +135,25 @@ async function readInto(reader: CheckpointReader, name: string, target: Float32A
   }
   const bytes = await section.readAll();
   new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(bytes);
+}
+
+/** A value that is not finite would come back with every resume: no such checkpoint is written, the one before stays the newest. */
+function requireFinite(values: Float32Array, nameOf: (index: number) => string): void {
+  // Of finite numbers the sum of 0·x is 0; anything else makes it NaN. One pass without a branch a value.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
+  if (sum === 0) return;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  throw new MonolithError(
+    'NonFiniteParameters',
+    `checkpoint not written: ${nameOf(at)} is ${values[at]}. Lower the learning rate or clip gradients, and go on from the last checkpoint`,
+    { index: at, value: String(values[at]) },
+  );
+}
+
+function parameterAt(engine: TrainingEngine, index: number): string {
+  const owner = engine.spec.tensors.find(({ offset, length }) => index >= offset && index < offset + length);
+  return owner === undefined ? `dense parameter ${index}` : `dense parameter "${owner.name}"[${index - owner.offset}]`;
 }
 
 function sectionPart(name: string): string {

@@ -4,6 +4,7 @@ import { EarlyStopping, type EarlyStopSettings, type EarlyStopState } from './ea
 import type { TrainingEngine } from './engine.js';
 import { type EvaluationMetrics, evaluate } from './evaluate.js';
 import { callHooks, type StopReason, type TrainHook, type TrainResult } from './hooks.js';
+import { StageWatch, stageSeconds } from './stage-times.js';
 
 /** What a run keeps beside parameters and rows; stands in the checkpoint. */
 export type TrainerState = {
@@ -64,6 +65,7 @@ export class TrainLoop {
   private lossExamples = 0;
   private lastLoss = Number.NaN;
   private readonly recent = new RecentLoss();
+  private readonly stageWatch = new StageWatch();
   private activeMs = 0;
   private activeSince = 0;
   private reportedAt = 0;
@@ -108,7 +110,11 @@ export class TrainLoop {
     }
     await this.pause();
     await this.reportRest();
-    if (reason !== 'stopped' && this.parts.evaluation !== null && this.evaluatedStep !== this.step) await this.evaluateNow(false);
+    if (reason !== 'stopped' && this.parts.evaluation !== null && this.evaluatedStep !== this.step) {
+      await this.evaluateNow(false);
+      // Given up: the same command again makes up for it.
+      if (stop?.aborted === true && this.evaluatedStep !== this.step) reason = 'stopped';
+    }
     if (this.savedStep !== this.step) await this.saveNow(reason === 'early stopping');
     const result = await this.result(reason);
     await callHooks(hooks, (hook) => hook.onEnd?.(result));
@@ -154,8 +160,11 @@ export class TrainLoop {
     await this.pause();
     if (evaluateNow) await this.reportRest();
     let reason: StopReason | null = null;
-    if (evaluateNow && (await this.evaluateNow(true))) reason = 'early stopping';
-    if (saveNow && reason === null) await this.saveNow(false);
+    const verdict = evaluateNow ? await this.evaluateNow(true) : null;
+    if (verdict?.stop === true) reason = 'early stopping';
+    // With early stopping the best state is what the run is for: it must not depend on a checkpoint being due just then.
+    const saveBest = verdict?.best === true && settings.earlyStop.patience > 0;
+    if ((saveNow || saveBest) && reason === null) await this.saveNow(false);
     this.activeSince = now();
     this.reportedAt = now();
     this.reportedExamples = this.runExamples;
@@ -211,6 +220,7 @@ export class TrainLoop {
       fraction: this.fraction(stats.progress),
       etaSeconds: this.eta(),
       badRecords: stats.badRecords,
+      stages: this.stageWatch.next(engine.stageTimes()),
     };
     this.reportedAt = at;
     this.reportedExamples = this.runExamples;
@@ -234,23 +244,27 @@ export class TrainLoop {
     return ((spentMs / 1000) * (1 - fraction)) / (fraction - this.startFraction);
   }
 
-  /** Evaluates; true when training should end early. */
-  private async evaluateNow(mayStop: boolean): Promise<boolean> {
+  /** Evaluates, unless training is to stop meanwhile: then nothing was evaluated. */
+  private async evaluateNow(mayStop: boolean): Promise<{ readonly best: boolean; readonly stop: boolean }> {
     const { engine, evaluation, hooks, train } = this.parts;
-    if (evaluation === null) return false;
+    const none = { best: false, stop: false };
+    if (evaluation === null) return none;
+    let metrics: EvaluationMetrics | null;
     try {
       await evaluation.rewind();
-      this.evaluation = await evaluate(engine, evaluation);
+      metrics = await evaluate(engine, evaluation, this.parts.stop);
     } catch (error) {
       throw await this.savedBefore(error);
     }
+    if (metrics === null) return none;
+    this.evaluation = metrics;
     this.evaluatedStep = this.step;
     // The evaluation at the end is not one of the schedule: a run that goes on from here must not have counted it.
     const watch = mayStop ? this.earlyStopping : new EarlyStopping(this.parts.settings.earlyStop, this.earlyStopping.state());
-    const { best, stop } = watch.update(this.step, this.evaluation);
-    const event = { step: this.step, epoch: train.position.epoch, metrics: this.evaluation, best };
+    const { best, stop } = watch.update(this.step, metrics);
+    const event = { step: this.step, epoch: train.position.epoch, metrics, best };
     await callHooks(hooks, (hook) => hook.onEvaluation?.(event));
-    return stop && mayStop;
+    return { best, stop: stop && mayStop };
   }
 
   /** Bad evaluation data must not cost what was trained: saves it where that still works, and hands the error back. */
@@ -279,7 +293,6 @@ export class TrainLoop {
   private async result(reason: StopReason): Promise<TrainResult> {
     const { engine, train } = this.parts;
     const seconds = this.activeMs / 1000;
-    const times = engine.stageTimes();
     const { rows } = await engine.sizes();
     return {
       step: this.step,
@@ -291,7 +304,7 @@ export class TrainLoop {
       evaluation: this.evaluation,
       checkpoint: this.checkpoint,
       reason,
-      stages: { wait_batch: times.waitBatch / 1000, lookup: times.lookup / 1000, compute: times.compute / 1000, push: times.push / 1000 },
+      stages: stageSeconds(engine.stageTimes()),
       rows: rows.reduce((a, b) => a + b, 0),
       badRecords: train.stats().badRecords,
     };

@@ -18,6 +18,7 @@ export const WorkerStat = {
   examples: 5,
   firstStepAtMs: 6,
   lastStepAtMs: 7,
+  dedupeMs: 8,
 } as const;
 export const WORKER_STATS = 16;
 

@@ -20,8 +20,8 @@ export type WorkerLines = {
 };
 
 /**
- * Carries out commands until told to stop. Rows of up to `prefetch` further batches are asked for before the oldest batch is computed; commands
- * are carried out strictly in order. Blocks its thread; throws Aborted when the run ends early.
+ * Carries out commands until told to stop. Rows of up to `prefetch` further batches are asked for before the oldest batch is computed, in
+ * synchronous mode too: shards bring them up to date after each step. Commands are carried out strictly in order. Blocks its thread; throws Aborted when the run ends early.
  */
 export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetch: number): void {
   const { embeddings, regions, stats, now } = worker;
@@ -47,8 +47,10 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
       const op = command[0];
       if (op === WorkerOp.train || op === WorkerOp.evaluate) {
         failpoint('training.beforeLookup');
+        const asking = now();
         regionOf[place] = nextRegion;
         embeddings.lookup(lines.slots[command[1]], nextRegion, op === WorkerOp.train, command[2]);
+        stats[WorkerStat.dedupeMs] += now() - asking;
         nextRegion = (nextRegion + 1) % regions.length;
       } else {
         open = false;

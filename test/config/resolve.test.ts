@@ -90,7 +90,7 @@ describe('resolving a configuration', () => {
       [{ flags: { 'bath-size': '1' } }, '--bath-size: unknown flag; did you mean --batch-size?'],
       [{ flags: { qqqqqqqq: '1' } }, '--qqqqqqqq: unknown flag; --help lists all flags'],
       [{ flags: { seed: ['1', '2'] } }, '--seed: given 2 times; give it once'],
-      [{ flags: { precision: 'bf16' } }, '--precision: bf16 is not available yet; use fp32'],
+      [{ flags: { precision: 'fp16' } }, '--precision: expected one of fp32, bf16, got "fp16"'],
       [{ flags: { backend: 'gpu' } }, '--backend: the gpu backend is not available yet; use native'],
       [{ flags: { 'model-options': '{a: [' } }, '--model-options: not valid YAML (line 1, column '],
       [

@@ -85,7 +85,7 @@ const wrongFiles: readonly (readonly [what: string, text: string, message: strin
   ['not a number', 'optimizer: {sparse: {learningRate: .nan}}', 'optimizer.sparse.learningRate: expected a number > 0, got NaN'],
   ['a share above one', 'data: {split: {by: fraction, fraction: 2}}', 'data.split.fraction: expected a number from 0 to 1, got 2'],
   ['a word that is no choice', 'mode: asynchronous', 'mode: expected one of sync, async, got "asynchronous"'],
-  ['a precision to come', 'precision: bf16', 'precision: bf16 is not available yet; use fp32'],
+  ['a precision that is none', 'precision: fp16', 'precision: expected one of fp32, bf16, got "fp16"'],
   [
     'one norm over shards that have none',
     'mode: async\nclip: {globalNorm: 1}',

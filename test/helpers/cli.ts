@@ -60,6 +60,14 @@ export function lastEvent(result: CliResult): { readonly [key: string]: unknown 
   return JSON.parse(line) as { readonly [key: string]: unknown };
 }
 
+/** All lines of a `--json` run. */
+export function events(result: CliResult): readonly { readonly [key: string]: unknown }[] {
+  return result.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { readonly [key: string]: unknown });
+}
+
 /** What of a checkpoint's manifest must be equal in equal runs: sections with checksums, trainer, data position. */
 export function checkpointContent(manifestPath: string): { sections: unknown; trainer: unknown; data: unknown; metrics: unknown } {
   const { sections, trainer, data, metrics } = JSON.parse(readFileSync(manifestPath, 'utf8')) as Record<string, unknown>;

@@ -85,6 +85,26 @@ describe('a model runtime', () => {
     assert.equal(runtime.trainChunk(batch, sparse, 0, 8), loss);
   });
 
+  test('reads its weights once a batch: a change counts from the next one on', () => {
+    const options = { hidden: [6, 4], embeddingDim: 4 };
+    const { parameters, runtime, batch, sparse } = prepare(builtInModel('deepfm'), options);
+    const logits = (first: number) => {
+      runtime.forward(batch, sparse, first, 4, false);
+      return runtime.logits.slice(0, 4);
+    };
+    const before = [logits(0), logits(4)];
+    const weight = runtime.plan.parameters.find(({ fullName }) => fullName === 'deep.0.weight');
+    assert.ok(weight);
+    for (let i = 0; i < weight.length; i++) parameters[weight.offset + i] += 0.1;
+    assert.deepEqual(logits(4), before[1]);
+    const after = [logits(0), logits(4)];
+    assert.notDeepEqual(after[0], before[0]);
+    assert.notDeepEqual(after[1], before[1]);
+    for (let i = 0; i < weight.length; i++) parameters[weight.offset + i] += 0.1;
+    runtime.setStep(1, 2, 8);
+    assert.notDeepEqual(logits(4), after[1]);
+  });
+
   test('mse models learn by squared error', () => {
     const regression = defineModel({ name: 'regression', loss: 'mse', build: (b) => b.add([b.linear(), b.dense(b.denseInput(), 1)]) });
     assert.ok(checkGradients(regression, { kernels }).checked > 0);

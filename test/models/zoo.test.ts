@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import { MonolithError } from '../../src/base/index.js';
-import { referenceBackend, selectBackend } from '../../src/kernels/index.js';
+import { type KernelBackend, Precision, referenceBackend, selectBackend } from '../../src/kernels/index.js';
 import {
   builtInModels,
   checkGradients,
@@ -10,9 +10,11 @@ import {
   gradientCheckInputs,
   initializeParameters,
   loadModel,
+  type ModelBuilder,
   type ModelDefinition,
   type ModelOptions,
   ModelRuntime,
+  type Node,
   planModel,
   syntheticBatch,
 } from '../../src/models/index.js';
@@ -90,7 +92,11 @@ suite('checkGradients', () => {
         return node;
       },
     });
-    const wrongKernels = { ...kernels, columnSum: () => {} };
+    const wrongKernels: KernelBackend = {
+      ...kernels,
+      weightGradient: (precision, rows, inputs, units, x, ldx, dZ, lddZ, dWeight) =>
+        kernels.weightGradient(precision, rows, inputs, units, x, ldx, dZ, lddZ, dWeight, null),
+    };
     assert.throws(
       () => checkGradients(broken, { kernels: wrongKernels }),
       (error: unknown) => error instanceof MonolithError && error.code === 'InvalidModel' && /out\.bias/.test(error.message),
@@ -107,7 +113,7 @@ function runBatch(
   definition: ModelDefinition,
   options: ModelOptions,
   examples: number,
-  tuning: { reuse?: boolean; maxChunkRows?: number },
+  tuning: { reuse?: boolean; maxChunkRows?: number; precision?: Precision },
 ) {
   const plan = planModel(definition, options, gradientCheckInputs);
   const parameters = new Float32Array(plan.parametersLength);
@@ -164,6 +170,74 @@ suite('the arena and chunks', () => {
     });
     assert.ok(Math.abs(results[0].loss - results[1].loss) < 1e-4 * results[1].loss);
     assertClose(results[0].gradients, results[1].gradients);
+  });
+});
+
+suite('derivatives of activations that a consumer takes', () => {
+  type Consumers = (b: ModelBuilder, hidden: Node) => readonly Node[];
+  const square = (b: ModelBuilder, x: Node) => b.sum(b.multiply(x, x));
+  const cases: readonly (readonly [string, Consumers])[] = [
+    ['one dense layer', (b, x) => [b.dense(b.dense(x, 3, { activation: 'sigmoid' }), 1)]],
+    ['two dense layers', (b, x) => [b.dense(x, 1), b.dense(b.dense(x, 3, { activation: 'tanh' }), 1)]],
+    ['a dense layer, then another kind', (b, x) => [b.dense(x, 1), square(b, x)]],
+    ['another kind, then a dense layer', (b, x) => [square(b, x), b.dense(x, 1)]],
+  ];
+  for (const [title, consumers] of cases) {
+    for (const activation of ['relu', 'sigmoid', 'tanh'] as const) {
+      test(`${title}, ${activation}`, () => {
+        const model = defineModel({
+          name: 'slopes',
+          build: (b) => b.add(consumers(b, b.dense(b.concat([b.embedding({ name: 'e', dim: 3 }), b.denseInput()]), 5, { activation }))),
+        });
+        assert.ok(checkGradients(model, { kernels, samples: 20 }).checked > 40);
+      });
+    }
+  }
+});
+
+suite('bf16', () => {
+  for (const [title, name, options] of variants) {
+    test(`${title}: the gradients point where those of fp32 do`, async () => {
+      const definition = await loadModel(name);
+      const exact = runBatch(definition, options, 40, {});
+      const rounded = runBatch(definition, options, 40, { precision: Precision.bf16 });
+      assert.ok(Math.abs(exact.loss - rounded.loss) < 0.01 * exact.loss);
+      for (const [a, b] of [
+        [exact.gradients, rounded.gradients],
+        [exact.rows[0], rounded.rows[0]],
+      ]) {
+        let [product, lengthA, lengthB] = [0, 0, 0];
+        a.forEach((value, i) => {
+          product += value * b[i];
+          lengthA += value * value;
+          lengthB += b[i] * b[i];
+        });
+        assert.ok(product > 0.999 * Math.sqrt(lengthA * lengthB), `cosine ${product / Math.sqrt(lengthA * lengthB)}`);
+        assert.ok(Math.abs(Math.sqrt(lengthB / lengthA) - 1) < 0.02);
+      }
+    });
+  }
+
+  test('the native and the reference kernels agree on a whole step', async () => {
+    const definition = await loadModel('dlrm');
+    const options = { bottom: [16], top: [16, 8] };
+    const plan = planModel(definition, options, gradientCheckInputs);
+    const results = [kernels, referenceBackend()].map((backend) => {
+      const parameters = new Float32Array(plan.parametersLength);
+      initializeParameters(plan, 3, parameters);
+      const gradients = new Float32Array(plan.parametersLength);
+      const buffers = { parameters, gradients };
+      const tuning = { precision: Precision.bf16 };
+      const runtime = new ModelRuntime(definition, options, gradientCheckInputs, backend, buffers, 40, tuning);
+      const { batch, sparse } = syntheticBatch(plan.tables, gradientCheckInputs, { examples: 40, seed: 5 });
+      runtime.setStep(1, 2, 40);
+      return { loss: runtime.trainChunk(batch, sparse, 0, 40), gradients };
+    });
+    // A sum's last bit may tip the rounding of the next layer's operand, so the two differ more than in fp32.
+    assert.ok(Math.abs(results[0].loss - results[1].loss) < 1e-3 * results[1].loss);
+    for (const [i, value] of results[1].gradients.entries()) {
+      assert.ok(Math.abs(value - results[0].gradients[i]) < 1e-4 + 0.01 * Math.abs(value), `element ${i}`);
+    }
   });
 });
 

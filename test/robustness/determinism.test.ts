@@ -30,12 +30,27 @@ describe('synchronous training', () => {
     });
   }
 
+  test('in bf16, too, gives the same checkpoint for 1, 2 and 3 shards and when repeated, and another one than fp32', async () => {
+    const first = await train('--precision', 'bf16', '--ps', '1');
+    for (const ps of ['2', '3', '2']) assert.deepEqual(await train('--precision', 'bf16', '--ps', ps), first, `ps ${ps}`);
+    assert.notDeepEqual((await train('--ps', '1')).sections, first.sections);
+  });
+
   test('does not depend on the number of parse threads, nor on compression', async () => {
     const first = await train();
     for (const threads of ['0', '1', '3']) assert.deepEqual(await train('--data.parse-threads', threads), first, `threads ${threads}`);
     const { data, ...compressed } = await train('--data', folder.in('train.csv.gz'));
     assert.ok(data);
     assert.deepEqual(compressed, { sections: first.sections, trainer: first.trainer, metrics: first.metrics });
+  });
+
+  test('does not depend on how many batches ahead rows are looked up', async () => {
+    const first = await train('--embedding-prefetch-capacity', '0');
+    for (const ahead of ['1', '4']) {
+      assert.deepEqual(await train('--embedding-prefetch-capacity', ahead, '--ps', '3'), first, `ahead ${ahead}`);
+    }
+    const tables = await train('--embedding-prefetch-capacity', '2', '--backend', 'reference');
+    assert.deepEqual(tables, await train('--embedding-prefetch-capacity', '0', '--backend', 'reference'));
   });
 
   test('another seed gives another checkpoint', async () => {

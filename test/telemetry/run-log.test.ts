@@ -36,6 +36,7 @@ const start: StartEvent = startEvent({
   mode: 'sync',
   backend: 'native',
   instruction_set: 'avx2',
+  precision: 'fp32',
   batch_size: 8,
   seed: 1,
   dense_parameters: 1,
@@ -43,7 +44,15 @@ const start: StartEvent = startEvent({
   resumed_step: null,
 });
 
-const progressAt = (step: number) => progressEvent({ step, epoch: 1, examples: step * 8, examplesPerSecond: 1234.56789, loss: 1 / step });
+const progressAt = (step: number) =>
+  progressEvent({
+    step,
+    epoch: 1,
+    examples: step * 8,
+    examplesPerSecond: 1234.56789,
+    loss: 1 / step,
+    stages: { compute: 0.875, push: 0.125 },
+  });
 
 function lines(path: string): string[] {
   return readFileSync(path, 'utf8').split('\n').slice(0, -1);
@@ -70,6 +79,7 @@ describe('the run log', () => {
           badRecords: 0,
           reason: 'end of data',
           stages: { train: 2 },
+          precision: 'fp32',
         }),
       );
       await log.close();
@@ -105,6 +115,8 @@ describe('the run log', () => {
       assert.deepEqual(tags, [
         '10 train/loss',
         '10 train/examples_per_second',
+        '10 stages/compute',
+        '10 stages/push',
         '10 eval/auc',
         '10 eval/logloss',
         '10 eval/normalized_entropy',
@@ -173,7 +185,7 @@ describe('the events of --json', () => {
   test('have the fixed names', () => {
     assert.equal(
       eventLine(progressAt(10)),
-      '{"event":"progress","step":10,"epoch":1,"examples":80,"examples_per_second":1234.568,"loss":0.1}\n',
+      '{"event":"progress","step":10,"epoch":1,"examples":80,"examples_per_second":1234.568,"loss":0.1,"stages":{"compute":0.875,"push":0.125}}\n',
     );
     assert.equal(eventLine(checkpointEvent(3, 'm/checkpoint-3')), '{"event":"checkpoint","step":3,"path":"m/checkpoint-3"}\n');
     const done = doneEvent({
@@ -187,10 +199,11 @@ describe('the events of --json', () => {
       badRecords: 2,
       reason: 'max steps',
       stages: { train: 2 },
+      precision: 'bf16',
     });
     assert.equal(
       eventLine(done),
-      '{"event":"done","step":4,"examples":100,"seconds":2,"examples_per_second":50,"train":{"loss":null},"eval":null,"checkpoint":"c","bad_records":2,"reason":"max steps","stages":{"train":2}}\n',
+      '{"event":"done","step":4,"examples":100,"seconds":2,"examples_per_second":50,"train":{"loss":null},"eval":null,"checkpoint":"c","bad_records":2,"reason":"max steps","stages":{"train":2},"precision":"bf16"}\n',
     );
     const evaluation = JSON.parse(eventLine(evalEvent(7, metrics)));
     assert.deepEqual([evaluation.event, evaluation.step, evaluation.auc, evaluation.logloss], ['eval', 7, metrics.auc, metrics.logloss]);

@@ -66,6 +66,13 @@ describe('progress', () => {
     ]);
   });
 
+  test('the two stages that take most of the time stand at the end of the line', () => {
+    const screen = new Screen(false);
+    const reporter = new ProgressReporter({ stream: screen, clock: new ManualClock(), env: {} });
+    reporter.finish({ ...at(1500), stages: { wait_batch: 0.003, lookup: 0.017, compute: 0.93, push: 0.05 } });
+    assert.match(screen.text, /ETA 32 s {2}compute 93 % {2}push 5 %\n$/);
+  });
+
   test('the last state is shown at the end even when it was not due', () => {
     const screen = new Screen(false);
     const reporter = new ProgressReporter({ stream: screen, clock: new ManualClock(), env: {} });

@@ -31,10 +31,7 @@ export async function examine(folder: string): Promise<Finding[]> {
     {
       what: 'native addon',
       ok: info !== null,
-      found:
-        info === null
-          ? `not used: ${reason}`
-          : `loaded, ${info.instructionSet}${info.avx512bf16 ? ' with bf16' : ''} (has ${info.available.join(', ')})`,
+      found: info === null ? `not used: ${reason}` : `loaded, ${info.instructionSet} (has ${info.available.join(', ')})`,
       fix:
         info === null ? 'install a C++ compiler and run `monolith-local doctor --build`; until then the slow reference kernels run' : null,
     },

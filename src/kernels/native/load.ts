@@ -3,9 +3,8 @@ import { fileURLToPath } from 'node:url';
 
 /** What `info()` of the addon tells. */
 export type AddonInfo = {
-  readonly instructionSet: 'scalar' | 'avx2' | 'avx512' | 'neon';
+  readonly instructionSet: 'scalar' | 'avx2' | 'avx512' | 'avx512-bf16' | 'neon';
   readonly available: readonly string[];
-  readonly avx512bf16: boolean;
   /** Set when MONOLITH_LOCAL_ISA names an instruction set that can't run here. */
   readonly error?: string;
 };

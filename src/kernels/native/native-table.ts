@@ -33,6 +33,16 @@ export type TableAddon = {
     learningRates: Float32Array,
     clipRowNorm: number,
   ): number;
+  tableRefresh(
+    table: TableHandle,
+    sources: readonly Int32Array[],
+    starts: Int32Array,
+    counts: Int32Array,
+    targets: readonly Int32Array[],
+    targetStarts: Int32Array,
+    targetCounts: Int32Array,
+    targetRows: readonly Float32Array[],
+  ): void;
   tableCountBucket(table: TableHandle, bucketBits: number, bucket: number): number;
   tableDump(
     table: TableHandle,
@@ -137,6 +147,22 @@ export class NativeTable implements FidTable {
       return this.#addon.tableApply(this.#table, handles, starts, counts, gradients, learningRates, clipRowNorm);
     } catch (error) {
       throw typedError('apply', error);
+    }
+  }
+
+  refresh(
+    sources: readonly Int32Array[],
+    starts: Int32Array,
+    counts: Int32Array,
+    targets: readonly Int32Array[],
+    targetStarts: Int32Array,
+    targetCounts: Int32Array,
+    targetRows: readonly Float32Array[],
+  ): void {
+    try {
+      this.#addon.tableRefresh(this.#table, sources, starts, counts, targets, targetStarts, targetCounts, targetRows);
+    } catch (error) {
+      throw typedError('refresh', error);
     }
   }
 

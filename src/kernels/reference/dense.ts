@@ -3,6 +3,7 @@ import { referenceCross } from './cross.js';
 import { referenceDropout } from './dropout.js';
 import { referenceElementwise } from './elementwise.js';
 import { referenceGemm } from './gemm.js';
+import { referencePackedGemm } from './gemm-packed.js';
 import { referenceInteractions } from './interactions.js';
 import { referenceLosses } from './losses.js';
 import { referenceNormalization } from './normalization.js';
@@ -19,6 +20,7 @@ export type DenseKernels = Omit<
  */
 export const referenceDense: DenseKernels = {
   ...referenceGemm,
+  ...referencePackedGemm,
   ...referenceElementwise,
   ...referenceDropout,
   ...referenceInteractions,

@@ -68,7 +68,7 @@ export class ReferenceTable implements FidTable {
         rows.fill(0, i * this.dim, (i + 1) * this.dim);
         continue;
       }
-      if (create) this.#timestamps[row] = timestamp;
+      if (create) this.#timestamps[row] = Math.max(timestamp, this.#timestamps[row]);
       const record = row * this.#record;
       rows.set(this.#records.subarray(record, record + this.dim), i * this.dim);
     }
@@ -84,20 +84,10 @@ export class ReferenceTable implements FidTable {
     clipRowNorm: number,
   ): number {
     if (gradients.length !== handles.length) throw shapeMismatch('apply', 'gradients', handles.length, gradients.length);
-    need('apply', 'starts', starts, handles.length);
-    need('apply', 'counts', counts, handles.length);
     need('apply', 'learningRates', learningRates, this.#options.slices.length);
     if (!(clipRowNorm >= 0)) throw new MonolithError('InvalidArgument', `apply: clipRowNorm is ${clipRowNorm}, expected a number >= 0`);
-    for (let s = 0; s < handles.length; s++) {
-      const end = starts[s] + counts[s];
-      if (starts[s] < 0 || counts[s] < 0) throw shapeMismatch('apply', `starts[${s}] or counts[${s}]`, 0, Math.min(starts[s], counts[s]));
-      need('apply', `handles[${s}]`, handles[s], end);
-      need('apply', `gradients[${s}]`, gradients[s], end * this.dim);
-      for (let i = starts[s]; i < end; i++) {
-        if (handles[s][i] < -1 || handles[s][i] >= this.size())
-          throw shapeMismatch('apply', `handles[${s}][${i}]`, this.size(), handles[s][i]);
-      }
-    }
+    this.#checkHandles('apply', 'handles', handles, starts, counts);
+    for (let s = 0; s < handles.length; s++) need('apply', `gradients[${s}]`, gradients[s], (starts[s] + counts[s]) * this.dim);
     const sums = new Map<number, Float32Array>();
     for (let s = 0; s < handles.length; s++) {
       for (let i = starts[s]; i < starts[s] + counts[s]; i++) {
@@ -111,6 +101,33 @@ export class ReferenceTable implements FidTable {
     }
     for (const [row, gradient] of sums) this.#updateRow(row, gradient, learningRates, fround(clipRowNorm));
     return sums.size;
+  }
+
+  refresh(
+    sources: readonly Int32Array[],
+    starts: Int32Array,
+    counts: Int32Array,
+    targets: readonly Int32Array[],
+    targetStarts: Int32Array,
+    targetCounts: Int32Array,
+    targetRows: readonly Float32Array[],
+  ): void {
+    const named = new Set<number>();
+    this.#checkHandles('refresh', 'sources', sources, starts, counts);
+    sources.forEach((handles, s) => {
+      for (const handle of handles.subarray(starts[s], starts[s] + counts[s])) named.add(handle);
+    });
+    this.#checkHandles('refresh', 'targets', targets, targetStarts, targetCounts);
+    if (targetRows.length !== targets.length) throw shapeMismatch('refresh', 'targetRows', targets.length, targetRows.length);
+    targets.forEach((handles, t) => {
+      const end = targetStarts[t] + targetCounts[t];
+      need('refresh', `targetRows[${t}]`, targetRows[t], end * this.dim);
+      for (let i = targetStarts[t]; i < end; i++) {
+        if (handles[i] < 0 || !named.has(handles[i])) continue;
+        const record = handles[i] * this.#record;
+        targetRows[t].set(this.#records.subarray(record, record + this.dim), i * this.dim);
+      }
+    });
   }
 
   /** Nothing to prepare: a Map does not search. */
@@ -168,6 +185,21 @@ export class ReferenceTable implements FidTable {
     let missing = 0;
     for (let i = start; i < start + count; i++) missing += this.#rowOf.has(fids[i]) ? 0 : 1;
     if (this.size() + missing > this.#options.maxRows) throw tableFull(where, this.size(), missing, this.#options.maxRows);
+  }
+
+  /** Ranges that lie inside their arrays, of handles that are −1 or a row. */
+  #checkHandles(where: string, what: string, handles: readonly Int32Array[], starts: Int32Array, counts: Int32Array): void {
+    need(where, 'starts', starts, handles.length);
+    need(where, 'counts', counts, handles.length);
+    for (let s = 0; s < handles.length; s++) {
+      const end = starts[s] + counts[s];
+      if (starts[s] < 0 || counts[s] < 0) throw shapeMismatch(where, `starts[${s}] or counts[${s}]`, 0, Math.min(starts[s], counts[s]));
+      need(where, `${what}[${s}]`, handles[s], end);
+      for (let i = starts[s]; i < end; i++) {
+        if (handles[s][i] < -1 || handles[s][i] >= this.size())
+          throw shapeMismatch(where, `${what}[${s}][${i}]`, this.size(), handles[s][i]);
+      }
+    }
   }
 
   #addRow(fid: bigint): number {

@@ -8,7 +8,11 @@ type Argument = unknown;
 const f = (length: number) => new Float32Array(length);
 
 /** A right call of every kernel, as plain arguments. Arrays are exactly as long as needed. */
-const calls: { readonly [Name in keyof DenseKernels]: () => Argument[] } = {
+const callsOf = (kernels: DenseKernels): { readonly [Name in keyof DenseKernels]: () => Argument[] } => ({
+  packedWeightsLength: () => [1, 4, 5],
+  packWeights: () => [1, true, 4, 5, f(20), 5, f(kernels.packedWeightsLength(1, 4, 5))],
+  gemmPacked: () => [0, 3, 4, 5, f(15), 5, f(kernels.packedWeightsLength(0, 4, 5)), f(12), 4, true, null, 0, 1, f(12), 4],
+  weightGradient: () => [1, 3, 4, 5, f(12), 4, f(15), 5, f(20), f(5)],
   gemm: () => [false, false, 3, 4, 5, f(15), 5, f(20), 4, f(12), 4, false, f(4), 1],
   activationForward: () => [1, 5, f(5), f(5)],
   activationBackward: () => [2, 5, f(5), f(5), f(5), true],
@@ -38,13 +42,14 @@ const calls: { readonly [Name in keyof DenseKernels]: () => Argument[] } = {
   dropoutMask: () => [5, 0.5, 1, 2, 0, f(5)],
   bceWithLogits: () => [5, f(5), f(5), f(5), 1, f(5)],
   mseLoss: () => [5, f(5), f(5), f(5), 1, f(5)],
-};
+});
 
 function refused(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError || error instanceof MonolithError;
 }
 
 describeDense('arguments', (kernels) => {
+  const calls = callsOf(kernels);
   const call = (name: keyof DenseKernels, values: Argument[]) =>
     (kernels[name] as unknown as (...values: Argument[]) => unknown)(...values);
   const names = Object.keys(calls) as (keyof DenseKernels)[];
@@ -93,6 +98,14 @@ describeDense('arguments', (kernels) => {
     }
   });
 
+  test('a slope without an output, unknown precisions and immense packed weights are refused', () => {
+    const packed = f(kernels.packedWeightsLength(0, 4, 5));
+    assert.throws(() => kernels.gemmPacked(0, 3, 4, 5, f(15), 5, packed, f(12), 4, false, null, 0, 1, null, 4), refused);
+    assert.throws(() => kernels.gemmPacked(2 as 0, 3, 4, 5, f(15), 5, packed, f(12), 4, false, null, 0, 0, null, 0), refused);
+    assert.throws(() => kernels.packedWeightsLength(-1 as 0, 4, 5), refused);
+    assert.throws(() => kernels.packedWeightsLength(0, 2 ** 40, 2 ** 40), refused);
+  });
+
   test('row distances below the number of columns are refused', () => {
     assert.throws(() => kernels.gemm(false, false, 3, 4, 5, f(100), 4, f(100), 4, f(100), 4, false, null, 0), refused);
     assert.throws(() => kernels.gemm(false, false, 3, 4, 5, f(100), 5, f(100), 3, f(100), 4, false, null, 0), refused);
@@ -103,6 +116,9 @@ describeDense('arguments', (kernels) => {
   test('accumulate together with bias or activation is refused', () => {
     assert.throws(() => kernels.gemm(false, false, 3, 4, 5, f(15), 5, f(20), 4, f(12), 4, true, f(4), 0), refused);
     assert.throws(() => kernels.gemm(false, false, 3, 4, 5, f(15), 5, f(20), 4, f(12), 4, true, null, 1), refused);
+    const packed = f(kernels.packedWeightsLength(0, 4, 5));
+    assert.throws(() => kernels.gemmPacked(0, 3, 4, 5, f(15), 5, packed, f(12), 4, true, f(4), 0, 0, null, 0), refused);
+    assert.throws(() => kernels.gemmPacked(0, 3, 4, 5, f(15), 5, packed, f(12), 4, false, null, 1, 1, f(12), 4), refused);
   });
 
   test('dropout rates outside 0 to 1 and seeds beyond 32 bits are refused', () => {

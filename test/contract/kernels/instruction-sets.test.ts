@@ -8,7 +8,7 @@ import { loadAddon } from '../../../src/kernels/native/load.js';
 
 // The instruction set is fixed for the life of a process, so each other one runs the suites of this folder in a process of its own.
 const here = fileURLToPath(new URL('.', import.meta.url));
-const dense = ['gemm', 'elementwise', 'interactions', 'normalization', 'arguments'].map((name) => `${name}.test.js`);
+const dense = ['gemm', 'gemm-packed', 'elementwise', 'interactions', 'normalization', 'arguments'].map((name) => `${name}.test.js`);
 const suites = readdirSync(here).filter((name) => dense.includes(name));
 
 function runSuites(instructionSet: string): Promise<{ readonly status: number | null; readonly output: string }> {

@@ -2,10 +2,12 @@ import { candidates } from './backends.js';
 import { dedupeSuite } from './suite-dedupe.js';
 import { optimizerSuite } from './suite-optimizers.js';
 import { poolSuite } from './suite-pool.js';
+import { refreshSuite } from './suite-refresh.js';
 import { tableSuite } from './suite-table.js';
 
 for (const candidate of candidates()) {
   tableSuite(candidate);
+  refreshSuite(candidate);
   optimizerSuite(candidate);
   dedupeSuite(candidate);
   poolSuite(candidate);

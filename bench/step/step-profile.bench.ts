@@ -1,16 +1,20 @@
 // Where the time of one worker's step goes: every kernel call of a training step is timed, on made-up batches with DLRM's or DeepFM's shapes.
 //
-//   node dist/bench/train/step-profile.bench.js [dlrm|deepfm|…] [batch size]
+//   node dist/bench/step/step-profile.bench.js [dlrm|deepfm|…] [batch size]
 //
 // One thread, no shards: model, loss and backward alone. The sum of kernels against the whole shows what the code between them costs.
+// The profile stands on standard error; results are the whole, the share of matrix products and what no kernel accounts for.
 import { makeFid, SeededRandom } from '../../src/base/index.js';
+import { deepfmMegaflop, dlrmMegaflop } from '../../src/bench/index.js';
 import { type KernelBackend, selectBackend } from '../../src/kernels/index.js';
 import { initializeParameters, loadModel, ModelRuntime, planModel } from '../../src/models/index.js';
 import { BatchHeader, BatchSlot } from '../../src/tensor/index.js';
+import { benchArguments, report } from '../lib/report.js';
 
-const model = process.argv[2] ?? 'dlrm';
-const batchSize = Number(process.argv[3] ?? 2048);
-const STEPS = 30;
+const model = benchArguments.words[0] ?? 'dlrm';
+const batchSize = Number(benchArguments.words[1] ?? 2048);
+/** At most; fewer where the time is short. */
+const MOST_STEPS = 60;
 const FEATURES = 26;
 const DENSE = 13;
 const ROWS = 1 << 20;
@@ -86,22 +90,37 @@ function step(): void {
   }
 }
 
-for (let i = 0; i < 5; i++) step();
+for (let i = 0; i < 3; i++) step();
 times.clear();
-const from = performance.now();
-for (let i = 0; i < STEPS; i++) step();
-const total = (performance.now() - from) / STEPS;
-process.stdout.write(
-  `${model}, batch ${batchSize}, ${backend.name} ${backend.instructionSet}: ${total.toFixed(2)} ms a step, ${((total * 1000) / batchSize).toFixed(2)} µs a sample\n\n`,
-);
-let sum = 0;
-for (const [name, { calls, ms }] of [...times].sort((a, b) => b[1].ms - a[1].ms)) {
-  const perStep = ms / STEPS;
-  sum += perStep;
-  process.stdout.write(
-    `${name.padEnd(30)} ${String(calls / STEPS).padStart(5)} calls  ${perStep.toFixed(3).padStart(8)} ms  ${((perStep / total) * 100).toFixed(1).padStart(5)} %\n`,
+const perStep: number[] = [];
+const end = performance.now() + 2000 * benchArguments.seconds;
+while (perStep.length < MOST_STEPS && (perStep.length < 3 || performance.now() < end)) {
+  const from = performance.now();
+  step();
+  perStep.push(performance.now() - from);
+}
+const steps = perStep.length;
+const total = perStep.reduce((sum, ms) => sum + ms, 0) / steps;
+const profile = [...times].map(([name, { calls, ms }]) => ({ name, calls: calls / steps, ms: ms / steps })).sort((a, b) => b.ms - a.ms);
+for (const { name, calls, ms } of profile) {
+  process.stderr.write(
+    `${name.padEnd(30)} ${String(calls).padStart(5)} calls  ${ms.toFixed(3).padStart(8)} ms  ${((ms / total) * 100).toFixed(1).padStart(5)} %\n`,
   );
 }
-process.stdout.write(
-  `${'between kernels'.padEnd(30)} ${''.padStart(11)}  ${(total - sum).toFixed(3).padStart(8)} ms  ${(((total - sum) / total) * 100).toFixed(1).padStart(5)} %\n`,
-);
+const inKernels = profile.reduce((sum, { ms }) => sum + ms, 0);
+const inProducts = profile.filter(({ name }) => name.startsWith('gemm')).reduce((sum, { ms }) => sum + ms, 0);
+const megaflop = model === 'dlrm' ? dlrmMegaflop : model === 'deepfm' ? deepfmMegaflop : null;
+const title = `${model} batch ${batchSize}`;
+report({
+  name: `${title}: forward, backward`,
+  unit: 'samples/s',
+  better: 'higher',
+  values: perStep.map((ms) => (1000 * batchSize) / ms),
+  ...(megaflop === null ? {} : { limit: { name: 'FMA peak, 1 thread', times: 1000 / megaflop } }),
+});
+report({ name: `${title}: in kernels`, unit: '% of the step', better: 'higher', values: [(100 * inKernels) / total] });
+report({ name: `${title}: in matrix products`, unit: '% of the step', better: 'higher', values: [(100 * inProducts) / total] });
+report({ name: `${title}: between kernels`, unit: '% of the step', better: 'lower', values: [(100 * (total - inKernels)) / total] });
+for (const { name, ms } of profile.slice(0, 12)) {
+  report({ name: `${title}: ${name}`, unit: 'µs a sample', better: 'lower', values: [(1000 * ms) / batchSize] });
+}

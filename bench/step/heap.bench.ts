@@ -1,6 +1,6 @@
 // JavaScript heap that a worker allocates per training step, after warm-up. The bound is 4 KiB, the aim 0.
 //
-//   node dist/bench/train/heap.bench.js [steps]
+//   node dist/bench/step/heap.bench.js [steps]
 //
 // A worker runs its real loop against real shard threads. The young generation is made so large that nothing is collected while it is measured:
 // the growth of the heap is then all that was allocated, not only what stayed. Ends with 1 when a model is over the bound.
@@ -10,9 +10,10 @@ import { resolveConfig } from '../../src/config/index.js';
 import { loadModel } from '../../src/models/index.js';
 import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../../src/ps/index.js';
 import { planOfRun, planRun, WORKER_COMMAND_WORDS, WorkerOp } from '../../src/training/index.js';
-import { fillStep, flatLayout } from '../../test/helpers/synthetic.js';
+import { benchArguments, report, wanted } from '../lib/report.js';
+import { fillStep, flatLayout } from '../lib/synthetic.js';
 
-const steps = Number(process.argv[2] ?? 1000);
+const steps = Number(benchArguments.words[0] ?? Math.max(50, Math.round(1000 * Math.min(1, benchArguments.seconds))));
 const WARM_UP = 200;
 const BOUND_BYTES = 4096;
 const TIMEOUT_MS = 60_000;
@@ -71,17 +72,16 @@ async function measure(model: string, mode: 'sync' | 'async'): Promise<Measured>
 }
 
 let over = false;
-process.stdout.write(`${steps} steps after ${WARM_UP} of warm-up, batch 128\n`);
 for (const [model, mode] of [
   ['dlrm', 'sync'],
   ['deepfm', 'sync'],
   ['deepfm', 'async'],
 ] as const) {
+  const name = `heap ${model} ${mode}`;
+  if (!wanted(name)) continue;
   const { bytes, collections } = await measure(model, mode);
   const perStep = bytes / steps;
   if (perStep > BOUND_BYTES || collections > 0) over = true;
-  process.stdout.write(
-    `${model} ${mode}: ${perStep.toFixed(1)} bytes a step (bound ${BOUND_BYTES})${collections > 0 ? `, ${collections} collections spoilt it` : ''}\n`,
-  );
+  report({ name, unit: 'bytes a step', better: 'lower', values: [perStep], info: { bound: BOUND_BYTES, steps, collections } });
 }
 process.exitCode = over ? 1 : 0;
