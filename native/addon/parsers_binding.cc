@@ -1,7 +1,9 @@
-// parseRecords and gatherExamples: argument checks only.
+// The calls of src/data/native-parsers.ts: argument checks only.
 #include <memory>
 
 #include "addon/args.h"
+#include "parsers/crc32c.h"
+#include "parsers/pack.h"
 #include "parsers/parsers.h"
 
 namespace monolith {
@@ -117,11 +119,134 @@ napi_value gather(napi_env env, napi_callback_info info) {
   return undefined(env);
 }
 
+// selectExamples(selector, flags, count, block, fileIndex, firstRecord, picks, at): the number of pairs in picks afterwards.
+napi_value select(napi_env env, napi_callback_info info) {
+  Args args(env, info, "selectExamples", 8);
+  Span<double> selector = args.array<double>(0, S_WORDS);
+  const size_t count = args.size(2);
+  Span<uint8_t> flags = args.array<uint8_t>(1, count);
+  const uint32_t block = args.u32(3), file = args.u32(4);
+  const size_t first_record = args.size(5), at = args.size(7);
+  Span<int32_t> picks = args.array<int32_t>(6, 0);
+  if (!args.ok()) return nullptr;
+  if (count > 0x7fffffff || at > picks.length / 2 || count > picks.length / 2 - at) {
+    args.fail_range("selectExamples: picks has no room for the examples");
+    return nullptr;
+  }
+  return make_number(env, static_cast<double>(select_examples(selector.data, flags.data, count, static_cast<int32_t>(block), file, first_record,
+                                                              picks.data, at)));
+}
+
+// shufflePicks(picks, count, seedLow, seedHigh)
+napi_value shuffle(napi_env env, napi_callback_info info) {
+  Args args(env, info, "shufflePicks", 4);
+  const size_t count = args.size(1);
+  Span<int32_t> picks = args.array<int32_t>(0, 0);
+  const uint32_t low = args.u32(2), high = args.u32(3);
+  if (!args.ok()) return nullptr;
+  if (count > picks.length / 2) {
+    args.fail_range("shufflePicks: more pairs than picks holds");
+    return nullptr;
+  }
+  shuffle_picks(picks.data, count, static_cast<uint64_t>(high) << 32 | low);
+  return undefined(env);
+}
+
+// lastRecordEnd(words, constants, strings, bytes, length): see last_record_end.
+napi_value record_end(napi_env env, napi_callback_info info) {
+  Args args(env, info, "lastRecordEnd", 5);
+  Program program;
+  Span<int32_t> words = args.array<int32_t>(0, P_HEADER_WORDS);
+  Span<double> constants = args.array<double>(1, 0);
+  Span<uint8_t> strings = args.array<uint8_t>(2, 0);
+  const size_t length = args.size(4);
+  Span<uint8_t> bytes = args.array<uint8_t>(3, length);
+  if (!args.ok()) return nullptr;
+  program.words = words.data;
+  program.num_words = words.length;
+  program.constants = constants.data;
+  program.num_constants = constants.length;
+  program.strings = strings.data;
+  program.strings_length = strings.length;
+  const char* wrong = check_program(program);
+  if (wrong != nullptr) {
+    args.fail_range(wrong);
+    return nullptr;
+  }
+  return make_number(env, static_cast<double>(last_record_end(program, bytes.data, length)));
+}
+
+// packBlock(common, shape, block, out, result): result gets the bytes written and their crc32c.
+napi_value pack(napi_env env, napi_callback_info info) {
+  Args args(env, info, "packBlock", 5);
+  Span<int32_t> common = args.array<int32_t>(0, 2);
+  Span<int32_t> shape = args.array<int32_t>(1, 1);
+  Span<uint8_t> memory = args.array<uint8_t>(2, 0);
+  Span<uint8_t> out = args.array<uint8_t>(3, 0);
+  Span<double> result = args.array<double>(4, 2);
+  if (!args.ok()) return nullptr;
+  std::unique_ptr<Block> block(new Block());
+  size_t length = 0;
+  const char* wrong = bind_block(memory.data, memory.length, common.data, common.length, shape.data, shape.length, true, block.get());
+  if (wrong == nullptr) wrong = pack_block(*block, out.data, out.length, &length);
+  if (wrong != nullptr) {
+    char text[160];
+    std::snprintf(text, sizeof text, "packBlock: %s", wrong);
+    args.fail_range(text);
+    return nullptr;
+  }
+  result.data[0] = static_cast<double>(length);
+  result.data[1] = crc32c(out.data, length);
+  return undefined(env);
+}
+
+// unpackBlock(packed, start, length, checksum, common, shape, block): 0, or why not (UnpackResult).
+napi_value unpack(napi_env env, napi_callback_info info) {
+  Args args(env, info, "unpackBlock", 7);
+  Span<uint8_t> packed = args.array<uint8_t>(0, 0);
+  const size_t start = args.size(1), length = args.size(2);
+  const uint32_t checksum = args.u32(3);
+  Span<int32_t> common = args.array<int32_t>(4, 2);
+  Span<int32_t> shape = args.array<int32_t>(5, 1);
+  Span<uint8_t> memory = args.array<uint8_t>(6, 0);
+  if (!args.ok()) return nullptr;
+  if (start > packed.length || length > packed.length - start) {
+    args.fail_range("unpackBlock: start and length lie outside the bytes");
+    return nullptr;
+  }
+  std::unique_ptr<Block> block(new Block());
+  const char* wrong = bind_block(memory.data, memory.length, common.data, common.length, shape.data, shape.length, true, block.get());
+  if (wrong != nullptr) {
+    args.fail_range(wrong);
+    return nullptr;
+  }
+  return make_number(env, unpack_block(packed.data + start, length, checksum, *block));
+}
+
+// checksum(bytes, start, length): crc32c.
+napi_value checksum(napi_env env, napi_callback_info info) {
+  Args args(env, info, "checksum", 3);
+  Span<uint8_t> bytes = args.array<uint8_t>(0, 0);
+  const size_t start = args.size(1), length = args.size(2);
+  if (!args.ok()) return nullptr;
+  if (start > bytes.length || length > bytes.length - start) {
+    args.fail_range("checksum: start and length lie outside the bytes");
+    return nullptr;
+  }
+  return make_number(env, crc32c(bytes.data + start, length));
+}
+
 }  // namespace
 
 void register_parsers(napi_env env, napi_value exports) {
   export_function(env, exports, "parseRecords", parse_records);
   export_function(env, exports, "gatherExamples", gather);
+  export_function(env, exports, "selectExamples", select);
+  export_function(env, exports, "shufflePicks", shuffle);
+  export_function(env, exports, "lastRecordEnd", record_end);
+  export_function(env, exports, "packBlock", pack);
+  export_function(env, exports, "unpackBlock", unpack);
+  export_function(env, exports, "checksum", checksum);
 }
 
 }  // namespace monolith

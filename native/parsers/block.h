@@ -8,6 +8,8 @@
 namespace monolith {
 
 constexpr int kHeaderWords = 64, kHeaderIds = 8, kMaxGroups = kHeaderWords - kHeaderIds;
+// Two words of a parsed block's header: bit g says that every bag of group g holds one id, so that offsets need not be read.
+constexpr int kHeaderRegular = 2;
 
 struct BlockGroup {
   int64_t* fids = nullptr;
@@ -16,6 +18,7 @@ struct BlockGroup {
   int32_t features = 0;
   int32_t max_ids = 0;
   int32_t ids = 0;
+  bool regular = false;
 };
 
 struct Block {

@@ -4,6 +4,7 @@
 
 #include "parsers/emit.h"
 #include "parsers/parsers.h"
+#include "parsers/scan.h"
 
 namespace monolith {
 namespace {
@@ -17,22 +18,46 @@ struct Line {
 };
 
 // Splits [p, end) up to the first line end into fields; more than `most` fields are counted, not kept. A '\r' before '\n' belongs to the line end.
-Line split_plain(const uint8_t* p, const uint8_t* end, uint8_t separator, Token* fields, int32_t most) {
+// With `quotes`, a line that has a quote is left alone: *quoted is set and nothing else is.
+Line split_plain(const uint8_t* p, const uint8_t* end, const Scanner& scanner, uint8_t separator, bool quotes, Token* fields, int32_t most,
+                 bool* quoted) {
   Line line;
-  const uint8_t* newline = static_cast<const uint8_t*>(std::memchr(p, '\n', static_cast<size_t>(end - p)));
-  const uint8_t* stop = newline != nullptr ? newline : end;
-  line.next = newline != nullptr ? newline + 1 : end;
-  line.lines = newline != nullptr ? 1 : 0;
-  if (stop > p && stop[-1] == '\r') stop--;
-  line.blank = stop == p;
-  int32_t columns = 0;
   const uint8_t* start = p;
-  for (; p < stop; p++) {
-    if (*p != separator) continue;
-    if (columns < most) fields[columns] = {start, static_cast<size_t>(p - start)};
-    columns++;
-    start = p + 1;
+  const uint8_t* at = p;
+  const uint8_t* stop = nullptr;
+  int32_t columns = 0;
+  *quoted = false;
+  while (stop == nullptr && at < end) {
+    uint64_t found;
+    const size_t left = static_cast<size_t>(end - at);
+    if (left >= kScanBytes) {
+      found = scanner.of(at);
+    } else {
+      uint8_t rest[kScanBytes] = {0};
+      std::memcpy(rest, at, left);
+      found = scanner.of(rest) & ((1ull << left) - 1);
+    }
+    for (; found != 0; found &= found - 1) {
+      const uint8_t* hit = at + __builtin_ctzll(found);
+      if (*hit == separator) {
+        if (columns < most) fields[columns] = {start, static_cast<size_t>(hit - start)};
+        columns++;
+        start = hit + 1;
+      } else if (*hit == '\n') {
+        stop = hit;
+        break;
+      } else if (quotes) {
+        *quoted = true;
+        return line;
+      }
+    }
+    at += kScanBytes;
   }
+  line.next = stop != nullptr ? stop + 1 : end;
+  line.lines = stop != nullptr ? 1 : 0;
+  if (stop == nullptr) stop = end;
+  if (stop > p && stop[-1] == '\r' && stop[-1] != separator) stop--;
+  line.blank = stop == p;
   if (columns < most) fields[columns] = {start, static_cast<size_t>(stop - start)};
   line.columns = columns + 1;
   return line;
@@ -126,6 +151,7 @@ void parse_delimited(const Program& program, const uint8_t* data, size_t length,
   const uint8_t* end = data + length;
   const bool any_quote = quotes && std::memchr(data, '"', length) != nullptr;
   if (any_quote) scratch.resize(length);
+  const Scanner scanner(separator, '\n', any_quote ? '"' : '\n');
   const uint8_t* p = data;
   int32_t lines = 0;
   bool full = false;
@@ -134,8 +160,9 @@ void parse_delimited(const Program& program, const uint8_t* data, size_t length,
       full = true;
       break;
     }
-    Line line = any_quote ? split_quoted(p, end, separator, trim, fields.get(), columns, scratch.data())
-                          : split_plain(p, end, separator, fields.get(), columns);
+    bool quoted;
+    Line line = split_plain(p, end, scanner, separator, any_quote, fields.get(), columns, &quoted);
+    if (quoted) line = split_quoted(p, end, separator, trim, fields.get(), columns, scratch.data());
     if (line.blank) {
       p = line.next;
       lines += line.lines;
@@ -160,7 +187,7 @@ void parse_delimited(const Program& program, const uint8_t* data, size_t length,
       if (a[A_COLUMN] < shift) continue;
       token = fields[a[A_COLUMN] - shift];
       if (trim) token = Emitter::trimmed(token);
-      code = out.text(a, token);
+      code = a[A_OP] == OP_CATEGORICAL && a[A_SEPARATOR] < 0 && !out.is_missing(token) ? out.single_category(a, token) : out.text(a, token);
       column = a[A_COLUMN] - shift;
       if (code == B_TOO_MANY_IDS) extra = out.ids_of_record(a[A_GROUP]);
     }

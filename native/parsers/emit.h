@@ -23,8 +23,14 @@ inline int64_t make_fid(int32_t slot, uint64_t low48) {
 
 class Emitter {
  public:
-  Emitter(const Program& program, Block& block, double* result) : program_(program), block_(block), result_(result) {
+  Emitter(const Program& program, Block& block, double* result) : program_(program), block_(block), result_(result), unit_labels_(program.flag(F_UNIT_LABEL)) {
     for (int32_t g = 0; g < block.num_groups; g++) block.groups[g].offsets[0] = 0;
+    for (int32_t i = 0; i < program[P_MISSING_COUNT]; i++) {
+      size_t length;
+      const uint8_t* text = program.string(program[P_MISSING_FIRST] + i, &length);
+      if (length == 0) empty_is_missing_ = true;
+      else may_be_missing_[text[0]] = true;
+    }
   }
 
   bool has_room() const { return record_ < block_.max_examples; }
@@ -79,7 +85,10 @@ class Emitter {
     std::memset(block_.header, 0, kHeaderWords * 4);
     block_.header[0] = record_;
     block_.header[1] = record_;
-    for (int32_t g = 0; g < block_.num_groups; g++) block_.header[kHeaderIds + g] = start(g);
+    for (int32_t g = 0; g < block_.num_groups; g++) {
+      block_.header[kHeaderIds + g] = start(g);
+      if (is_regular(block_.groups[g])) block_.header[kHeaderRegular + (g >> 5)] |= static_cast<int32_t>(1u << (g & 31));
+    }
     result_[R_CONSUMED] = static_cast<double>(consumed);
     result_[R_RECORDS] = record_;
     result_[R_LINES] = lines;
@@ -95,7 +104,8 @@ class Emitter {
   int32_t set_label(double value) {
     if (!std::isfinite(value)) return B_LABEL;
     label_ = static_cast<float>(value);
-    return std::isfinite(label_) ? OK : B_LABEL;
+    if (!std::isfinite(label_)) return B_LABEL;
+    return unit_labels_ && (label_ < 0 || label_ > 1) ? B_LABEL_RANGE : OK;
   }
 
   int32_t set_weight(double value) {
@@ -129,7 +139,10 @@ class Emitter {
 
   // --- actions over numbers and texts -------------------------------------------------------------------------------------------------
 
-  bool is_missing(Token t) const { return in_strings(t, program_[P_MISSING_FIRST], program_[P_MISSING_COUNT]); }
+  bool is_missing(Token t) const {
+    if (t.length == 0) return empty_is_missing_;
+    return may_be_missing_[t.data[0]] && in_strings(t, program_[P_MISSING_FIRST], program_[P_MISSING_COUNT]);
+  }
 
   bool in_strings(Token t, int32_t first, int32_t count) const {
     for (int32_t i = 0; i < count; i++) {
@@ -142,8 +155,11 @@ class Emitter {
 
   void numeric(const int32_t* a, double value) {
     const double* c = program_.constants + a[A_CONSTANT_FIRST];
-    if (a[A_TRANSFORM] == T_LOG1P) value = log1p_positive(value);
-    else if (a[A_TRANSFORM] == T_STANDARDIZE) value = (value - c[1]) / c[2];
+    if (a[A_TRANSFORM] == T_LOG1P) {
+      set_dense(a[A_DENSE], logs_.of(value));
+      return;
+    }
+    if (a[A_TRANSFORM] == T_STANDARDIZE) value = (value - c[1]) / c[2];
     set_dense(a[A_DENSE], static_cast<float>(value));
   }
 
@@ -196,6 +212,12 @@ class Emitter {
   }
 
   int32_t category(const int32_t* a, Token t) { return push(a[A_GROUP], make_fid(a[A_SLOT], city_hash64(t.data, t.length)), 1); }
+
+  // The usual case of text(): a categorical feature of one value that is not missing.
+  int32_t single_category(const int32_t* a, Token t) {
+    const int32_t code = category(a, t);
+    return code != OK ? code : end_bag(a[A_GROUP], a[A_INDEX]);
+  }
 
   // One text into a bag without ending it: split at the separator, at most maxLength values in all (count so far in *count).
   int32_t categories(const int32_t* a, Token t, int32_t* count) {
@@ -293,6 +315,17 @@ class Emitter {
   }
 
  private:
+  bool is_regular(const BlockGroup& group) const {
+    const int32_t* offsets = group.offsets;
+    for (int32_t i = 0; i < record_; i++, offsets += group.features) {
+      int32_t wrong = 0;
+      const int32_t first = i * group.features;
+      for (int32_t j = 1; j <= group.features; j++) wrong |= offsets[j] ^ (first + j);
+      if (wrong != 0) return false;
+    }
+    return true;
+  }
+
   int32_t start(int32_t g) const {
     const BlockGroup& group = block_.groups[g];
     return group.offsets[static_cast<size_t>(record_) * group.features];
@@ -309,6 +342,11 @@ class Emitter {
   bool compared_ = false;
   float value_ = 0;
   float limit_ = 0;
+  const bool unit_labels_;
+  bool empty_is_missing_ = false;
+  // [first byte] of the texts that mean "no value"
+  bool may_be_missing_[256] = {false};
+  LogTable logs_;
 };
 
 }  // namespace monolith

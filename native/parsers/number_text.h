@@ -25,6 +25,16 @@ inline bool parse_number(const uint8_t* p, size_t n, double* out) {
   static constexpr double kPower10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                         1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   if (n == 0 || n > kLongestNumber) return false;
+  // Most numbers are a few digits and nothing else: exact in a double.
+  if (n <= 15) {
+    uint64_t whole = 0;
+    size_t k = 0;
+    for (; k < n && is_digit(p[k]); k++) whole = whole * 10 + (p[k] - '0');
+    if (k == n) {
+      *out = static_cast<double>(whole);
+      return true;
+    }
+  }
   size_t i = 0;
   bool negative = false;
   if (p[0] == '-' || p[0] == '+') {
@@ -120,5 +130,26 @@ inline double log1p_positive(double x) {
   if (!(u < std::numeric_limits<double>::infinity())) return u;
   return natural_log(u) * (x / (u - 1));
 }
+
+// log1p_positive as a float, of small whole numbers from a table that is filled as they come; NaN: not yet.
+class LogTable {
+ public:
+  LogTable() {
+    std::memset(values_, 0xff, sizeof values_);
+    values_[0] = 0;
+  }
+  float of(double x) {
+    if (!(x >= 0 && x < kEntries)) return static_cast<float>(log1p_positive(x));
+    const int32_t whole = static_cast<int32_t>(x);
+    if (whole != x) return static_cast<float>(log1p_positive(x));
+    float& value = values_[whole];
+    if (value != value) value = static_cast<float>(log1p_positive(x));
+    return value;
+  }
+
+ private:
+  static constexpr int32_t kEntries = 2048;
+  float values_[kEntries];
+};
 
 }  // namespace monolith

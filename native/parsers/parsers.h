@@ -12,6 +12,20 @@ void parse_criteo_bin(const Program&, const uint8_t* data, size_t length, Block&
 void parse_tfrecord(const Program&, const uint8_t* data, size_t length, Block&, double* result);
 
 // Appends examples picks[2i] (block), picks[2i + 1] (row) for i in [first, first + count) to `out`. Null: fine; else what is wrong.
-const char* gather_examples(const Block* blocks, size_t num_blocks, const int32_t* picks, size_t first, size_t count, Block& out);
+const char* gather_examples(Block* blocks, size_t num_blocks, const int32_t* picks, size_t first, size_t count, Block& out);
+
+// Words of a selector (src/data/split.ts), doubles: which part of the records is wanted.
+enum SelectorWord { S_KIND = 0, S_EVALUATION, S_SEED_LOW, S_SEED_HIGH, S_THRESHOLD, S_FIRST_ROW, S_LAST_ROW, S_WORDS = 8 };
+enum SelectorKind { kSelectAll = 0, kSelectColumn, kSelectRows, kSelectFraction };
+
+// Appends pairs (block, row) of the wanted records to `picks` behind the `at` pairs there; room for `count` more. Returns how many stand there then.
+size_t select_examples(const double* selector, const uint8_t* flags, size_t count, int32_t block, uint32_t file, uint64_t first_record, int32_t* picks,
+                       size_t at);
+
+// Fisher–Yates over `count` pairs.
+void shuffle_picks(int32_t* picks, size_t count, uint64_t seed);
+
+// The end of the last whole record of [0, length), 0 when there is none; −1: not decided here (another format, or a damaged frame).
+int64_t last_record_end(const Program&, const uint8_t* data, size_t length);
 
 }  // namespace monolith

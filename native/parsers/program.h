@@ -13,7 +13,7 @@ enum ProgramWord {
   P_HEADER_WORDS = 32,
 };
 
-enum ProgramFlag : int32_t { F_REQUIRE_LABEL = 1, F_TRIM = 2, F_QUOTES = 4, F_MAY_LACK_FIRST = 8 };
+enum ProgramFlag : int32_t { F_REQUIRE_LABEL = 1, F_TRIM = 2, F_QUOTES = 4, F_MAY_LACK_FIRST = 8, F_UNIT_LABEL = 16 };
 
 enum ActionWord {
   A_OP = 0, A_COLUMN, A_DENSE, A_SLOT, A_SEPARATOR, A_MAX_LENGTH, A_MISSING_TOKEN, A_CONSTANT_FIRST, A_CONSTANT_COUNT, A_TRANSFORM, A_MODE,
@@ -28,7 +28,7 @@ constexpr int64_t kSmallOffset = 1000, kSmallest = -1000, kLargeOffset = 1024, k
 
 enum Bad : int32_t {
   OK = 0, B_COLUMNS, B_NUMBER, B_LABEL, B_WEIGHT, B_TOO_MANY_IDS, B_MISSING_LABEL, B_QUOTE, B_PAIR, B_INDEX, B_FIELD, B_LENGTH_CRC, B_DATA_CRC,
-  B_TRUNCATED, B_TOO_LONG, B_EXAMPLE, B_KIND, B_TOO_MANY_VALUES, B_FIELD_ORDER,
+  B_TRUNCATED, B_TOO_LONG, B_EXAMPLE, B_KIND, B_TOO_MANY_VALUES, B_FIELD_ORDER, B_LABEL_RANGE,
   // Not a bad record: the parsed block has no room.
   FULL = -1,
 };

@@ -1,3 +1,4 @@
+import { MonolithError } from '../base/index.js';
 import { lineOffset, populateMemory } from '../kernels/index.js';
 import type { ExchangeRegion } from '../ps/index.js';
 import { ExchangeRegion as Region, SHARD_REQUEST_WORDS, SHARD_STATS } from '../ps/index.js';
@@ -150,8 +151,8 @@ export class ClusterMemory {
     const denseBytes = align64(spec.plan.parametersLength * 4) + align64(spec.denseStateLength * 4);
     const buffers = {
       control: new SharedArrayBuffer(control + LINE),
-      slots: Array.from({ length: workers }, () => new SharedArrayBuffer(slotBytes + LINE)),
-      exchange: Array.from({ length: workers }, () => new SharedArrayBuffer(exchangeBytes + LINE)),
+      slots: Array.from({ length: workers }, () => allocateForBatches(slotBytes + LINE, 'batches', spec)),
+      exchange: Array.from({ length: workers }, () => allocateForBatches(exchangeBytes + LINE, 'rows of batches', spec)),
       dense: new SharedArrayBuffer(denseBytes + LINE),
     };
     // Formats without a bound on the ids of an example take address space for the worst case: that must stay untouched until it is used.
@@ -167,6 +168,21 @@ const LINE = 64;
 
 /** Bytes of slots and regions that are made present at the start. */
 const MOST_POPULATED = 512 << 20;
+
+/** @throws InvalidConfig where the system or the engine has no such buffer: its size follows from the batch size and the ids of an example. */
+function allocateForBatches(bytes: number, what: string, { batch }: RunSpec): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (error) {
+    const ids = batch.groups.reduce((sum, group) => sum + group.maxIds, 0);
+    throw new MonolithError(
+      'InvalidConfig',
+      `batchSize ${batch.maxExamples}: the ${what} of one worker need ${bytes} bytes of memory at up to ${Math.ceil(ids / batch.maxExamples)} ids an example (data.maxIdsPerExample, or maxLength in the schema), more than can be had in one piece. Make batchSize or maxIdsPerExample smaller`,
+      { batchSize: batch.maxExamples, idsPerExample: Math.ceil(ids / batch.maxExamples), bytes },
+      { cause: error },
+    );
+  }
+}
 
 function commandRingSlots(spec: RunSpec): number {
   return powerOfTwo(spec.slotsPerWorker + 4);

@@ -5,9 +5,10 @@ export type OptionKind = 'integer' | 'number' | 'boolean' | 'text' | 'choice' | 
 
 /**
  * What a relative path in a value means. `data`: files, globs, folders ('-' is stdin); `folder`: a file or folder; `module`: a model file, as
- * opposed to a plain model name; `schema`: the name of a file with a feature schema, read in its place.
+ * opposed to a plain model name; `schema`: the name of a file with a feature schema, read in its place; `cache`: a folder, unless it is one of
+ * the words of {@link switchOrFolder}.
  */
-export type PathRule = 'data' | 'folder' | 'module' | 'schema';
+export type PathRule = 'data' | 'folder' | 'module' | 'schema' | 'cache';
 
 type OptionFields<T, O extends boolean> = {
   readonly kind: OptionKind;
@@ -173,6 +174,15 @@ export function nullableText(expected: string, schema: z.ZodType<string>, words:
     },
     more,
   );
+}
+
+/** off, auto or a folder; false and true stand for the two words. */
+export function switchOrFolder(defaultValue: 'off' | 'auto', words: string, more: Words = {}): Option<string> {
+  const asWord = (value: string | boolean): string =>
+    value === true || value === 'true' ? 'auto' : value === false || value === 'false' ? 'off' : value;
+  const schema = z.union([z.string().min(1), z.boolean()]).transform(asWord);
+  const expected = 'off, auto (or true) or a folder';
+  return option<string, false>({ kind: 'text', expected, schema, defaultValue, optional: false, text: words }, { path: 'cache', ...more });
 }
 
 /** One of a few words (true and false may be among them). */

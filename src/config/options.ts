@@ -11,6 +11,7 @@ import {
   number,
   object,
   optionalNumber,
+  switchOrFolder,
   text,
 } from './option.js';
 
@@ -107,6 +108,10 @@ export const optionTree = {
       min: 0,
       max: 256,
     }),
+    cache: switchOrFolder(
+      'off',
+      'Keeps what parsing made of the data, so that later epochs and runs need not parse: off, auto (a hidden folder beside each file) or a folder. Changes no result.',
+    ),
     headerBytes: integer(0, 'criteo-bin: bytes before the first record.', { min: 0 }),
     labelType: choice('int32', ['int32', 'float32'], 'criteo-bin: type of the label word.'),
     denseType: choice('int32', ['int32', 'float32'], 'criteo-bin: type of the dense words.'),

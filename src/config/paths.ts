@@ -13,6 +13,7 @@ export function isModelFile(model: string): boolean {
 function resolvePath(value: string, rule: PathRule, folder: string): string {
   if (rule === 'data' && value === '-') return value;
   if (rule === 'module' && !isModelFile(value)) return value;
+  if (rule === 'cache' && ['off', 'auto', 'true', 'false'].includes(value)) return value;
   const path = isAbsolute(value) || folder === '.' ? value : join(folder, value);
   // A module needs the dot, without which it would look like the name of a package.
   return rule === 'module' && !isAbsolute(path) && !path.startsWith('.') ? `./${path}` : path;

@@ -66,7 +66,16 @@ export function tooManyBadRecords(limit: number, last: MonolithError): MonolithE
 }
 
 function columnName(file: FileDescription, program: Program, bad: BadRecord): string | null {
-  const aboutColumn: readonly number[] = [Bad.number, Bad.label, Bad.weight, Bad.tooManyIds, Bad.missingLabel, Bad.kind, Bad.tooManyValues];
+  const aboutColumn: readonly number[] = [
+    Bad.number,
+    Bad.label,
+    Bad.labelRange,
+    Bad.weight,
+    Bad.tooManyIds,
+    Bad.missingLabel,
+    Bad.kind,
+    Bad.tooManyValues,
+  ];
   if (!aboutColumn.includes(bad.code)) return null;
   if (file.format === 'tfrecord') {
     const number = program.words[P.namesFirst] + bad.column;
@@ -93,6 +102,10 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
       return data(`${where}: ${token} is no number`);
     case Bad.label:
       return data(`label ${where}: ${token} is no finite number. For labels that are words name the positive ones (label.positive)`);
+    case Bad.labelRange:
+      return data(
+        `${where}: label ${labelText(file, bad)}is outside 0 to 1; the model predicts a probability, so labels are 0 to 1: say what counts as positive with label.positive in the schema, or use a model with loss mse`,
+      );
     case Bad.weight:
       return data(`weight ${where}: ${token} is no finite number ≥ 0`);
     case Bad.tooManyIds:
@@ -126,6 +139,14 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
     default:
       return data(`bad record (${bad.code})`);
   }
+}
+
+/** The label complained of, where the bad bytes show it. */
+function labelText(file: FileDescription, { token }: BadRecord): string {
+  if (file.format === 'tfrecord') return '';
+  if (file.format !== 'criteo-bin') return `${Buffer.from(token.subarray(0, 40)).toString('latin1')} `;
+  const view = new DataView(token.buffer, token.byteOffset, token.length);
+  return `${file.labelType === 'float32' ? view.getFloat32(0, true) : view.getInt32(0, true)} `;
 }
 
 function columnsCause(file: FileDescription, bad: BadRecord, expected: number): string {

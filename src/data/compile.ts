@@ -62,7 +62,8 @@ class ProgramBuilder {
       (options.requireLabel ? Flag.requireLabel : 0) |
       (options.trim && format !== 'criteo' ? Flag.trim : 0) |
       (format === 'csv' ? Flag.quotes : 0) |
-      (format === 'criteo' && !options.requireLabel ? Flag.mayLackFirstColumn : 0);
+      (format === 'criteo' && !options.requireLabel ? Flag.mayLackFirstColumn : 0) |
+      (options.unitLabels ? Flag.unitLabel : 0);
     header[P.separator] = input.separator;
     header[P.columns] = format === 'tfrecord' ? names.length : (input.columns?.length ?? 0);
     header[P.maxIds] = options.maxIdsPerExample;

@@ -20,10 +20,14 @@ export function lastRecordEnd(program: Program, bytes: Uint8Array, length: numbe
       if ((program.words[P.flags] & Flag.quotes) !== 0 && hasQuote(bytes, length)) {
         return lastQuotedRecordEnd(bytes, length, program.words[P.separator], (program.words[P.flags] & Flag.trim) !== 0);
       }
-      return bytes.lastIndexOf(NEWLINE, length - 1) + 1;
+      return lastLineEnd(bytes, length);
     default:
-      return length === 0 ? 0 : bytes.lastIndexOf(NEWLINE, length - 1) + 1;
+      return lastLineEnd(bytes, length);
   }
+}
+
+function lastLineEnd(bytes: Uint8Array, length: number): number {
+  return length === 0 ? 0 : bytes.lastIndexOf(NEWLINE, length - 1) + 1;
 }
 
 function hasQuote(bytes: Uint8Array, length: number): boolean {

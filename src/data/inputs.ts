@@ -145,9 +145,21 @@ function longestBag(feature: SparseFeature | undefined): number | null {
   return feature.maxLength ?? (feature.separator === undefined ? 1 : null);
 }
 
-/** Layout of the slots of one worker. */
+/** Places of ids are Int32. */
+const MOST_WORDS = 2 ** 31 - 1024;
+
+/** Layout of the slots of one worker. @throws InvalidConfig where a batch would be too large to be addressed. */
 export function batchLayout(plan: DataPlan, groups: readonly CompiledGroup[]): BatchLayout {
-  const { batchSize } = plan.options;
+  const { batchSize, maxIdsPerExample } = plan.options;
+  for (const group of groups) {
+    const ids = idBound(plan, group.features);
+    if (batchSize * Math.max(ids, group.features.length) <= MOST_WORDS) continue;
+    throw new MonolithError(
+      'InvalidConfig',
+      `batchSize ${batchSize}: a batch with up to ${ids} ids an example (maxIdsPerExample ${maxIdsPerExample}, or maxLength in the schema) needs ${batchSize * ids * 8} bytes for them; at most ${MOST_WORDS} ids fit a batch. Make batchSize or maxIdsPerExample smaller`,
+      { batchSize, maxIdsPerExample, bytes: batchSize * ids * 8 },
+    );
+  }
   return {
     maxExamples: batchSize,
     numDense: plan.inputs.dense.length,

@@ -43,6 +43,10 @@ export type PipelineOptions = {
   /** Parse threads; 0: parse on the calling thread; null: by the number of cores. */
   readonly parseThreads: number | null;
   readonly requireLabel: boolean;
+  /** A label outside 0 … 1 makes the record bad: for models that predict a probability. */
+  readonly unitLabels: boolean;
+  /** Data without any example are no error: there are just no steps. */
+  readonly allowEmpty: boolean;
   /** A bad record becomes an example with label NaN, weight 0, no ids. */
   readonly keepBadRecords: boolean;
   readonly backend: 'auto' | 'native' | 'reference';
@@ -59,6 +63,10 @@ export type PipelineOptions = {
   /** LibFFM fields; null: the files are scanned. */
   readonly numFields: number | null;
   readonly criteoIntegers: CriteoIntegers;
+  /** Folder of preprocessed data, 'auto' for a hidden one beside each file; null: none. Changes no result, only the time taken. */
+  readonly cache: string | null;
+  /** Told once of each thing that is worth a line but no error; null: a process warning. */
+  readonly notify: ((message: string) => void) | null;
   /** Bytes of a raw block. */
   readonly blockBytes: number;
   /** A record longer than this is an error. */
@@ -81,6 +89,8 @@ export const pipelineDefaults: PipelineOptions = {
   maxIdsPerExample: 1024,
   parseThreads: null,
   requireLabel: true,
+  unitLabels: false,
+  allowEmpty: false,
   keepBadRecords: false,
   backend: 'auto',
   headerBytes: 0,
@@ -91,6 +101,8 @@ export const pipelineDefaults: PipelineOptions = {
   trim: true,
   numFields: null,
   criteoIntegers: 'dense',
+  cache: null,
+  notify: null,
   // A block parses in one to four milliseconds: long against the cost of a task, short against a step.
   blockBytes: 1 << 20,
   maxRecordBytes: 16 << 20,

@@ -3,16 +3,29 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { threadArguments } from '../base/index.js';
 import type { Parsers } from './native-parsers.js';
-import { type ParseTask, runParseTask } from './parse-task.js';
+import {
+  type ChecksumTask,
+  type PackTask,
+  type ParseTask,
+  runChecksumTask,
+  runPackTask,
+  runParseTask,
+  runUnpackTask,
+  type UnpackTask,
+} from './parse-task.js';
+import { P, ProgramFormat } from './program.js';
+
+type AnyTask = ParseTask | PackTask | UnpackTask | ChecksumTask;
 
 /** Parse threads where the user names no number: a quarter of the cores, since a thread feeds several workers. */
 function defaultParseThreads(): number {
   return Math.max(1, Math.min(4, Math.floor(availableParallelism() / 4)));
 }
 
-/** Runs parse calls on threads, or on the calling thread when there are none. */
+/** Runs parse calls on threads, or on the calling thread when there are none. Threads start with the first call that wants one. */
 export class ParsePool {
-  private readonly pool: Piscina<ParseTask, number[]> | null;
+  private pool: Piscina<AnyTask, number | number[]> | null = null;
+  private closed = false;
   readonly threads: number;
 
   constructor(
@@ -20,27 +33,53 @@ export class ParsePool {
     threads: number | null,
   ) {
     this.threads = threads ?? defaultParseThreads();
-    this.pool =
-      this.threads === 0
-        ? null
-        : new Piscina<ParseTask, number[]>({
-            filename: fileURLToPath(new URL('./parse.thread.js', import.meta.url)),
-            minThreads: this.threads,
-            maxThreads: this.threads,
-            // With atomics a waiting thread would block inside Atomics.wait and could not be ended at once.
-            atomics: 'disabled',
-            ...threadArguments(),
-          });
   }
 
   /** @returns the words of R. */
-  async run(task: Omit<ParseTask, 'backend'>): Promise<number[]> {
-    const whole: ParseTask = { ...task, backend: this.parsers.name };
-    if (this.pool === null) return runParseTask(this.parsers, whole);
-    return this.pool.run(whole, { name: 'parse' });
+  parse(task: Omit<ParseTask, 'backend'>): Promise<number[]> {
+    const isBrief = task.program.words[P.format] === ProgramFormat.criteoBin;
+    return this.run('parse', runParseTask, { ...task, backend: this.parsers.name }, isBrief);
+  }
+
+  /** @returns bytes written and their crc32c. */
+  pack(task: Omit<PackTask, 'backend'>): Promise<number[]> {
+    return this.run('pack', runPackTask, { ...task, backend: this.parsers.name }, false);
+  }
+
+  /** @returns a value of UnpackResult. */
+  unpack(task: Omit<UnpackTask, 'backend'>): Promise<number> {
+    return this.run('unpack', runUnpackTask, { ...task, backend: this.parsers.name }, true);
+  }
+
+  checksum(task: Omit<ChecksumTask, 'backend'>): Promise<number> {
+    return this.run('checksum', runChecksumTask, { ...task, backend: this.parsers.name }, true);
+  }
+
+  /** A brief native call, a quarter of a millisecond a block, runs at once: sending it to a thread and back takes more processor time than that. */
+  private async run<T extends AnyTask, R extends number | number[]>(
+    name: string,
+    here: (parsers: Parsers, task: T) => R,
+    task: T,
+    isBrief: boolean,
+  ): Promise<R> {
+    if (this.threads === 0 || this.closed || (isBrief && this.parsers.name === 'native')) return here(this.parsers, task);
+    this.pool ??= this.start();
+    return (await this.pool.run(task, { name })) as R;
+  }
+
+  private start(): Piscina<AnyTask, number | number[]> {
+    return new Piscina<AnyTask, number | number[]>({
+      filename: fileURLToPath(new URL('./parse.thread.js', import.meta.url)),
+      minThreads: this.threads,
+      maxThreads: this.threads,
+      // With atomics a waiting thread would block inside Atomics.wait and could not be ended at once.
+      atomics: 'disabled',
+      ...threadArguments(),
+    });
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     await this.pool?.destroy();
   }
 }

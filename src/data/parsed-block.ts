@@ -66,3 +66,14 @@ export class ParsedBlock {
     return this.slot.numExamples;
   }
 }
+
+/** Most bytes that the packed form of a block's examples takes. */
+export function packedBound(block: ParsedBlock): number {
+  const { layout } = block.slot;
+  const n = block.numExamples;
+  let bytes = 128 + n * (4 + 4 + 1 + layout.numDense * 4);
+  layout.groups.forEach((group, g) => {
+    bytes += 128 + n * group.numFeatures * 4 + group.numFeatures * 8 + block.slot.numIds(g) * 12;
+  });
+  return bytes;
+}

@@ -1,9 +1,13 @@
 // Parsed blocks in file order, several parses in flight.
 import type { BatchLayout } from '../tensor/index.js';
+import type { DataCache } from './cache.js';
+import type { CachePart, CacheWriter } from './cache-file.js';
+import type { CacheEntry } from './cache-format.js';
+import { UnpackResult } from './native-parsers.js';
 import type { ParsePool } from './parse-pool.js';
-import { ParsedBlock } from './parsed-block.js';
+import { ParsedBlock, packedBound } from './parsed-block.js';
 import { R } from './program.js';
-import type { RawBlock, RawReader } from './raw-reader.js';
+import { type RawBlock, type RawReader, readAgain } from './raw-reader.js';
 
 /** What one parse call made of a part of a raw block. */
 export type ParsedPart = {
@@ -14,11 +18,17 @@ export type ParsedPart = {
   readonly lines: number;
 };
 
-export type ParsedRaw = { readonly raw: RawBlock; readonly parts: readonly ParsedPart[] };
+export type ParsedRaw = {
+  readonly raw: RawBlock;
+  readonly parts: readonly ParsedPart[];
+  /** The block in the form of a cache, where one is being written. */
+  readonly sealed: readonly CachePart[];
+};
 
-/** Memory of parsed blocks, used again. */
+/** Memory of parsed blocks and of windows' orders, used again. */
 export class BlockStore {
   private readonly free: ParsedBlock[] = [];
+  private readonly freePicks: Int32Array[] = [];
 
   acquire(layout: BatchLayout): ParsedBlock {
     const at = this.free.findIndex((block) => fits(block.slot.layout, layout));
@@ -28,6 +38,16 @@ export class BlockStore {
 
   release(block: ParsedBlock): void {
     this.free.push(block);
+  }
+
+  /** Room for `pairs` pairs (block, row), or more. */
+  acquirePicks(pairs: number): Int32Array {
+    const found = this.freePicks.pop();
+    return found !== undefined && found.length >= pairs * 2 ? found : new Int32Array(pairs * 2);
+  }
+
+  releasePicks(picks: Int32Array): void {
+    this.freePicks.push(picks);
   }
 }
 
@@ -40,12 +60,16 @@ export class ParsedStream {
   private readonly inFlight: Promise<ParsedRaw | null>[] = [];
   private reading: Promise<unknown> = Promise.resolve();
   private ended = false;
+  private closed = false;
+  /** The cache of the file that the last block came from, while it is being written. */
+  private recording: CacheWriter | null = null;
 
   constructor(
     private readonly reader: RawReader,
     private readonly pool: ParsePool,
     private readonly store: BlockStore,
     private readonly layoutFor: (raw: RawBlock) => BatchLayout,
+    private readonly caches: DataCache | null,
   ) {}
 
   /** The next raw block's parts, in file order; null at the end. */
@@ -54,7 +78,19 @@ export class ParsedStream {
     while (this.inFlight.length <= this.pool.threads) this.inFlight.push(this.start());
     const result = (await this.inFlight.shift()) ?? null;
     if (result === null) this.ended = true;
+    await this.record(result);
     return result;
+  }
+
+  /** Puts a block into its file's cache; the cache of the file before is whole then. */
+  private async record(result: ParsedRaw | null): Promise<void> {
+    const recorder = result?.raw.recorder ?? null;
+    if (this.recording !== null && this.recording !== recorder) {
+      if (this.closed) await this.recording.discard();
+      else await this.recording.commit();
+    }
+    this.recording = recorder;
+    if (result !== null) await recorder?.append(result.sealed);
   }
 
   releaseRaw(raw: RawBlock): void {
@@ -63,9 +99,14 @@ export class ParsedStream {
 
   async close(): Promise<void> {
     this.ended = true;
+    this.closed = true;
     // Closing the reader first ends a read that waits for input.
     await this.reader.close();
-    await Promise.allSettled(this.inFlight);
+    const left = await Promise.allSettled(this.inFlight);
+    await this.recording?.discard();
+    this.recording = null;
+    // Caches of files that nobody came to take a block of.
+    for (const result of left) if (result.status === 'fulfilled') await result.value?.raw.recorder?.discard();
   }
 
   private start(): Promise<ParsedRaw | null> {
@@ -79,21 +120,28 @@ export class ParsedStream {
   }
 
   private async parse(raw: RawBlock): Promise<ParsedRaw> {
+    const { cached } = raw;
+    if (cached !== null) {
+      const parts = await this.fromCache(raw, cached.entries);
+      if (parts !== null) return { raw, parts, sealed: [] };
+      await this.caches?.damaged(cached.reader);
+      const again = await readAgain(raw);
+      this.reader.release(raw);
+      return { raw: again, parts: await this.parseBytes(again), sealed: [] };
+    }
+    const parts = await this.parseBytes(raw);
+    return { raw, parts, sealed: raw.recorder?.active === true ? await this.seal(raw, parts) : [] };
+  }
+
+  private async parseBytes(raw: RawBlock): Promise<ParsedPart[]> {
     const parts: ParsedPart[] = [];
     let layout = this.layoutFor(raw);
     let start = 0;
     while (start < raw.length) {
       const block = this.store.acquire(layout);
       const { common, shape, buffer } = block;
-      const result = await this.pool.run({
-        program: raw.file.program,
-        raw: raw.buffer,
-        start,
-        length: raw.length - start,
-        common,
-        shape,
-        block: buffer,
-      });
+      const { program } = raw.file;
+      const result = await this.pool.parse({ program, raw: raw.buffer, start, length: raw.length - start, common, shape, block: buffer });
       const consumed = result[R.consumed] as number;
       if (consumed === 0 && result[R.full] === 1) {
         // One record alone is larger than the block: its ids are bounded by maxIdsPerExample, so this ends soon.
@@ -103,6 +151,53 @@ export class ParsedStream {
       parts.push({ block, start, bad: result[R.bad] as number, lines: result[R.lines] as number });
       start += consumed;
     }
-    return { raw, parts };
+    return parts;
+  }
+
+  /** The parts of a block out of its cache; null where they are damaged. */
+  private async fromCache(raw: RawBlock, entries: readonly CacheEntry[]): Promise<ParsedPart[] | null> {
+    const [first] = entries;
+    if (!first.packed) {
+      const sum = await this.pool.checksum({ bytes: raw.buffer, length: first.storedLength });
+      return sum === first.checksum ? this.parseBytes(raw) : null;
+    }
+    const layout = this.layoutFor(raw);
+    const parts: ParsedPart[] = [];
+    for (const { storedAt, storedLength, checksum, start, lines, examples, ids } of entries) {
+      const groups = layout.groups.map((group, g) => ({ ...group, maxIds: Math.max(group.maxIds, ids[g]) }));
+      const block = this.store.acquire({ ...layout, maxExamples: Math.max(layout.maxExamples, examples), groups });
+      const { common, shape, buffer } = block;
+      const where = { packed: raw.buffer, start: storedAt - first.storedAt, length: storedLength, checksum };
+      const result = await this.pool.unpack({ ...where, common, shape, block: buffer });
+      parts.push({ block, start, bad: 0, lines });
+      if (result === UnpackResult.good) continue;
+      for (const part of parts) this.store.release(part.block);
+      return null;
+    }
+    return parts;
+  }
+
+  /** A block in the form of a cache: packed, or as it is where records are bad, since their errors quote them. */
+  private async seal(raw: RawBlock, parts: readonly ParsedPart[]): Promise<CachePart[]> {
+    const { byteOffset, length: rawLength, lastOfFile } = raw;
+    const place = { byteOffset, rawLength, lastOfFile };
+    if (parts.length === 0 || parts.some((part) => part.bad > 0)) {
+      const checksum = await this.pool.checksum({ bytes: raw.buffer, length: rawLength });
+      const ids = this.layoutFor(raw).groups.map(() => 0);
+      const bytes = raw.bytes.subarray(0, rawLength);
+      const stored = { packed: false, lastOfBlock: true, storedLength: rawLength, checksum, ids, bytes };
+      return [{ ...place, ...stored, start: 0, lines: 0, examples: 0 }];
+    }
+    const sealed: CachePart[] = [];
+    for (const { block, start, lines } of parts) {
+      const { common, shape, buffer, slot, numExamples: examples } = block;
+      const out = new SharedArrayBuffer(packedBound(block));
+      const [storedLength, checksum] = await this.pool.pack({ common, shape, block: buffer, out });
+      const ids = slot.groups.map((_, g) => slot.numIds(g));
+      const bytes = new Uint8Array(out, 0, storedLength);
+      const lastOfBlock = sealed.length === parts.length - 1;
+      sealed.push({ ...place, packed: true, lastOfBlock, start, lines, examples, storedLength, checksum, ids, bytes });
+    }
+    return sealed;
   }
 }

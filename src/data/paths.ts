@@ -7,17 +7,34 @@ export const standardInput = '-';
 
 /**
  * The files that patterns name: paths, globs (*, ?, **, [..], {a,b}), comma lists, folders (their regular files). Pattern order, then
- * sorted names; each file once. '-' stays as it is.
+ * sorted names; a file that several patterns match comes once. '-' stays as it is.
  *
+ * @throws InvalidConfig for a file that is written down twice.
  * @throws DataNotFound naming the first pattern that matches nothing.
  */
 export async function expandFiles(patterns: readonly string[]): Promise<string[]> {
   const seen = new Set<string>();
+  const named = new Set<string>();
   const files: string[] = [];
   for (const pattern of patterns.flatMap(splitCommas)) {
     const found = pattern === standardInput ? [standardInput] : await expandOne(pattern);
     if (found.length === 0) {
       throw new MonolithError('DataNotFound', `no file matches "${pattern}" (in ${process.cwd()}): check the path`, { pattern });
+    }
+    const [only] = found;
+    if (found.length === 1 && only === pattern) {
+      // Overlapping patterns are no surprise; a file written down twice is either a slip or meant to count twice.
+      const key = pattern === standardInput ? pattern : resolve(pattern);
+      if (named.has(key)) {
+        throw new MonolithError(
+          'InvalidConfig',
+          `${pattern} is named twice: name each file once (epochs says how often the data are read)`,
+          {
+            pattern,
+          },
+        );
+      }
+      named.add(key);
     }
     for (const file of found) {
       const key = file === standardInput ? file : resolve(file);
@@ -108,7 +125,7 @@ async function descend(folder: string, parts: readonly string[], found: string[]
   const entries = await readdir(folder === '' ? '.' : folder, { withFileTypes: true }).catch(() => []);
   if (part === '**') {
     await descend(folder, rest.length === 0 ? ['*'] : rest, found);
-    for (const entry of entries) if (entry.isDirectory()) await descend(child(entry.name), parts, found);
+    for (const entry of entries) if (entry.isDirectory() && !entry.name.startsWith('.')) await descend(child(entry.name), parts, found);
     return;
   }
   const matcher = globToRegExp(part);

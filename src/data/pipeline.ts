@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type BatchLayout, BatchSlot } from '../tensor/index.js';
+import { DataCache } from './cache.js';
 import { type CompiledGroup, compileProgram } from './compile.js';
 import { batchLayout, compileGroups, type DataInputs, type DataPlan, parsedLayout, planData } from './inputs.js';
 import { describeFile } from './inspect.js';
@@ -12,7 +13,8 @@ import { BlockStore, ParsedStream } from './parsed-stream.js';
 import { chooseParsers } from './parsers.js';
 import { standardInput } from './paths.js';
 import { checkPosition, type DataPosition, startPosition, streamStart } from './position.js';
-import { type PreparedFile, RawReader } from './raw-reader.js';
+import type { PreparedFile } from './prepared-file.js';
+import { RawReader } from './raw-reader.js';
 import { recordSelector } from './split.js';
 import { type Window, WindowBuilder } from './window.js';
 
@@ -44,6 +46,7 @@ export class BatchPipeline {
   private readonly prepared: (Promise<PreparedFile> | undefined)[] = [];
   private readonly common: Int32Array;
   private readonly slotShape: Int32Array;
+  private readonly caches: DataCache | null;
   private readonly slotBytes = new WeakMap<BatchSlot, Uint8Array>();
   private current: Window | null = null;
   private cursor = 0;
@@ -68,6 +71,10 @@ export class BatchPipeline {
   ) {
     this.common = commonWords(layout);
     this.slotShape = shapeWords(layout);
+    const { cache: place, notify, blockBytes, maxRecordBytes } = plan.options;
+    const warn = (message: string): void => process.emitWarning(message, 'DataCache');
+    const settings = { blockBytes, maxRecordBytes, common: this.common, notify: notify ?? warn };
+    this.caches = place === null ? null : new DataCache({ ...settings, place });
   }
 
   /**
@@ -133,8 +140,8 @@ export class BatchPipeline {
       const slot = slots[Math.floor(total / batchSize)] as BatchSlot;
       const room = batchSize - (total % batchSize);
       const count = Math.min(room, window.numExamples - this.cursor);
-      const bytes = window.blocks.map((block) => block.bytes);
-      this.parsers.gatherExamples(this.common, bytes, window.shapes, window.picks, this.cursor, count, this.slotShape, this.bytesOf(slot));
+      const { blockBytes, shapes } = window;
+      this.parsers.gatherExamples(this.common, blockBytes, shapes, window.picks, this.cursor, count, this.slotShape, this.bytesOf(slot));
       this.cursor += count;
       this.examples += count;
       total += count;
@@ -214,6 +221,7 @@ export class BatchPipeline {
       if (current !== null) {
         this.counters = this.after(current);
         for (const block of current.blocks) this.store.release(block);
+        this.store.releasePicks(current.picks);
         this.current = null;
       }
       if (this.waiting !== null) {
@@ -237,7 +245,7 @@ export class BatchPipeline {
       this.current = next;
       this.cursor = skipped;
       this.upcoming = next.last && this.lastEpoch(next.epoch) ? null : this.schedule(this.buildAfter(next));
-      if (next.last && this.counters.epochExamples + next.numExamples === 0)
+      if (next.last && this.counters.epochExamples + next.numExamples === 0 && !this.plan.options.allowEmpty)
         throw this.noExamples(next.badRecords + this.counters.epochBadRecords);
       // An epoch's last window may be empty: a step already begun must still end here.
       if (next.numExamples === 0 && next.last && sameEpoch) return null;
@@ -286,13 +294,21 @@ export class BatchPipeline {
   private openEpoch(position: DataPosition): Epoch {
     const { options, files } = this.plan;
     const prepare = (fileIndex: number): Promise<PreparedFile> => this.prepare(fileIndex);
-    const reader = new RawReader(files.length, prepare, position.start, options.blockBytes, options.maxRecordBytes);
+    const reader = new RawReader(
+      files.length,
+      prepare,
+      position.start,
+      options.blockBytes,
+      options.maxRecordBytes,
+      this.caches,
+      this.parsers,
+    );
     const layoutFor = (raw: { file: PreparedFile }): BatchLayout =>
       parsedLayout(this.plan, this.groups, options.blockBytes, raw.file.description.recordBytes);
-    const stream = new ParsedStream(reader, this.pool, this.store, layoutFor);
+    const stream = new ParsedStream(reader, this.pool, this.store, layoutFor, this.caches);
     const selector = recordSelector(options);
     const { epoch, window, start, epochBadRecords } = position;
-    const builder = new WindowBuilder(options, stream, this.store, selector, epoch, window, start, epochBadRecords);
+    const builder = new WindowBuilder(this.parsers, options, stream, this.store, selector, epoch, window, start, epochBadRecords);
     return { stream, builder, number: epoch };
   }
 

@@ -35,7 +35,7 @@ export const P = {
   headerWords: 32,
 } as const;
 
-export const Flag = { requireLabel: 1, trim: 2, quotes: 4, mayLackFirstColumn: 8 } as const;
+export const Flag = { requireLabel: 1, trim: 2, quotes: 4, mayLackFirstColumn: 8, unitLabel: 16 } as const;
 
 export const ActionWords = 16;
 /** Words of one action. */
@@ -91,6 +91,7 @@ export const Bad = {
   kind: 16,
   tooManyValues: 17,
   fieldOrder: 18,
+  labelRange: 19,
 } as const;
 
 /** Words of one entry of the bad list of a parsed block. */

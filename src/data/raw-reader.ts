@@ -1,13 +1,12 @@
 // Raw blocks: bytes of whole records of one file, in shared memory, in file order.
 import { MonolithError } from '../base/index.js';
-import { lastRecordEnd } from './cut.js';
+import type { DataCache } from './cache.js';
+import type { CacheReader, CacheWriter } from './cache-file.js';
+import type { CacheEntry } from './cache-format.js';
 import { type ByteSource, openSource } from './file-source.js';
-import type { FileDescription } from './inspect.js';
+import type { Parsers } from './native-parsers.js';
 import type { StreamPoint } from './position.js';
-import type { Program } from './program.js';
-
-/** A file that is ready to be parsed. */
-export type PreparedFile = { readonly description: FileDescription; readonly program: Program };
+import type { PreparedFile } from './prepared-file.js';
 
 export type RawBlock = {
   readonly file: PreparedFile;
@@ -17,11 +16,30 @@ export type RawBlock = {
   readonly bytes: Uint8Array;
   readonly buffer: SharedArrayBuffer;
   readonly length: number;
-  /** First block of its file since the reader was opened there: line numbers start anew unless it began inside the file. */
-  readonly firstOfFile: boolean;
   /** Whether its file ends with it. */
   readonly lastOfFile: boolean;
+  /** The cache that its file is written to; null: none. */
+  readonly recorder: CacheWriter | null;
+  /** Where it comes out of a cache: `bytes` then hold what is stored there, which may be packed; `length` is that of the source all the same. */
+  readonly cached: { readonly reader: CacheReader; readonly entries: readonly CacheEntry[] } | null;
 };
+
+/** Reads one raw block from its file again, for a cache that turned out damaged. */
+export async function readAgain({ file, fileIndex, byteOffset, length, lastOfFile }: RawBlock): Promise<RawBlock> {
+  const source = await openSource(file.description.info, byteOffset);
+  try {
+    const buffer = new SharedArrayBuffer(length);
+    const bytes = new Uint8Array(buffer);
+    for (let got = 0; got < length; ) {
+      const more = await source.read(bytes, got, length - got);
+      if (more === 0) throw new MonolithError('DataFormat', `${file.description.info.path}: became shorter while it was read`);
+      got += more;
+    }
+    return { file, fileIndex, byteOffset, bytes, buffer, length, lastOfFile, recorder: null, cached: null };
+  } finally {
+    await source.close();
+  }
+}
 
 /** Reads the files one after another from a point on. One call at a time. */
 export class RawReader {
@@ -32,7 +50,10 @@ export class RawReader {
   /** Bytes of an incomplete record, carried to the next block. */
   private carry: Uint8Array = new Uint8Array(0);
   private ended = false;
-  private first = true;
+  private recorder: CacheWriter | null = null;
+  /** Whether a block took the recorder along; otherwise nobody else would end it. */
+  private recorded = false;
+  private cache: { readonly reader: CacheReader; next: number } | null = null;
   private readonly free: SharedArrayBuffer[] = [];
   private closed = false;
 
@@ -42,6 +63,8 @@ export class RawReader {
     start: StreamPoint,
     private readonly blockBytes: number,
     private readonly maxRecordBytes: number,
+    private readonly caches: DataCache | null,
+    private readonly parsers: Parsers,
   ) {
     this.fileIndex = start.fileIndex;
     this.offset = start.byteOffset;
@@ -51,8 +74,8 @@ export class RawReader {
   async next(): Promise<RawBlock | null> {
     for (;;) {
       if (this.closed || this.fileIndex >= this.numFiles) return null;
-      if (this.source === null) await this.openFile();
-      const block = await this.fill();
+      if (this.source === null && this.cache === null) await this.openFile();
+      const block = this.cache === null ? await this.fill() : await this.fillFromCache(this.cache);
       if (block !== null) return block;
       await this.endFile();
     }
@@ -65,25 +88,65 @@ export class RawReader {
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.source?.close();
+    await this.closeFile();
+  }
+
+  private async closeFile(): Promise<void> {
+    const { source, cache, recorder, recorded } = this;
     this.source = null;
+    this.cache = null;
+    this.recorder = null;
+    if (!recorded) await recorder?.discard();
+    await source?.close();
+    await cache?.reader.close();
   }
 
   private async openFile(): Promise<void> {
     this.file = await this.prepare(this.fileIndex);
     const { info, dataStart } = this.file.description;
     if (this.offset < dataStart) this.offset = dataStart;
+    this.recorded = false;
+    if (this.caches !== null && (await this.openCache(this.caches, this.file, this.offset === dataStart))) return;
     const source = await openSource(info, this.offset);
     // Closed meanwhile: nobody else would close it.
     if (this.closed) await source.close();
     else this.source = source;
     this.ended = false;
-    this.first = true;
+  }
+
+  /** Goes on from the file's cache where it has one; else begins one where the file is read from its start. */
+  private async openCache(caches: DataCache, file: PreparedFile, fromStart: boolean): Promise<boolean> {
+    const reader = await caches.find(file);
+    const next = reader?.entryAt(this.offset) ?? -1;
+    if (reader !== null && next >= 0 && !this.closed) {
+      this.cache = { reader, next };
+      return true;
+    }
+    await reader?.close();
+    if (fromStart && reader === null && !this.closed) this.recorder = await caches.record(file);
+    return false;
+  }
+
+  private async fillFromCache(cache: { readonly reader: CacheReader; next: number }): Promise<RawBlock | null> {
+    const { file } = this;
+    const { reader } = cache;
+    const entries = reader.block(cache.next);
+    if (file === null || entries.length === 0) return null;
+    cache.next += entries.length;
+    const [{ byteOffset, rawLength, storedAt, lastOfFile }] = entries;
+    const stored = entries.reduce((sum, entry) => sum + entry.storedLength, 0);
+    const usual = stored <= this.blockBytes ? this.free.pop() : undefined;
+    const buffer = usual ?? new SharedArrayBuffer(Math.max(stored, this.blockBytes));
+    const bytes = new Uint8Array(buffer);
+    // What is missing fails the checksum, and is then read from the file.
+    await reader.read(bytes, storedAt, stored).catch(() => 0);
+    this.offset = byteOffset + rawLength;
+    const cached = { reader, entries };
+    return { file, fileIndex: this.fileIndex, byteOffset, bytes, buffer, length: rawLength, lastOfFile, recorder: null, cached };
   }
 
   private async endFile(): Promise<void> {
-    await this.source?.close();
-    this.source = null;
+    await this.closeFile();
     this.fileIndex++;
     this.offset = 0;
   }
@@ -104,7 +167,7 @@ export class RawReader {
         if (got === 0) this.ended = true;
         length += got;
       }
-      const end = this.ended ? length : lastRecordEnd(file.program, bytes, length);
+      const end = this.ended ? length : this.parsers.lastRecordEnd(file.program, bytes, length);
       if (end > 0 || this.ended) {
         if (end === 0) return null;
         this.carry = bytes.slice(end, length);
@@ -115,10 +178,11 @@ export class RawReader {
           bytes,
           buffer,
           length: end,
-          firstOfFile: this.first,
           lastOfFile: this.ended,
+          recorder: this.recorder,
+          cached: null,
         };
-        this.first = false;
+        this.recorded = true;
         this.offset += end;
         return block;
       }

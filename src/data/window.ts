@@ -1,12 +1,14 @@
 // A shuffle window: the examples of consecutive raw blocks that belong to the part, in the order in which they are handed out.
-import { type MonolithError, SeededRandom, seedFromNames } from '../base/index.js';
+import { type MonolithError, seedFromNames } from '../base/index.js';
 import { badRecordError, readBadRecord, tooManyBadRecords } from './bad-records.js';
+import type { Parsers } from './native-parsers.js';
 import type { PipelineOptions } from './options.js';
 import type { ParsedBlock } from './parsed-block.js';
-import type { BlockStore, ParsedRaw, ParsedStream } from './parsed-stream.js';
+import type { BlockStore, ParsedPart, ParsedRaw, ParsedStream } from './parsed-stream.js';
 import type { StreamPoint } from './position.js';
 import { badListEntries, ExampleFlag } from './program.js';
-import type { RecordSelector } from './split.js';
+import type { RawBlock } from './raw-reader.js';
+import { selects } from './split.js';
 
 export type Window = {
   readonly epoch: number;
@@ -15,7 +17,9 @@ export type Window = {
   readonly start: StreamPoint;
   readonly next: StreamPoint;
   readonly blocks: readonly ParsedBlock[];
-  /** [2 × numExamples] pairs (block, row) in the order of the epoch. */
+  /** Memory of the blocks, for the native calls. */
+  readonly blockBytes: readonly Uint8Array[];
+  /** [2 × numExamples, or longer] pairs (block, row) in the order of the epoch. */
   readonly picks: Int32Array;
   readonly shapes: Int32Array;
   readonly numExamples: number;
@@ -25,16 +29,23 @@ export type Window = {
   readonly last: boolean;
 };
 
+/** A window ends with the raw block that fills it: this many examples more, as a rule, fit without a larger buffer. */
+const SPARE_PICKS = 16384;
+
 /** Builds the windows of one epoch in order. */
 export class WindowBuilder {
   private point: StreamPoint;
   private badRecords: number;
+  /** Pairs (block, row) of the window that is being built, and how many. */
+  private picks: Int32Array = new Int32Array(0);
+  private picked = 0;
 
   constructor(
+    private readonly parsers: Parsers,
     private readonly options: PipelineOptions,
     private readonly stream: ParsedStream,
     private readonly store: BlockStore,
-    private readonly selector: RecordSelector,
+    private readonly selector: Float64Array,
     private readonly epoch: number,
     private index: number,
     start: StreamPoint,
@@ -50,31 +61,34 @@ export class WindowBuilder {
     const badBefore = this.badRecords;
     const wanted = Math.max(1, this.options.shuffle);
     const blocks: ParsedBlock[] = [];
-    const picks: number[] = [];
+    this.picks = this.store.acquirePicks(wanted + SPARE_PICKS);
+    this.picked = 0;
     let bytes = 0;
     let last = false;
-    while (picks.length < wanted * 2) {
+    while (this.picked < wanted) {
       const parsed = await this.stream.next();
       if (parsed === null) {
         last = true;
         break;
       }
       bytes += parsed.raw.length;
-      this.take(parsed, blocks, picks);
+      this.take(parsed, blocks);
       this.stream.releaseRaw(parsed.raw);
     }
-    const order = Int32Array.from(picks);
-    if (this.options.shuffle > 0)
-      shufflePairs(order, new SeededRandom(seedFromNames(this.options.seed, 'shuffle', this.epoch, this.index)));
+    if (this.options.shuffle > 0) {
+      const seed = seedFromNames(this.options.seed, 'shuffle', this.epoch, this.index);
+      this.parsers.shufflePicks(this.picks, this.picked, seed.low, seed.high);
+    }
     const window = {
       epoch: this.epoch,
       index: this.index,
       start,
       next: this.point,
       blocks,
-      picks: order,
+      blockBytes: blocks.map((block) => block.bytes),
+      picks: this.picks,
       shapes: Int32Array.from(blocks.flatMap((block) => [...block.shape])),
-      numExamples: order.length / 2,
+      numExamples: this.picked,
       badRecords: this.badRecords - badBefore,
       bytes,
       last,
@@ -84,43 +98,64 @@ export class WindowBuilder {
   }
 
   /** Adds the selected examples of one raw block and moves the point behind it. */
-  private take(parsed: ParsedRaw, blocks: ParsedBlock[], picks: number[]): void {
+  private take(parsed: ParsedRaw, blocks: ParsedBlock[]): void {
     const { raw } = parsed;
     const { description } = raw.file;
     const inside = this.point.fileIndex === raw.fileIndex && this.point.byteOffset > 0;
     let record = inside ? this.point.record : 0;
     let line = inside ? this.point.line : description.firstLine;
     for (const part of parsed.parts) {
-      const { flags, bad } = part.block;
-      const number = blocks.length;
-      const before = picks.length;
-      let seenBad = 0;
-      const count = part.block.numExamples;
-      for (let i = 0; i < count; i++) {
-        const flag = flags[i];
-        const isBad = (flag & ExampleFlag.bad) !== 0;
-        const chosen = this.selector.selects(raw.fileIndex, record + i, (flag & ExampleFlag.evaluation) !== 0, isBad);
-        if (isBad) {
-          const entry = seenBad++;
-          if (chosen) {
-            this.countBad(() => {
-              const base = { record, line, byte: raw.byteOffset + part.start };
-              const known = readBadRecord(bad, Math.min(entry, badListEntries - 1), raw.bytes, part.start, base);
-              return badRecordError(description, raw.file.program, known);
-            });
-          }
-          if (!chosen || !this.options.keepBadRecords) continue;
-        } else if (!chosen) continue;
-        picks.push(number, i);
-      }
+      const { block } = part;
+      const count = block.numExamples;
+      const before = this.picked;
+      this.makeRoom(count);
+      if (part.bad === 0) {
+        const { selector, picks } = this;
+        this.picked = this.parsers.selectExamples(selector, block.flags, count, blocks.length, raw.fileIndex, record, picks, before);
+      } else this.takeWithBad(raw, part, blocks.length, record, line);
       record += count;
       line += part.lines;
-      if (picks.length > before) blocks.push(part.block);
-      else this.store.release(part.block);
+      if (this.picked > before) blocks.push(block);
+      else this.store.release(block);
     }
     this.point = raw.lastOfFile
       ? { fileIndex: raw.fileIndex + 1, byteOffset: 0, record: 0, line: 0 }
       : { fileIndex: raw.fileIndex, byteOffset: raw.byteOffset + raw.length, record, line };
+  }
+
+  /** The same for a part that has bad records: they are counted, and left out unless they are to be kept. */
+  private takeWithBad(raw: RawBlock, part: ParsedPart, number: number, record: number, line: number): void {
+    const { flags, bad, numExamples } = part.block;
+    let seenBad = 0;
+    for (let i = 0; i < numExamples; i++) {
+      const flag = flags[i];
+      const isBad = (flag & ExampleFlag.bad) !== 0;
+      const chosen = selects(this.selector, raw.fileIndex, record + i, (flag & ExampleFlag.evaluation) !== 0, isBad);
+      if (isBad) {
+        const entry = seenBad++;
+        if (chosen) {
+          this.countBad(() => {
+            const base = { record, line, byte: raw.byteOffset + part.start };
+            const known = readBadRecord(bad, Math.min(entry, badListEntries - 1), raw.bytes, part.start, base);
+            return badRecordError(raw.file.description, raw.file.program, known);
+          });
+        }
+        if (!this.options.keepBadRecords) continue;
+      }
+      if (!chosen) continue;
+      this.picks[this.picked * 2] = number;
+      this.picks[this.picked * 2 + 1] = i;
+      this.picked++;
+    }
+  }
+
+  /** Room for `count` more picks. */
+  private makeRoom(count: number): void {
+    const needed = (this.picked + count) * 2;
+    if (this.picks.length >= needed) return;
+    const larger = new Int32Array(Math.max(needed, this.picks.length + (this.picks.length >> 1)));
+    larger.set(this.picks.subarray(0, this.picked * 2));
+    this.picks = larger;
   }
 
   private countBad(error: () => MonolithError): void {
@@ -128,18 +163,5 @@ export class WindowBuilder {
     if (this.options.keepBadRecords || this.badRecords <= this.options.maxBadRecords) return;
     if (this.options.maxBadRecords === 0) throw error();
     throw tooManyBadRecords(this.options.maxBadRecords, error());
-  }
-}
-
-/** Fisher–Yates over pairs. */
-function shufflePairs(pairs: Int32Array, random: SeededRandom): void {
-  for (let i = pairs.length / 2 - 1; i > 0; i--) {
-    const j = random.nextBelow(i + 1);
-    const block = pairs[i * 2];
-    const row = pairs[i * 2 + 1];
-    pairs[i * 2] = pairs[j * 2];
-    pairs[i * 2 + 1] = pairs[j * 2 + 1];
-    pairs[j * 2] = block;
-    pairs[j * 2 + 1] = row;
   }
 }

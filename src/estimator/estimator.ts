@@ -224,7 +224,7 @@ async function resume(cluster: LocalCluster, checkpoint: CheckpointReader, train
 
 /** What must be equal for a position in the data to mean the same place. */
 function dataFingerprint(config: RunConfig, train: BatchPipeline): string {
-  const { train: _train, eval: _eval, parseThreads, ...read } = config.data;
+  const { train: _train, eval: _eval, parseThreads, cache, ...read } = config.data;
   return JSON.stringify({ files: train.identity, read, seed: config.seed });
 }
 
@@ -237,7 +237,7 @@ function manifestFields(
   metrics: EvaluationMetrics | null,
 ): ManifestFields {
   const { modelDir, json, quiet, fresh, logEvery, data, ...kept } = config;
-  const { train: trainFiles, eval: evalFiles, ...keptData } = data;
+  const { train: trainFiles, eval: evalFiles, cache, ...keptData } = data;
   const fields = {
     model: {
       name: bound.plan.name,

@@ -43,6 +43,8 @@ export function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan
     maxIdsPerExample: data.maxIdsPerExample,
     parseThreads: data.parseThreads,
     requireLabel: use !== 'predict',
+    unitLabels: use !== 'predict' && plan?.loss === 'bce',
+    allowEmpty: use === 'predict',
     keepBadRecords: use === 'predict',
     backend: config.backend,
     headerBytes: data.headerBytes,
@@ -53,6 +55,8 @@ export function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan
     trim: data.trim,
     numFields: data.numFields,
     criteoIntegers: data.criteoIntegers,
+    // What is predicted on is as a rule read once.
+    cache: data.cache === 'off' || use === 'predict' ? null : data.cache,
   };
 }
 

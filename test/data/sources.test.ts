@@ -25,6 +25,8 @@ test('globs, braces, comma lists and folders name files in order, each once', as
   assert.deepEqual(await found('x[1].csv', '*.csv'), ['x[1].csv', 'a.csv', 'b.csv']);
   assert.deepEqual(await expandFiles([`${join(root, 'b.csv')}, ${join(root, 'a.csv')}`]), [join(root, 'b.csv'), join(root, 'a.csv')]);
   await assert.rejects(found('*.json'), { code: 'DataNotFound' });
+  assert.deepEqual(await found('*.csv', 'a.csv'), ['a.csv', 'b.csv', 'x[1].csv']);
+  await assert.rejects(found('a.csv', 'b.csv', './a.csv'), { code: 'InvalidConfig', message: /a\.csv is named twice/ });
 });
 
 test('the format is told by magic bytes, names and content', async () => {

@@ -34,7 +34,7 @@ export async function predictCommand(resolved: ResolvedConfig, outputFile: strin
     await target.commit();
     if (!quiet)
       output.talk(
-        `${count} predictions${bad > 0 ? `, ${bad} of them ${json ? 'null' : 'nan'}: records that cannot be read or hold NaN` : ''}\n`,
+        `${count} predictions${count === 0 ? ': the data have no records' : ''}${bad > 0 ? `, ${bad} of them ${json ? 'null' : 'nan'}: records that cannot be read or hold NaN` : ''}\n`,
       );
     return ExitCode.done;
   } finally {

@@ -128,7 +128,8 @@ export class Emitter {
     const label = Math.fround(value);
     if (!Number.isFinite(label)) return Bad.label;
     this.label = label;
-    return OK;
+    const outside = (label < 0 || label > 1) && (this.words[P.flags] & Flag.unitLabel) !== 0;
+    return outside ? Bad.labelRange : OK;
   }
 
   setWeight(value: number): number {

@@ -1,4 +1,5 @@
-import { MonolithError } from '../../base/index.js';
+import { crc32c, MonolithError } from '../../base/index.js';
+import { lastRecordEnd } from '../cut.js';
 import type { Parsers } from '../native-parsers.js';
 import { ParsedBlock } from '../parsed-block.js';
 import { P, ProgramFormat } from '../program.js';
@@ -6,12 +7,20 @@ import { parseCriteoBin } from './criteo-bin.js';
 import { parseDelimited } from './delimited.js';
 import { gatherExamples } from './gather.js';
 import { parseLibsvm } from './libsvm.js';
+import { packBlock, unpackBlock } from './pack.js';
+import { selectExamples, shufflePicks } from './select.js';
 import { parseTfrecord } from './tfrecord.js';
 
 /** The parsers in TypeScript: the reference of the native ones, and what runs where the addon is not built. */
 export const referenceParsers: Parsers = {
   name: 'reference',
+  lastRecordEnd,
   gatherExamples,
+  selectExamples,
+  shufflePicks,
+  packBlock,
+  unpackBlock,
+  checksum: (bytes, start, length) => crc32c(bytes.subarray(start, start + length)),
   parseRecords(program, raw, start, length, common, shape, buffer, result) {
     const bytes = raw.subarray(start, start + length);
     const block = new ParsedBlock(buffer, common, shape);
