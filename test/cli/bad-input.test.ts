@@ -180,11 +180,7 @@ const cases: readonly [string, (at: (name: string) => string) => string[], numbe
     [/--bach-size: unknown flag; did you mean --batch-size\?/],
   ],
   [
-<<<<<<< HEAD
-    'a precision that does not exist',
-=======
     'a precision that is none',
->>>>>>> main
     (at) => ['--data', at('train.csv'), ...click, '--precision', 'fp16'],
     2,
     'InvalidConfig',
