@@ -7,16 +7,10 @@
 namespace monolith {
 namespace {
 
-// A slot counts only with the epoch of the call, so that scratch is never cleared.
-struct __attribute__((packed, aligned(4))) Slot {
-  int64_t fid;
-  uint32_t epoch;
-  uint32_t unique;
-};
-static_assert(sizeof(Slot) == 16);
-
-constexpr size_t kHeader = 4;
-// Ids hashed ahead of the one being probed; the slots of a batch lie in the second-level cache.
+// A slot holds the number of a distinct id, whose fid stands in the list of those found: four bytes, so that the slots of a usual batch and the
+// list fit the second-level cache together. Clearing them each time costs less than telling old from new.
+constexpr uint32_t kEmpty = 0xFFFFFFFF;
+// Ids hashed ahead of the one being probed.
 constexpr size_t kAhead = 16;
 
 // At most half full.
@@ -27,7 +21,8 @@ size_t num_slots(size_t nnz) {
 }
 
 // Pass 1: inverse[i] = number of fids[i] in order of first occurrence, found[number] = fid. Returns how many.
-size_t first_occurrences(const int64_t* fids, size_t nnz, int64_t* found, int32_t* inverse, Slot* slots, size_t mask, uint32_t epoch) {
+size_t first_occurrences(const int64_t* fids, size_t nnz, int64_t* found, int32_t* inverse, uint32_t* slots, size_t mask) {
+  std::memset(slots, 0xFF, (mask + 1) * sizeof(uint32_t));
   size_t positions[kAhead];
   size_t n = 0;
   const size_t lead = nnz < kAhead ? nnz : kAhead;
@@ -44,17 +39,15 @@ size_t first_occurrences(const int64_t* fids, size_t nnz, int64_t* found, int32_
     }
     const int64_t fid = fids[i];
     for (;;) {
-      Slot& slot = slots[position];
-      if (slot.epoch != epoch) {
-        slot.fid = fid;
-        slot.epoch = epoch;
-        slot.unique = static_cast<uint32_t>(n);
+      const uint32_t number = slots[position];
+      if (number == kEmpty) {
+        slots[position] = static_cast<uint32_t>(n);
         found[n] = fid;
         inverse[i] = static_cast<int32_t>(n++);
         break;
       }
-      if (slot.fid == fid && slot.unique < n) {
-        inverse[i] = static_cast<int32_t>(slot.unique);
+      if (found[number] == fid) {
+        inverse[i] = static_cast<int32_t>(number);
         break;
       }
       position = (position + 1) & mask;
@@ -71,25 +64,19 @@ inline size_t shard_of(int64_t fid, size_t shards) {
 
 }  // namespace
 
-size_t dedupe_scratch_length(size_t nnz) { return kHeader + 4 * num_slots(nnz) + 3 * nnz; }
+size_t dedupe_scratch_length(size_t nnz) { return num_slots(nnz) + 3 * nnz; }
 
 size_t dedupe(const int64_t* fids, size_t nnz, size_t shards, int64_t* unique, int32_t* inverse, int32_t* shard_offsets, int32_t* scratch,
               size_t scratch_length) {
-  uint32_t epoch = static_cast<uint32_t>(scratch[0]) + 1;
-  if (epoch == 0) {
-    std::memset(scratch, 0, scratch_length * sizeof(int32_t));
-    epoch = 1;
-  }
-  scratch[0] = static_cast<int32_t>(epoch);
   const size_t slots = num_slots(nnz);
-  Slot* table = reinterpret_cast<Slot*>(scratch + kHeader);
+  uint32_t* table = reinterpret_cast<uint32_t*>(scratch);
   if (shards == 1) {
-    const size_t n = first_occurrences(fids, nnz, unique, inverse, table, slots - 1, epoch);
+    const size_t n = first_occurrences(fids, nnz, unique, inverse, table, slots - 1);
     shard_offsets[0] = 0;
     shard_offsets[1] = static_cast<int32_t>(n);
     return n;
   }
-  const size_t n = first_occurrences(fids, nnz, unique, inverse, table, slots - 1, epoch);
+  const size_t n = first_occurrences(fids, nnz, unique, inverse, table, slots - 1);
   // Grouping works at the very end of scratch: no call that fits into scratch has slots there.
   int32_t* moved = scratch + (scratch_length - 3 * nnz);
   int32_t* copy = moved + nnz;

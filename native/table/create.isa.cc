@@ -36,6 +36,9 @@ struct NewRows {
 inline size_t create_block(const LookupTable& table, size_t size, const uint64_t* fids, const NewRows& block, float* rows, int32_t* handles) {
   const IndexView index = table.index;
   for (size_t k = 0; k < block.count; k++) {
+    if (block.homes[k]->count == kLineEntries) ML_PREFETCH(block.homes[k] + 1);
+  }
+  for (size_t k = 0; k < block.count; k++) {
     const size_t id = block.ids[k];
     const uint64_t fid = fids[id];
     const size_t slot = directory_slot(block.hashes[k], index.depth);

@@ -6,9 +6,19 @@
 namespace monolith {
 namespace {
 
-// A partition grows at this load. With kGrowth the mean load is 0.835 and the lines take 15.3 bytes a row.
-constexpr double kMostLoad = 0.895;
-constexpr double kGrowth = 1.15;
+// At which load a partition grows, and how much.
+struct Filling {
+  double most_load;
+  double growth;
+};
+// Up to some 15 million rows: the mean load is about 0.6 and the lines take 21 bytes a row, but few ids are not found in their home lines and new
+// ones go in fast. Beyond, memory counts: the mean load is 0.835 and the lines take 15.3 bytes a row.
+constexpr Filling kLoose = {0.75, 1.5};
+constexpr Filling kTight = {0.895, 1.15};
+constexpr uint32_t kLooseDepth = 7;
+
+constexpr const Filling& filling(uint32_t depth) { return depth <= kLooseDepth ? kLoose : kTight; }
+
 // A table starts with 1 KiB and doubles up to 64 KiB.
 constexpr size_t kFirstLines = 16;
 constexpr size_t kSmallLines = 1024;
@@ -32,8 +42,10 @@ inline void add_new(const Partition& partition, uint64_t fid, uint64_t hash, uin
   }
 }
 
-size_t lines_for(double rows) { return static_cast<size_t>(rows / (kMostLoad * kLineEntries)) + 1; }
-uint32_t limit_of(size_t lines) { return static_cast<uint32_t>(static_cast<double>(lines * kLineEntries) * kMostLoad); }
+size_t lines_for(double rows, uint32_t depth) { return static_cast<size_t>(rows / (filling(depth).most_load * kLineEntries)) + 1; }
+uint32_t limit_of(const Partition& partition) {
+  return static_cast<uint32_t>(static_cast<double>(partition.num_lines * kLineEntries) * filling(partition.depth).most_load);
+}
 
 // Place of a partition in the period of growth, [0, 1): its prefix bits as a binary fraction, first bit a half.
 double phase(size_t slot, uint32_t directory_depth, uint32_t depth) {
@@ -83,7 +95,7 @@ void Index::set(size_t slot, const Partition& partition, size_t rows) {
   const size_t first = first_slot(slot, depth_, partition.depth);
   const size_t end = first + (size_t{1} << (depth_ - partition.depth));
   for (size_t i = first; i < end; i++) directory()[i] = partition;
-  use()[first] = {static_cast<uint32_t>(rows), limit_of(partition.num_lines), 0};
+  use()[first] = {static_cast<uint32_t>(rows), limit_of(partition), 0};
 }
 
 bool Index::double_directory() {
@@ -130,8 +142,8 @@ bool Index::split(size_t slot, size_t rows) {
   for (size_t child = 0; child < 2; child++) {
     // The left child has just grown; the right one, whose phase is later by 2^-depth of a period, will be the next of the two to grow. A child that is
     // still too long is split in its turn. One that gets more than its share of the rows must hold them, so it never starts beyond half full.
-    const double room = std::pow(kGrowth, child == 0 ? 1.0 : 1.0 - std::ldexp(1.0, -static_cast<int>(depth)));
-    size_t lines = lines_for(static_cast<double>(rows) / 2 * room);
+    const double room = std::pow(filling(depth).growth, child == 0 ? 1.0 : 1.0 - std::ldexp(1.0, -static_cast<int>(depth)));
+    size_t lines = lines_for(static_cast<double>(rows) / 2 * room, depth);
     if (lines > kMostLines) lines = kMostLines;
     children[child] = {nullptr, static_cast<uint32_t>(lines), depth};
   }
@@ -140,7 +152,7 @@ bool Index::split(size_t slot, size_t rows) {
     for (size_t j = 0; j < old.lines[line].count; j++) counts[(mix64(old.lines[line].fid[j]) >> (64 - depth)) & 1]++;
   }
   for (size_t child = 0; child < 2; child++) {
-    const size_t fitting = lines_for(static_cast<double>(counts[child]));
+    const size_t fitting = lines_for(static_cast<double>(counts[child]), depth);
     if (children[child].num_lines < fitting) children[child].num_lines = static_cast<uint32_t>(fitting);
     children[child].lines = arena_.allocate(children[child].num_lines);
     if (children[child].lines == nullptr) {
@@ -159,8 +171,8 @@ bool Index::split(size_t slot, size_t rows) {
 
 bool Index::grow(size_t slot, size_t rows) {
   const Partition old = directory()[slot];
-  size_t lines = lines_for(static_cast<double>(rows));
-  const size_t step = old.num_lines < kSmallLines ? size_t{2} * old.num_lines : static_cast<size_t>(old.num_lines * kGrowth);
+  size_t lines = lines_for(static_cast<double>(rows), old.depth);
+  const size_t step = old.num_lines < kSmallLines ? size_t{2} * old.num_lines : static_cast<size_t>(old.num_lines * filling(old.depth).growth);
   if (lines < step) lines = step;
   if (lines > kMostLines && old.depth < kMostDepth) return split(slot, rows);
   const Partition grown = {arena_.allocate(lines), static_cast<uint32_t>(lines), old.depth};
@@ -184,7 +196,7 @@ bool Index::reserve(size_t rows) {
       continue;
     }
     const uint32_t before = depth_;
-    if (!grow(first, static_cast<size_t>(most * std::pow(kGrowth, phase(first, depth_, partition.depth))) + 1)) return false;
+    if (!grow(first, static_cast<size_t>(most * std::pow(filling(partition.depth).growth, phase(first, depth_, partition.depth))) + 1)) return false;
     slot = first << (depth_ - before);
   }
   return true;

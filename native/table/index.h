@@ -3,7 +3,7 @@
 // Nothing is ever taken out, so the first empty entry ends a search. The order of homes is the order of hashes: growing reads and writes
 // front to back, and a bucket (top bits of the hash) is a range of partitions or a range of lines in one.
 //
-// A partition at its load bound gets kGrowth times the lines; one that would become longer than kMostLines is split in two and gets a bit more
+// A partition at its load bound grows by a factor; one that would become longer than kMostLines is split in two and gets a bit more
 // of the directory. Partitions are given sizes that are spread evenly over one period of growth, so that they reach their bounds one
 // after the other: the load of the whole stays near its mean, and no call has to grow many.
 #pragma once

@@ -98,7 +98,6 @@ class Table {
   PageBlock merge_hash_;
   PageBlock merge_parts_;
   PageBlock merge_rows_;
-  uint32_t merge_epoch_ = 0;
   // Bits of named rows, 2^named_log2_ of them.
   PageBlock named_;
   uint32_t named_log2_ = 0;

@@ -6,12 +6,8 @@
 namespace monolith {
 namespace {
 
-// Epoch-tagged: an entry of an earlier call counts as empty, so the table is never cleared.
-struct MergeEntry {
-  uint32_t epoch;
-  uint32_t row;
-  uint32_t merged;
-};
+// Of the hash of rows: a number in the list of merged rows. Four bytes, so that the hash of a usual batch stays in the second-level cache.
+constexpr uint32_t kNone = 0xFFFFFFFF;
 
 }  // namespace
 
@@ -40,17 +36,11 @@ int64_t Table::apply_merged(size_t sources, const int32_t* const* handles, const
   uint32_t log2 = 6;
   while ((size_t{1} << log2) < 2 * total) log2++;
   const size_t capacity = size_t{1} << log2;
-  if (merge_hash_.bytes() < capacity * sizeof(MergeEntry)) {
-    if (!merge_hash_.allocate(capacity * sizeof(MergeEntry))) return kNoMemory;
-    merge_epoch_ = 0;
-  }
+  if (merge_hash_.bytes() < capacity * sizeof(uint32_t) && !merge_hash_.allocate(capacity * sizeof(uint32_t))) return kNoMemory;
   if (merge_parts_.bytes() < total * sizeof(GradientPart) && !merge_parts_.allocate(capacity * sizeof(GradientPart))) return kNoMemory;
   if (merge_rows_.bytes() < total * sizeof(MergedRow) && !merge_rows_.allocate(capacity * sizeof(MergedRow))) return kNoMemory;
-  if (++merge_epoch_ == 0) {
-    std::memset(merge_hash_.data(), 0, merge_hash_.bytes());
-    merge_epoch_ = 1;
-  }
-  MergeEntry* table = static_cast<MergeEntry*>(merge_hash_.data());
+  uint32_t* table = static_cast<uint32_t*>(merge_hash_.data());
+  std::memset(table, 0xFF, capacity * sizeof(uint32_t));
   GradientPart* parts = static_cast<GradientPart*>(merge_parts_.data());
   MergedRow* merged = static_cast<MergedRow*>(merge_rows_.data());
   size_t num_parts = 0;
@@ -63,14 +53,13 @@ int64_t Table::apply_merged(size_t sources, const int32_t* const* handles, const
       const int32_t part = static_cast<int32_t>(num_parts++);
       parts[part] = {gradient, -1};
       size_t position = static_cast<size_t>(row * 0x9E3779B1u) >> (32 - log2);
-      while (table[position].epoch == merge_epoch_ && table[position].row != row) position = (position + 1) & (capacity - 1);
-      MergeEntry& entry = table[position];
-      if (entry.epoch == merge_epoch_) {
-        MergedRow& known = merged[entry.merged];
+      while (table[position] != kNone && merged[table[position]].row != row) position = (position + 1) & (capacity - 1);
+      if (table[position] != kNone) {
+        MergedRow& known = merged[table[position]];
         parts[known.last].next = part;
         known.last = part;
       } else {
-        entry = {merge_epoch_, row, static_cast<uint32_t>(num_rows)};
+        table[position] = static_cast<uint32_t>(num_rows);
         merged[num_rows++] = {row, part, part};
       }
     }

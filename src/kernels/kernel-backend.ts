@@ -281,7 +281,7 @@ export interface KernelBackend {
   /**
    * Distinct fids of fids[0, nnz), grouped by shard = floorMod(fid, numShards) as signed 64-bit, within a shard in order of first occurrence.
    * unique[0, N); inverse[i] = position of fids[i] in unique; shardOffsets[numShards + 1]. scratch: Int32Array of dedupeScratchLength(nnz).
-   * Returns N. Cost: one pass over nnz with an epoch-tagged table.
+   * Returns N. Cost: one pass over nnz and one to clear the table.
    */
   dedupe(
     fids: BigInt64Array,
@@ -292,7 +292,7 @@ export interface KernelBackend {
     shardOffsets: Int32Array,
     scratch: Int32Array,
   ): number;
-  /** Length of the zero-filled scratch that dedupe wants for up to nnz ids; the same scratch is passed each time and never cleared. */
+  /** Length of the scratch that dedupe wants for up to nnz ids; the caller keeps it from call to call, whatever it holds. */
   dedupeScratchLength(nnz: number): number;
 
   /**

@@ -1,6 +1,5 @@
 import { MonolithError, shapeMismatch } from '../../base/index.js';
 
-const HEADER = 4;
 const GOLDEN = 0x9e3779b1;
 
 function numSlots(nnz: number): number {
@@ -9,9 +8,9 @@ function numSlots(nnz: number): number {
   return slots;
 }
 
-/** Int32 that {@link dedupe} wants for up to nnz ids: 4 of header (the first holds the epoch), slots of 4, and 3 per id for grouping. */
+/** Int32 that {@link dedupe} wants for up to nnz ids: slots, and 3 per id for grouping. */
 export function dedupeScratchLength(nnz: number): number {
-  return HEADER + 4 * numSlots(nnz) + 3 * nnz;
+  return numSlots(nnz) + 3 * nnz;
 }
 
 /** floorMod(fid, shards) of a signed 64-bit number in two halves, without BigInt. */
@@ -21,7 +20,7 @@ function shardOf(low: number, high: number, shards: number): number {
   return (((highModulo * (4294967296 % shards)) % shards) + ((low >>> 0) % shards)) % shards;
 }
 
-/** Twin of the native dedupe: the same numbering, the same slots {fid low, fid high, epoch, number} in scratch. */
+/** Twin of the native dedupe: the same numbering, the same scratch: slots that hold the number of a distinct id or −1, then its work space. */
 export function dedupe(
   fids: BigInt64Array,
   nnz: number,
@@ -40,13 +39,8 @@ export function dedupe(
   if (inverse.length < nnz) throw shapeMismatch('dedupe', 'inverse', nnz, inverse.length);
   if (shardOffsets.length < numShards + 1) throw shapeMismatch('dedupe', 'shardOffsets', numShards + 1, shardOffsets.length);
   if (scratch.length < dedupeScratchLength(nnz)) throw shapeMismatch('dedupe', 'scratch', dedupeScratchLength(nnz), scratch.length);
-  let epoch = (scratch[0] + 1) | 0;
-  if (epoch === 0) {
-    scratch.fill(0);
-    epoch = 1;
-  }
-  scratch[0] = epoch;
   const mask = numSlots(nnz) - 1;
+  scratch.fill(-1, 0, mask + 1);
   const words = new Int32Array(fids.buffer, fids.byteOffset, 2 * nnz);
   const tail = scratch.length - 3 * nnz;
   let n = 0;
@@ -58,19 +52,17 @@ export function dedupe(
     hash = Math.imul(hash ^ (hash >>> 12), 0x297a2d39);
     let position = (hash ^ (hash >>> 15)) & mask;
     for (;;) {
-      const slot = HEADER + 4 * position;
-      if (scratch[slot + 2] !== epoch) {
-        scratch[slot] = low;
-        scratch[slot + 1] = high;
-        scratch[slot + 2] = epoch;
-        scratch[slot + 3] = n;
+      const number = scratch[position];
+      if (number < 0) {
+        scratch[position] = n;
         // Place of its first occurrence, then its shard's place below.
         scratch[tail + n] = i;
         inverse[i] = n++;
         break;
       }
-      if (scratch[slot] === low && scratch[slot + 1] === high && scratch[slot + 3] >>> 0 < n) {
-        inverse[i] = scratch[slot + 3];
+      const first = scratch[tail + number];
+      if (words[2 * first] === low && words[2 * first + 1] === high) {
+        inverse[i] = number;
         break;
       }
       position = (position + 1) & mask;

@@ -44,16 +44,14 @@ export function dedupeSuite({ name, kernels }: Candidate): void {
     for (const shards of [1, 3, 8]) assert.deepEqual(run(edges, shards, scratch), expected(edges, shards));
   });
 
-  test(`${name}: dedupe stays right when the epoch in scratch wraps round`, () => {
+  test(`${name}: dedupe does not mind what lies in scratch`, () => {
     const scratch = new Int32Array(kernels.dedupeScratchLength(64));
-    run([1n, 2n, 3n], 2, scratch);
-    scratch[0] = -3;
     const next = generator(2);
-    for (let i = 0; i < 8; i++) {
+    for (const rubbish of [0, 1, 63, -1, 0x7fffffff]) {
+      scratch.fill(rubbish);
       const fids = Array.from({ length: 64 }, () => BigInt(next() % 50));
       assert.deepEqual(run(fids, 3, scratch), expected(fids, 3));
     }
-    assert.ok(scratch[0] > 0 && scratch[0] < 10);
   });
 
   test(`${name}: dedupe refuses short views and impossible shards`, () => {
