@@ -145,15 +145,15 @@ napi_value table_size(napi_env env, napi_callback_info info) {
   return table == nullptr ? nullptr : make_number(env, static_cast<double>(table->size()));
 }
 
-// tableReserve(table, rows): grows the index for so many rows
+// tableReserve(table, rows): makes index and planes ready for so many rows
 napi_value table_reserve(napi_env env, napi_callback_info info) {
   Args args(env, info, "tableReserve", 2);
   Table* table = table_of(args, env);
   const size_t rows = args.size(1);
   if (args.ok() && rows > kMaxRows) args.fail_range("tableReserve: at most 2^31 - 1 rows");
   if (!args.ok()) return nullptr;
-  if (!table->reserve_index(rows)) {
-    fail_memory(env, "tableReserve: no memory for the index");
+  if (!table->reserve(rows)) {
+    fail_memory(env, "tableReserve: no memory for so many rows");
     return nullptr;
   }
   return nullptr;

@@ -37,8 +37,11 @@ class Table {
   size_t max_rows() const { return max_rows_; }
   size_t bytes() const;
 
-  // Makes the index large enough for `rows` rows. False when there is no memory (nothing has changed then).
-  bool reserve_index(size_t rows) { return index_.reserve(rows < max_rows_ ? rows : max_rows_); }
+  // Makes index and planes ready for `rows` rows. False when there is no memory; rows are as before.
+  bool reserve(size_t rows) {
+    const size_t most = rows < max_rows_ ? rows : max_rows_;
+    return index_.reserve(most) && reserve_rows(most);
+  }
 
   // Number of rows created; -n: n rows are missing and max_rows leaves no room for them; kNoMemory. Below zero none was created.
   int64_t lookup(const uint64_t* fids, size_t count, bool create, uint32_t timestamp, float* rows, int32_t* handles);

@@ -7,6 +7,7 @@ import {
   LOSS_HISTORY,
   type RunSpec,
   type StageTimes,
+  shareOfRows,
   type TableRows,
   type TrainingEngine,
   WORKER_COMMAND_WORDS,
@@ -155,8 +156,7 @@ export class LocalCluster implements TrainingEngine {
   }
 
   async expectRows(table: number, rows: number): Promise<void> {
-    // Ids fall on shards evenly, give or take; what is a little too small grows once.
-    const share = Math.ceil((rows / this.spec.ps) * (this.spec.ps === 1 ? 1 : UNEVEN_SHARE));
+    const share = shareOfRows(rows, this.spec.ps);
     await Promise.all(Array.from({ length: this.spec.ps }, (_, s) => this.ask(s, { kind: 'expect', table, rows: share })));
   }
 
@@ -280,9 +280,6 @@ export class LocalCluster implements TrainingEngine {
     }
   }
 }
-
-/** How much more than its even share of rows a shard prepares for. */
-const UNEVEN_SHARE = 1.05;
 
 function unexpected(kind: string): MonolithError {
   return new MonolithError('Internal', `a shard answered "${kind}" to another question`);

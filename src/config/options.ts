@@ -211,6 +211,9 @@ export const optionTree = {
     ),
   },
   table: {
+    expectedRows: integer(0, 'Rows that one table will about have: memory is made ready for them before training. 0: as they come.', {
+      min: 0,
+    }),
     maxRows: integer(0, 'Most rows of one table; a further id ends the run with TableFull. 0 sets no limit.', { min: 0 }),
   },
   logEvery: number(0, 'Seconds between progress reports; 0 chooses: a few a second on a terminal, else one every 5 s.', {

@@ -96,7 +96,7 @@ export interface FidTable {
    */
   dump(bucketBits: number, bucket: number, fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array): number;
   /**
-   * Makes the index large enough for this many rows in all. Call it before loading many rows in the order of a dump: those lie close
+   * Makes index and memory ready for this many rows in all. Call it before loading many rows in the order of a dump: those lie close
    * together in hash order, and an index that grows under them would be searched through ever longer runs.
    */
   expectRows(rows: number): void;

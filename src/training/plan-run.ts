@@ -68,6 +68,7 @@ export function planRun(
       })),
       sliceRates: resolved.map(({ learningRate }) => learningRate),
       maxRows: Math.ceil(config.table.maxRows / config.ps),
+      expectedRows: shareOfRows(config.table.expectedRows, config.ps),
     };
   });
   return {
@@ -94,6 +95,14 @@ export function planRun(
     schedule,
   };
 }
+
+/** Ids fall on shards evenly, give or take: what one shard prepares for. */
+export function shareOfRows(rows: number, shards: number): number {
+  return Math.ceil((rows / shards) * (shards === 1 ? 1 : UNEVEN_SHARE));
+}
+
+/** How much more than its even share of rows a shard prepares for. */
+const UNEVEN_SHARE = 1.05;
 
 /** The dense rule; parameters that must not decay (biases, norms) get it without weight decay. */
 function denseOptimizer(config: RunConfig, decay: boolean): DenseTensor['optimizer'] {

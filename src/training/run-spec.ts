@@ -10,6 +10,8 @@ export type TableSpec = {
   readonly slices: readonly NamedSlice[];
   readonly sliceRates: readonly number[];
   readonly maxRows: number;
+  /** Rows for which this shard makes memory ready at its start; 0: none. */
+  readonly expectedRows: number;
 };
 
 /**

@@ -20,6 +20,7 @@ function serve(): void {
   const { blocks } = planDenseBlocks(spec.tensors);
   const memory = new ClusterMemory(spec, buffers, blocks.length);
   const tables = spec.tables.map((table) => new EmbeddingTable(backend, table, spec.seed));
+  for (const [t, { expectedRows }] of spec.tables.entries()) if (expectedRows > 0) tables[t].expectRows(expectedRows);
   const dense = new DenseShard(
     backend,
     spec.tensors,
