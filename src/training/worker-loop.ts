@@ -41,7 +41,8 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
       } else {
         const waiting = now();
         if (!lines.commands.pop(command, IDLE_TIMEOUT_MS)) return;
-        stats[WorkerStat.waitBatchMs] += now() - waiting;
+        // Before the first step others are still starting.
+        if (stats[WorkerStat.steps] > 0) stats[WorkerStat.waitBatchMs] += now() - waiting;
       }
       queued++;
       const op = command[0];
