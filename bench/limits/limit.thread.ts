@@ -1,7 +1,7 @@
 // One thread of limits.bench: repeats one operation for each round, all threads at once, and tells its rates.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LimitKind } from '../../src/bench/index.js';
-import { loadAddon, selectBackend } from '../../src/kernels/index.js';
+import { lineOffset, loadAddon, selectBackend } from '../../src/kernels/index.js';
 import { AbortWord, Barrier } from '../../src/sharedarraybuffer-ring/index.js';
 
 export type LimitJob = {
@@ -68,7 +68,9 @@ function operation(): () => { readonly units: number } | { readonly rate: number
         native.adviseHugePages(new Uint8Array(job.shared));
         new Float32Array(job.shared).fill(1);
       }
-      const rows = new Float32Array(job.shared);
+      // Rows on cache lines, as a table's are: one that straddles two would make the limit look low.
+      const first = lineOffset(job.shared);
+      const rows = new Float32Array(job.shared, first, Math.floor((job.shared.byteLength - first) / (ROW * 4)) * ROW);
       const numRows = rows.length / ROW;
       let state = 1 + job.index;
       const batches = Array.from({ length: BATCHES }, () =>
@@ -77,7 +79,8 @@ function operation(): () => { readonly units: number } | { readonly rate: number
           return Math.floor((((state ^ (state >>> 15)) >>> 0) / 2 ** 32) * numRows);
         }),
       );
-      const out = new Float32Array(new SharedArrayBuffer(BATCH * ROW * 4));
+      const result = new SharedArrayBuffer(BATCH * ROW * 4 + 64);
+      const out = new Float32Array(result, lineOffset(result), BATCH * ROW);
       let at = 0;
       return () => {
         native.gatherRows(rows, ROW, batches[at++ % BATCHES], BATCH, out);

@@ -1,5 +1,5 @@
 // What bench/table measures, as functions that return numbers: ids, rows or gradients a second, milliseconds, bytes.
-import { type FidTable, InitializerKind, OptimizerKind, type SliceLayout } from '../../src/kernels/index.js';
+import { type FidTable, InitializerKind, lineOffset, OptimizerKind, type SliceLayout } from '../../src/kernels/index.js';
 import { loadAddon } from '../../src/kernels/native/load.js';
 import { createNativeSparse } from '../../src/kernels/native/native-sparse.js';
 
@@ -75,15 +75,14 @@ function bestRate(unitsPerBatch: number, numBatches: number, rounds: number, eac
 /** Output of lookups, on a line of its own. */
 function outputOf(dim: number): Float32Array {
   const buffer = new SharedArrayBuffer(BATCH * dim * 4 + 64);
-  return new Float32Array(buffer, 0, BATCH * dim);
+  return new Float32Array(buffer, lineOffset(buffer), BATCH * dim);
 }
 
 /** The bound: known rows of 64 bytes out of one block on huge pages, in random order, fetched ahead; no ids, no index. */
 export function gatherRate(numRows: number, batches: Batches, rounds: number): number {
   const bytes = new SharedArrayBuffer(numRows * 64 + 4096);
   raw.adviseHugePages(new Uint8Array(bytes));
-  // Memory of a SharedArrayBuffer begins on a page.
-  const block = new Float32Array(bytes, 0, numRows * 16);
+  const block = new Float32Array(bytes, lineOffset(bytes), numRows * 16);
   for (let i = 0; i < block.length; i += 16) block[i] = i;
   const out = outputOf(16);
   return bestRate(BATCH, batches.rows.length, rounds, (b) => raw.gatherRows(block, 16, batches.rows[b], BATCH, out));

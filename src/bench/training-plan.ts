@@ -80,8 +80,8 @@ function shallowRules(group: 'fm' | 'lr' | 'lr from text', batchSize: number): s
     ...['--optimizer.sparse.kind', 'adagrad', '--optimizer.sparse.learning-rate', String(rate)],
     ...['--optimizer.sparse.initial-accumulator', String(accumulator * scale)],
     ...['--optimizer.dense.kind', 'adagrad', '--optimizer.dense.learning-rate', String(denseRate)],
-    // Peers of these models make all of their memory ready before the time they print begins.
-    ...['--table.expected-rows', String(EXPECTED_ROWS)],
+    // xLearn makes all of its memory ready before the time it prints begins; from text the whole program is timed.
+    ...(group === 'lr from text' ? [] : ['--table.expected-rows', String(EXPECTED_ROWS)]),
   ];
 }
 

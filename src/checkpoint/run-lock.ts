@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { constants, copyFile, link, open, readFile, rename, rm, rmdir, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MonolithError, makeFolderDurable } from '../base/index.js';
@@ -7,20 +7,32 @@ import { MonolithError, makeFolderDurable } from '../base/index.js';
 /** Who holds a run folder. A process is known by its id and the time it started, since ids are used again. */
 type Holder = { readonly pid: number; readonly started: string | null; readonly host: string; readonly token: string };
 
+/** A holder shows that it runs by touching its lock; silent for so long, one on another host is taken for gone. */
+const PULSE_MS = 30_000;
+const SILENT_MS = 300_000;
+
 /** Tries at a lock that others are releasing or taking over at the same moment. */
 const MAX_TRIES = 10;
 
 /**
  * Keeps a second run out of a run folder: two would delete and overwrite each other's checkpoints. The file `run.lock` names the holder; one
- * left by a process that is gone, killed for instance, is taken over.
+ * left by a process that is gone, killed for instance, is taken over; one of another host once it has been silent for five minutes.
  */
 export class RunLock {
+  private readonly pulse: NodeJS.Timeout;
+
   private constructor(
     private readonly path: string,
     private readonly token: string,
     /** The folder, when it was made for the lock. */
     private readonly made: string | null,
-  ) {}
+  ) {
+    this.pulse = setInterval(() => {
+      const now = new Date();
+      utimes(path, now, now).catch(() => {});
+    }, PULSE_MS);
+    this.pulse.unref();
+  }
 
   /**
    * Takes the folder, which is made if it is not there.
@@ -48,7 +60,7 @@ export class RunLock {
         const text = await readFile(path, 'utf8').catch(() => null);
         if (text === null) continue;
         const holder = holderOf(text);
-        if (holder !== null && (await isAlive(holder))) throw busy(modelDir, path, holder);
+        if (holder !== null && (await isAlive(holder, path))) throw busy(modelDir, path, holder);
         await discard(path, text, me.token);
       }
     } finally {
@@ -59,6 +71,7 @@ export class RunLock {
 
   /** Gives the folder back. Never throws: a lock that stays is taken over by the next run. */
   async close(): Promise<void> {
+    clearInterval(this.pulse);
     const text = await readFile(this.path, 'utf8').catch(() => null);
     if (text !== null && holderOf(text)?.token === this.token) await rm(this.path, { force: true }).catch(() => {});
     // A run that came to nothing leaves nothing: a folder with something in it stays.
@@ -83,6 +96,19 @@ async function writeNew(path: string, text: string): Promise<void> {
 async function linked(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS' || code === 'EOPNOTSUPP') return copied(from, to);
+    throw new MonolithError('WriteFailed', `${to}: ${(error as Error).message}`, { path: to }, { cause: error });
+  }
+}
+
+/** For file systems without hard links: others may read half a lock for a moment, and take a torn one over. */
+async function copied(from: string, to: string): Promise<boolean> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_EXCL);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -112,9 +138,12 @@ function holderOf(text: string): Holder | null {
   }
 }
 
-/** Whether the holder runs. Of another host nothing is known: it counts as running. */
-async function isAlive(holder: Holder): Promise<boolean> {
-  if (holder.host !== hostname()) return true;
+/** Whether the holder runs. Of another host, which may be a container that came back under another name, only the pulse of its lock is known. */
+async function isAlive(holder: Holder, path: string): Promise<boolean> {
+  if (holder.host !== hostname()) {
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
+    return Date.now() - mtimeMs < SILENT_MS;
+  }
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
@@ -139,7 +168,7 @@ async function startOf(pid: number): Promise<string | null> {
 
 function busy(modelDir: string, path: string, { pid, host }: Holder): MonolithError {
   const elsewhere = host === hostname() ? '' : ` on ${host}`;
-  const advice = elsewhere === '' ? '' : `; if that process is gone, delete ${path}`;
+  const advice = elsewhere === '' ? '' : `; if that process is gone, wait five minutes or delete ${path}`;
   return new MonolithError(
     'RunFolderBusy',
     `${modelDir}: process ${pid}${elsewhere} is training there; wait for it, or give this run another --model-dir${advice}`,

@@ -1,5 +1,5 @@
 // Where data caches lie, what they are keyed by, and what is said about them.
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { MonolithError, removeQuietly } from '../base/index.js';
@@ -26,7 +26,6 @@ export class DataCache {
   private readonly said = new Set<string>();
   /** Source files for which no cache can be written in this run. */
   private readonly givenUp = new Set<string>();
-  private temporaries = 0;
 
   constructor(private readonly settings: CacheSettings) {}
 
@@ -54,7 +53,7 @@ export class DataCache {
     try {
       await mkdir(dirname(path), { recursive: true });
       await removeLeftovers(path);
-      const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${this.temporaries++}.tmp`);
+      const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
       const unchanged = async (): Promise<boolean> => (await this.keyOf(file)) === key;
       return await CacheWriter.create(path, temporary, key, this.settings.common[1], fail, unchanged);
     } catch (error) {

@@ -13,6 +13,8 @@ export type TrainerState = {
   readonly earlyStop: EarlyStopState;
   /** Set when early stopping ended the training: a restart of the same command does not go on. */
   readonly finished: boolean;
+  /** An evaluation of the schedule was given up at this step: the run that goes on makes up for it first. Absent: false. */
+  readonly evaluationDue?: boolean;
 };
 
 export type TrainLoopSettings = {
@@ -57,6 +59,8 @@ export class TrainLoop {
   private readonly earlyStopping: EarlyStopping;
   private evaluation: EvaluationMetrics | null = null;
   private evaluatedStep = -1;
+  /** An evaluation of the schedule was given up at this step. */
+  private evaluationDue = false;
   private savedStep: number;
   private checkpoint: string | null = null;
   /** Step of the first round of training after the last pause, to match rounds and steps. */
@@ -103,6 +107,7 @@ export class TrainLoop {
     this.lastEpoch = this.position.epoch;
     stop?.addEventListener('abort', () => this.giveUp(), { once: true });
     let reason: StopReason | null = state?.finished === true ? 'early stopping' : null;
+    if (reason === null && state?.evaluationDue === true) reason = await this.pauseTo(this.parts.evaluation !== null, false);
     while (reason === null) {
       if (stop?.aborted === true) reason = 'stopped';
       else if (settings.maxSteps > 0 && this.step >= settings.maxSteps) reason = 'max steps';
@@ -157,6 +162,11 @@ export class TrainLoop {
     const evaluateNow = evaluation !== null && (settings.evalEvery > 0 ? this.step % settings.evalEvery === 0 : epochEnded);
     const saveNow = settings.checkpointEvery > 0 && this.step % settings.checkpointEvery === 0;
     if (!evaluateNow && !saveNow) return null;
+    return this.pauseTo(evaluateNow, saveNow);
+  }
+
+  private async pauseTo(evaluateNow: boolean, saveNow: boolean): Promise<StopReason | null> {
+    const { settings, now } = this.parts;
     await this.pause();
     if (evaluateNow) await this.reportRest();
     let reason: StopReason | null = null;
@@ -256,6 +266,7 @@ export class TrainLoop {
     } catch (error) {
       throw await this.savedBefore(error);
     }
+    this.evaluationDue = metrics === null && mayStop;
     if (metrics === null) return none;
     this.evaluation = metrics;
     this.evaluatedStep = this.step;
@@ -282,7 +293,8 @@ export class TrainLoop {
   private async saveNow(finished: boolean): Promise<void> {
     const { save, hooks } = this.parts;
     const earlyStop = this.earlyStopping.state();
-    const state = { step: this.step, examples: this.examples, earlyStop, finished };
+    const due = this.evaluationDue ? { evaluationDue: true } : {};
+    const state = { step: this.step, examples: this.examples, earlyStop, finished, ...due };
     const metrics = this.evaluatedStep === this.step ? this.evaluation : null;
     const path = await save(state, metrics, earlyStop.bestStep, this.position);
     this.checkpoint = path;

@@ -74,7 +74,7 @@ describe('monolith-local bench', () => {
         max: figure,
         p25: figure,
         p75: figure,
-        samples: 1,
+        samples: 5,
         command: 'c',
       };
       const file = { format: 'monolith-local-bench-1', date: '', seconds: 1, machine: {}, versions: {}, results: [result] };

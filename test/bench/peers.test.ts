@@ -32,7 +32,7 @@ describe('a peer that is not there', () => {
   });
 
   test('a program that says nothing of itself is not taken for a peer', async () => {
-    assert.notEqual((await findVw(process.execPath)).absent, undefined);
+    assert.notEqual((await findVw(process.execPath)).absent, null);
     assert.notEqual((await findXlearn('true')).absent, null);
   });
 

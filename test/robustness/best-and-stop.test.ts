@@ -59,3 +59,31 @@ test('a stop during an evaluation gives it up, saves, and the same command makes
   assert.equal(again.step, stopped.step);
   assert.notEqual(again.evaluation, null);
 });
+
+test('a stop during an evaluation of the schedule leaves nothing out: early stopping goes on as if there had been none', async () => {
+  const run = async (name: string, stopAt: number): Promise<{ evaluations: string[]; step: number }> => {
+    const values = { modelDir: folder.in(name), epochs: 40, evalEvery: 10, batchSize: 64, earlyStop: { patience: 3 } };
+    const { config } = resolveConfig({ file: folder.in('run.yaml'), values });
+    const evaluations: string[] = [];
+    for (let part = 0; ; part++) {
+      const controller = new AbortController();
+      const result = await new Estimator(config).train({
+        signal: controller.signal,
+        hooks: [
+          {
+            // The report of step `stopAt` stands right before its evaluation.
+            onProgress: ({ step }) => (part === 0 && step === stopAt ? controller.abort() : undefined),
+            onEvaluation: ({ step, metrics, best }) => {
+              evaluations.push(`${step} ${best} ${JSON.stringify(metrics)}`);
+            },
+          },
+        ],
+      });
+      if (result.reason !== 'stopped') return { evaluations, step: result.step };
+      assert.equal(result.step, stopAt);
+    }
+  };
+  const uncut = await run('uncut', -1);
+  const cut = await run('cut', 30);
+  assert.deepEqual(cut, uncut);
+});

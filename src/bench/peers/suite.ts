@@ -53,12 +53,14 @@ export async function runPeers(run: SuiteRun): Promise<boolean> {
   );
   for (const plan of plans) addOurs(run, plan, turns.get(plan.name) as Turns);
   for (const { name, absent } of peers) addPeer(run, name, absent ?? turns.get(name)?.problem ?? null, turns.get(name));
-  const bestOfGroup = (side: readonly { readonly name: string; readonly group: TrainingGroup }[], group: TrainingGroup): string | null => {
-    const names = side.filter((one) => one.group === group).map(({ name }) => name);
-    return bestOf(names, turns);
-  };
+  const namesOf = (side: readonly { readonly name: string; readonly group: TrainingGroup }[], group: TrainingGroup): string[] =>
+    side.filter((one) => one.group === group).map(({ name }) => name);
   for (const [title, mine, theirs] of ratios) {
-    const [a, b] = [bestOfGroup(plans, mine), bestOfGroup(present, theirs)];
+    const b = bestOf(namesOf(present, theirs), turns);
+    const theirAuc = b === null ? null : (turns.get(b)?.last?.auc ?? null);
+    // Speed without learning does not count: the fastest of ours that learns as well, if there is one.
+    const settings = namesOf(plans, mine);
+    const a = bestOf(settings, turns, theirAuc === null ? null : theirAuc - MOST_AUC_LOSS) ?? bestOf(settings, turns);
     if (a !== null && b !== null) addRatio(run, title, a, b, turns);
   }
   if (reads) await addReading(run, vw, files.data);
@@ -66,6 +68,9 @@ export async function runPeers(run: SuiteRun): Promise<boolean> {
 }
 
 const READING = 'reading';
+
+/** By how much AUC may fall behind a peer's. */
+const MOST_AUC_LOSS = 0.002;
 
 /** What is compared: title, kind of ours, kind of theirs. bf16 stands against their fp32 as well. */
 const ratios: readonly (readonly [title: string, mine: TrainingGroup, theirs: TrainingGroup])[] = [
@@ -99,13 +104,16 @@ function ours(plan: TrainingPlan, run: SuiteRun, place: PeerPlace): Contender & 
   return {
     name: plan.name,
     group: plan.group,
-    run: (): Promise<RunOutcome> => {
+    run: async (round): Promise<RunOutcome> => {
       const data = place.data();
-      return runTraining(
-        plan,
-        { train: data.train(plan.data), eval: data.test(plan.data), samples: data.samples },
-        join(run.scratch, 'model'),
-      );
+      const files = { train: data.train(plan.data), eval: data.test(plan.data), samples: data.samples };
+      const modelDir = join(run.scratch, 'model');
+      if (plan.group !== 'lr from text') return runTraining(plan, files, modelDir);
+      // As the peer is timed: the whole program, from its start to its end; AUC from an untimed run in the first round.
+      const timed = await runTraining(plan, { ...files, eval: null }, modelDir);
+      const judged = round === 0 ? await runTraining(plan, files, modelDir) : null;
+      const samplesPerSecond = timed.problem === null ? data.samples / timed.seconds : null;
+      return { ...timed, samplesPerSecond, auc: judged?.auc ?? null, logloss: judged?.logloss ?? null };
     },
   };
 }
@@ -136,12 +144,13 @@ function medianOf({ rates }: Turns): number {
   return quantile(Float64Array.from(rates).sort(), 0.5);
 }
 
-/** The setting with the highest median among those that ran. */
-export function bestOf(names: readonly string[], turns: ReadonlyMap<string, Turns>): string | null {
+/** The setting with the highest median among those that ran, and that reached `leastAuc` where one is given. */
+export function bestOf(names: readonly string[], turns: ReadonlyMap<string, Turns>, leastAuc: number | null = null): string | null {
   let best: { name: string; median: number } | null = null;
   for (const name of names) {
     const turn = turns.get(name);
     if (turn === undefined || turn.problem !== null || turn.rates.length === 0) continue;
+    if (leastAuc !== null && (turn.last?.auc ?? 0) < leastAuc) continue;
     const median = medianOf(turn);
     if (best === null || median > best.median) best = { name, median };
   }
@@ -157,6 +166,7 @@ function addRatio(run: SuiteRun, title: string, mine: string, theirs: string, tu
     ...{ setting: mine, 'samples/s': medianOf(a), auc: aucA },
     ...{ against: theirs, 'its samples/s': medianOf(b), 'its auc': aucB },
     'auc difference': aucA === null || aucB === null ? null : aucA - aucB,
+    'learns as well': aucA === null || aucB === null ? null : aucA >= aucB - MOST_AUC_LOSS ? 'yes' : 'no',
   };
   run.add({ ...ratio, info });
 }
