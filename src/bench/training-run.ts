@@ -14,13 +14,13 @@ export type RunOutcome = {
 };
 
 /** Where the samples of a run lie. */
-export type TrainingData = { readonly train: string; readonly eval: string | null; readonly samples: number };
+export type TrainingData = { readonly train: string; readonly eval: string; readonly samples: number };
 
 /** Arguments of the command line for a plan. Samples come in the order of the file, as in the peers' scripts. */
 export function trainingArguments(plan: TrainingPlan & { readonly ps?: number }, data: TrainingData, modelDir: string): string[] {
   const steps = Math.max(1, Math.floor(data.samples / (plan.workers * plan.batchSize)));
   return [
-    ...['train', '--data', data.train, ...(data.eval === null ? [] : ['--eval-data', data.eval]), ...plan.flags],
+    ...['train', '--data', data.train, '--eval-data', data.eval, ...plan.flags],
     ...['--workers', String(plan.workers), '--batch-size', String(plan.batchSize), '--max-steps', String(steps)],
     ...(plan.ps === undefined ? [] : ['--ps', String(plan.ps)]),
     ...['--epochs', '1', '--shuffle', '0', '--checkpoint-every', '0', '--model-dir', modelDir, '--fresh', '--json'],
