@@ -51,6 +51,7 @@ describe('figures of peers', () => {
     const text = 'warning\n{"peer": "torch", "samples_s": 30000.5, "auc": 0.69, "logloss": 0.53}\n';
     assert.deepEqual(figuresOfScript(text), { samplesPerSecond: 30000.5, auc: 0.69, logloss: 0.53 });
     assert.deepEqual(figuresOfScript('{"samples_s": 1}'), { samplesPerSecond: 1, auc: null, logloss: null });
+    assert.deepEqual(figuresOfScript('{"samples_s": 2, "auc": NaN}'), { samplesPerSecond: 2, auc: null, logloss: null });
     assert.equal(figuresOfScript('Traceback'), null);
   });
 

@@ -30,7 +30,8 @@ function failed(seconds: number, code: number | null, stderr: string): RunOutcom
 
 /** The last line of a peers' script: {"samples_s": …, "auc": …, "logloss": …}. */
 export function figuresOfScript(stdout: string): { samplesPerSecond: number; auc: number | null; logloss: number | null } | null {
-  const line = stdout.trim().split('\n').at(-1) ?? '';
+  // Python writes NaN where a run diverged: its speed counts all the same.
+  const line = (stdout.trim().split('\n').at(-1) ?? '').replaceAll(/\bNaN\b/g, 'null');
   try {
     const { samples_s: rate, auc, logloss } = JSON.parse(line) as { samples_s?: number; auc?: number; logloss?: number };
     return typeof rate === 'number' ? { samplesPerSecond: rate, auc: auc ?? null, logloss: logloss ?? null } : null;
