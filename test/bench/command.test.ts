@@ -136,7 +136,7 @@ describe('whole runs', () => {
     const path = folder.in('train.json');
     const flags = [
       '--only',
-      'ours lr batch 2048',
+      'ours lr async batch 2048',
       '--samples',
       '9000',
       '--rounds',
