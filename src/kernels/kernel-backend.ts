@@ -120,7 +120,7 @@ export interface KernelBackend {
   /** Index of the first NaN or infinity in n values, −1 if all are finite. */
   firstNonFinite(n: number, x: Float32Array): number;
 
-  /** FM second-order term: out[m] (+)= ½ Σ_d ((Σ_f e)² − Σ_f e²); e [m, f·d] with row distance lde; sums [m, d] keeps Σ_f e for backward. */
+  /** FM second-order term: out[m] = ½ Σ_d ((Σ_f e)² − Σ_f e²); e [m, f·d] with row distance lde; sums [m, d] keeps Σ_f e for backward. */
   fmForward(m: number, f: number, d: number, e: Float32Array, lde: number, sums: Float32Array, out: Float32Array): void;
   /** dE[m, f·d] (+)= dOut[m] · (Σ_f e − e). */
   fmBackward(
@@ -206,7 +206,7 @@ export interface KernelBackend {
   /** Per example transpose: out[r, j, i] (+)= x[r, i, j]; x [m, p·q], out [m, q·p] contiguous. */
   transposeInner(m: number, p: number, q: number, x: Float32Array, out: Float32Array, accumulate: boolean): void;
 
-  /** FFM: e [m, f, f, d] (e[r, i, j] = vector of feature i used against field j); out[m] (+)= Σ_{i<j} e[i,j]·e[j,i]. Overwrites out. */
+  /** FFM: e [m, f, f, d] (e[r, i, j] = vector of feature i used against field j); out[m] = Σ_{i<j} e[i,j]·e[j,i]. */
   ffmForward(m: number, f: number, d: number, e: Float32Array, out: Float32Array): void;
   /** dE (+)= backward of ffmForward (diagonal e[i,i] gets 0). */
   ffmBackward(m: number, f: number, d: number, e: Float32Array, dOut: Float32Array, dE: Float32Array, accumulate: boolean): void;
