@@ -82,7 +82,11 @@ bool Index::clear() {
   PageBlock directory;
   PageBlock use;
   IndexLine* lines = arena_.allocate(kFirstLines);
-  if (lines == nullptr || !directory.allocate(sizeof(Partition)) || !use.allocate(sizeof(PartitionUse))) return false;
+  if (lines == nullptr) return false;
+  if (!directory.allocate(sizeof(Partition)) || !use.allocate(sizeof(PartitionUse))) {
+    arena_.release(lines, kFirstLines);
+    return false;
+  }
   release();
   directory_.swap(directory);
   use_.swap(use);

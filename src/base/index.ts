@@ -1,4 +1,3 @@
-export { invariant } from './assert.js';
 export { cityHash64, cityHash64Into } from './city-hash.js';
 export { type Clock, ManualClock, monotonicMs, systemClock, wallClock } from './clock.js';
 export { type Crc32c, crc32c, crc32cJoiner, maskCrc32c, maskedCrc32c } from './crc32c.js';
