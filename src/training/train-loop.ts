@@ -156,7 +156,7 @@ export class TrainLoop {
   /** Reports, evaluates and saves where it is time to. */
   private async betweenSteps(epoch: number): Promise<StopReason | null> {
     const { settings, now, evaluation } = this.parts;
-    if (now() - this.reportedAt >= PROGRESS_INTERVAL_MS) await this.report();
+    if (now() - this.reportedAt >= PROGRESS_INTERVAL_MS && this.lossKnown()) await this.report();
     const epochEnded = epoch !== this.lastEpoch;
     this.lastEpoch = epoch;
     const evaluateNow = evaluation !== null && (settings.evalEvery > 0 ? this.step % settings.evalEvery === 0 : epochEnded);
@@ -207,6 +207,12 @@ export class TrainLoop {
     this.lossSum = 0;
     this.lossExamples = 0;
     return this.lastLoss;
+  }
+
+  /** Whether a step of this process has ended: steps are sent out ahead, and until the first is back there is no loss to report. */
+  private lossKnown(): boolean {
+    this.collect();
+    return this.lossExamples > 0 || !Number.isNaN(this.lastLoss);
   }
 
   /** Reports steps that no report has covered yet: an evaluation stands beside the loss of the steps before it, and no run is too short. */
