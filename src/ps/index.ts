@@ -5,4 +5,5 @@ export { type ExchangeLayout, ExchangeRegion, type ExchangeTable } from './excha
 export { PsShard, type PsShardParts, SHARD_STATS, ShardStat } from './shard.js';
 export { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, type ShardChannel, ShardOp } from './shard-channel.js';
 export type { ShardLine } from './shard-line.js';
+export { duplexPair, type MessageDuplex } from './stream/duplex.js';
 export { LocalShardChannel, LocalShardServer } from './transport/local.js';
