@@ -30,6 +30,18 @@ export type ErrorCode =
   | 'ArenaFull'
   | 'WorkerDied'
   | 'TableFull'
+  | 'DimensionMismatch'
+  | 'RpcError'
+  | 'Timeout'
+  | 'Unavailable'
+  | 'DeadlineExceeded'
+  | 'Unauthenticated'
+  | 'PermissionDenied'
+  | 'ResourceExhausted'
+  | 'FailedPrecondition'
+  | 'NotFound'
+  | 'Unimplemented'
+  | 'Cancelled'
   | 'Aborted'
   | 'Internal';
 
