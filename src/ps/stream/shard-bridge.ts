@@ -7,7 +7,8 @@ import { type LiveRequest, LiveRequests } from './live-requests.js';
 import { decodeFailure, decodeWelcome, encodeHello, PROTOCOL_VERSION, type Welcome } from './messages.js';
 import { OrderedReceiver } from './ordered-receiver.js';
 import { Patience, type ShardConnect } from './patience.js';
-import { ownedBlocks, regionBytes, type ShardLine } from './shard-line.js';
+import type { ShardLine } from '../shard-line.js';
+import { ownedBlocks, regionBytes } from './region-bytes.js';
 
 export type ShardBridgeOptions = {
   readonly job: string;

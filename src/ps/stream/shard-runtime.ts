@@ -6,7 +6,7 @@ import { type DenseBlock, initializeDenseState, planDenseBlocks } from '../dense
 import { DenseShard } from '../dense-shard.js';
 import { ExchangeRegion } from '../exchange.js';
 import { PsShard, SHARD_STATS } from '../shard.js';
-import { ownedBlocks, type RegionBytes, regionBytes } from './shard-line.js';
+import { ownedBlocks, type RegionBytes, regionBytes } from './region-bytes.js';
 import type { ShardSpec } from './shard-spec.js';
 
 /** Rows of one table: what dumps give and loads take. Ascending by unsigned fid where a shard made them. */
