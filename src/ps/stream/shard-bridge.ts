@@ -1,5 +1,6 @@
 import { MonolithError, monotonicMs } from '../../base/index.js';
 import { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, ShardOp } from '../shard-channel.js';
+import type { ShardLine } from '../shard-line.js';
 import { bytesOf, copyBytes } from './copy-bytes.js';
 import type { MessageDuplex } from './duplex.js';
 import { FrameKind, type FrameReader, FrameWriter } from './frame.js';
@@ -7,7 +8,6 @@ import { type LiveRequest, LiveRequests } from './live-requests.js';
 import { decodeFailure, decodeWelcome, encodeHello, PROTOCOL_VERSION, type Welcome } from './messages.js';
 import { OrderedReceiver } from './ordered-receiver.js';
 import { Patience, type ShardConnect } from './patience.js';
-import type { ShardLine } from '../shard-line.js';
 import { ownedBlocks, regionBytes } from './region-bytes.js';
 
 export type ShardBridgeOptions = {
