@@ -35,6 +35,18 @@ export type ErrorCode =
   | 'MissingPsm'
   | 'LocalModeNoDiscovery'
   | 'RunConfig'
+  | 'DimensionMismatch'
+  | 'RpcError'
+  | 'Timeout'
+  | 'Unavailable'
+  | 'DeadlineExceeded'
+  | 'Unauthenticated'
+  | 'PermissionDenied'
+  | 'ResourceExhausted'
+  | 'FailedPrecondition'
+  | 'NotFound'
+  | 'Unimplemented'
+  | 'Cancelled'
   | 'Aborted'
   | 'Internal';
 
