@@ -1,21 +1,17 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { MonolithError, threadArguments } from '../base/index.js';
 import { initializeParameters } from '../models/index.js';
-import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp, ShardStat } from '../ps/index.js';
-import type { BatchSlot } from '../tensor/index.js';
+import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
 import {
-  LOSS_HISTORY,
   type RunSpec,
-  type StageTimes,
   shareOfRows,
   type TableRows,
   type TrainingEngine,
   WORKER_COMMAND_WORDS,
   WorkerOp,
-  WorkerStat,
 } from '../training/index.js';
-import type { BadBatch } from './bad-batch.js';
 import type { ShardAnswer, ShardControl, ThreadMessage } from './messages.js';
+import { RoundEngine } from './round-engine.js';
 import { ABORT_CLOSED, Supervisor } from './supervisor.js';
 import { ClusterMemory } from './topology.js';
 
@@ -26,28 +22,18 @@ const CLOSE_TIMEOUT_MS = 2000;
  * Workers and parameter-server shards as threads of this process over shared memory. Every tensor lies where both sides see it; threads
  * exchange slot numbers, requests of four words and counters. Use {@link LocalCluster.start}; always `close()` it.
  */
-export class LocalCluster implements TrainingEngine {
-  readonly parameters: Float32Array;
-  readonly denseState: Float32Array;
-  readonly maxInFlight: number;
-  rounds = 0;
-  private readonly memory: ClusterMemory;
-  private readonly supervisor: Supervisor;
+export class LocalCluster extends RoundEngine implements TrainingEngine {
   private readonly threads: Worker[] = [];
   private readonly ports: MessagePort[] = [];
   private readonly command = new Int32Array(WORKER_COMMAND_WORDS);
   private readonly request = new Int32Array(SHARD_REQUEST_WORDS);
-  private syncs = 0;
   private closed = false;
   private answers: Extract<ThreadMessage, { kind: 'ready' }>[] = [];
 
-  private constructor(readonly spec: RunSpec) {
+  private constructor(spec: RunSpec) {
     const { blocks } = planDenseBlocks(spec.tensors);
-    this.memory = new ClusterMemory(spec, ClusterMemory.allocate(spec, blocks.length), blocks.length);
-    this.supervisor = new Supervisor(this.memory.abort);
-    this.parameters = this.memory.parameters;
-    this.denseState = this.memory.denseState;
-    this.maxInFlight = spec.slotsPerWorker;
+    const memory = new ClusterMemory(spec, ClusterMemory.allocate(spec, blocks.length), blocks.length);
+    super(spec, memory, new Supervisor(memory.abort));
     initializeParameters(spec.plan, spec.seed, this.parameters);
     initializeDenseState(spec.tensors, blocks, this.denseState);
   }
@@ -81,58 +67,6 @@ export class LocalCluster implements TrainingEngine {
     return { name: first.backend, instructionSet: first.instructionSet, reason: first.reason };
   }
 
-  /** The batch of a NonFiniteLoss, if there was one. */
-  get badBatch(): BadBatch | null {
-    return this.supervisor.badBatch;
-  }
-
-  acquire(): Promise<readonly BatchSlot[]> {
-    return this.guard(async () => {
-      await this.awaitDone(this.rounds - this.spec.slotsPerWorker + 1);
-      const slot = this.rounds % this.spec.slotsPerWorker;
-      return this.memory.slots.map((own) => own[slot]);
-    });
-  }
-
-  submitTrain(step: number): Promise<void> {
-    return this.submit(WorkerOp.train, step);
-  }
-
-  submitEvaluate(): Promise<void> {
-    return this.submit(WorkerOp.evaluate, 0);
-  }
-
-  completedRounds(): number {
-    let least = Number.POSITIVE_INFINITY;
-    for (const done of this.memory.done) least = Math.min(least, done.load());
-    return least;
-  }
-
-  awaitRound(round: number): Promise<void> {
-    return this.guard(() => this.awaitDone(round + 1));
-  }
-
-  result(round: number, worker: number): { batch: BatchSlot; logits: Float32Array } {
-    const slot = round % this.spec.slotsPerWorker;
-    return { batch: this.memory.slots[worker][slot], logits: this.memory.logits[worker][slot] };
-  }
-
-  lossOf(step: number): number {
-    let sum = 0;
-    for (const losses of this.memory.losses) sum += losses[step % LOSS_HISTORY];
-    return sum;
-  }
-
-  sync(): Promise<void> {
-    return this.guard(async () => {
-      // Round by round, so that the time limit is one of a step and not of all that are in flight.
-      for (let round = this.completedRounds() + 1; round <= this.rounds; round++) await this.awaitDone(round);
-      this.syncs++;
-      await this.command4(WorkerOp.sync, 0, this.syncs);
-      for (const synced of this.memory.synced) await synced.waitForAsync(this.syncs, this.spec.stepTimeoutMs);
-    });
-  }
-
   async sizes(): Promise<{ rows: number[]; memoryBytes: number }> {
     const rows = this.spec.tables.map(() => 0);
     let memoryBytes = 0;
@@ -164,24 +98,12 @@ export class LocalCluster implements TrainingEngine {
     await Promise.all(Array.from({ length: this.spec.ps }, (_, s) => this.ask(s, { kind: 'load', table, rows })));
   }
 
-  whileSound<T>(wait: Promise<T>): Promise<T> {
-    return this.supervisor.whileSound(wait);
-  }
+  /** Shards and workers read parameters and state where they lie. */
+  async begin(): Promise<void> {}
 
-  stageTimes(): StageTimes {
-    const { workerStats, shardStats } = this.memory;
-    const total = (all: readonly Float64Array[], stat: number): number => all.reduce((sum, stats) => sum + stats[stat], 0);
-    return {
-      wait_batch: total(workerStats, WorkerStat.waitBatchMs),
-      dedupe: total(workerStats, WorkerStat.dedupeMs),
-      lookup: total(workerStats, WorkerStat.lookupMs),
-      compute: total(workerStats, WorkerStat.computeMs),
-      push: total(workerStats, WorkerStat.pushMs),
-      shard_lookup: total(shardStats, ShardStat.lookupMs),
-      shard_apply: total(shardStats, ShardStat.applyMs),
-      shard_refresh: total(shardStats, ShardStat.refreshMs),
-    };
-  }
+  async fetchDense(): Promise<void> {}
+
+  async checkpointed(): Promise<void> {}
 
   /** Ends one thread as a crash would: for tests of what the run then does. */
   async terminateThread(role: 'worker' | 'ps', index: number): Promise<void> {
@@ -231,24 +153,12 @@ export class LocalCluster implements TrainingEngine {
     this.threads.push(thread);
   }
 
-  private async submit(op: number, step: number): Promise<void> {
-    await this.guard(() => this.command4(op, this.rounds % this.spec.slotsPerWorker, step));
-    this.rounds++;
-  }
-
-  private async command4(op: number, slot: number, step: number): Promise<void> {
+  protected async send(op: number, slot: number, step: number): Promise<void> {
     this.command[0] = op;
     this.command[1] = slot;
     this.command[2] = step;
     for (const ring of this.memory.commands) {
       if (!ring.tryPush(this.command)) await ring.pushAsync(this.command, this.spec.stepTimeoutMs);
-    }
-  }
-
-  private async awaitDone(count: number): Promise<void> {
-    if (count <= 0) return;
-    for (const done of this.memory.done) {
-      if (done.load() < count) await done.waitForAsync(count, this.spec.stepTimeoutMs);
     }
   }
 
@@ -268,16 +178,6 @@ export class LocalCluster implements TrainingEngine {
       if (value.kind === 'failed') throw MonolithError.fromJSON(value.error);
       return value;
     });
-  }
-
-  /** Runs a wait; when the run ended meanwhile, throws what ended it. */
-  private async guard<T>(wait: () => Promise<T>): Promise<T> {
-    this.supervisor.check();
-    try {
-      return await wait();
-    } catch (error) {
-      throw await this.supervisor.explain(error);
-    }
   }
 }
 

@@ -134,8 +134,11 @@ export class ClusterMemory {
     this.denseState = new Float32Array(buffers.dense, dense + align64(spec.plan.parametersLength * 4), spec.denseStateLength);
   }
 
-  /** Fresh zeroed buffers for a run. */
-  static allocate(spec: RunSpec, numBlocks: number): ClusterBuffers {
+  /**
+   * Fresh zeroed buffers for a run.
+   * @param here the workers that run in this process; those of others take address space only, until somebody writes to them.
+   */
+  static allocate(spec: RunSpec, numBlocks: number, here: (worker: number) => boolean = () => true): ClusterBuffers {
     const { workers, ps } = spec;
     const counters = workers * 2 + workers * ps * 2;
     const control =
@@ -156,9 +159,8 @@ export class ClusterMemory {
       dense: new SharedArrayBuffer(denseBytes + LINE),
     };
     // Formats without a bound on the ids of an example take address space for the worst case: that must stay untouched until it is used.
-    if (workers * (slotBytes + exchangeBytes) <= MOST_POPULATED) {
-      for (const buffer of [...buffers.slots, ...buffers.exchange]) populateMemory(buffer);
-    }
+    const own = [...buffers.slots.filter((_, w) => here(w)), ...buffers.exchange.filter((_, w) => here(w))];
+    if (own.reduce((sum, { byteLength }) => sum + byteLength, 0) <= MOST_POPULATED) for (const buffer of own) populateMemory(buffer);
     return buffers;
   }
 }
