@@ -30,11 +30,6 @@ export type ErrorCode =
   | 'ArenaFull'
   | 'WorkerDied'
   | 'TableFull'
-  | 'Discovery'
-  | 'MissingTfConfig'
-  | 'MissingPsm'
-  | 'LocalModeNoDiscovery'
-  | 'RunConfig'
   | 'DimensionMismatch'
   | 'RpcError'
   | 'Timeout'
@@ -47,6 +42,11 @@ export type ErrorCode =
   | 'NotFound'
   | 'Unimplemented'
   | 'Cancelled'
+  | 'Discovery'
+  | 'MissingTfConfig'
+  | 'MissingPsm'
+  | 'LocalModeNoDiscovery'
+  | 'RunConfig'
   | 'Aborted'
   | 'Internal';
 

@@ -5,4 +5,11 @@ export { type ExchangeLayout, ExchangeRegion, type ExchangeTable } from './excha
 export { PsShard, type PsShardParts, SHARD_STATS, ShardStat } from './shard.js';
 export { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, type ShardChannel, ShardOp } from './shard-channel.js';
 export type { ShardLine } from './shard-line.js';
+export { duplexPair, type MessageDuplex } from './stream/duplex.js';
+export type { ShardConnect } from './stream/patience.js';
+export { ShardBridge, type ShardBridgeOptions } from './stream/shard-bridge.js';
+export { ShardJob } from './stream/shard-job.js';
+export { type ShardRows, ShardRuntime } from './stream/shard-runtime.js';
+export { parseShardSpec, type ShardSpec } from './stream/shard-spec.js';
+export { ShardStreamServer } from './stream/stream-server.js';
 export { LocalShardChannel, LocalShardServer } from './transport/local.js';
