@@ -2,14 +2,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { MonolithError, threadArguments } from '../base/index.js';
 import { initializeParameters } from '../models/index.js';
 import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
-import {
-  type RunSpec,
-  shareOfRows,
-  type TableRows,
-  type TrainingEngine,
-  WORKER_COMMAND_WORDS,
-  WorkerOp,
-} from '../training/index.js';
+import { type RunSpec, shareOfRows, type TableRows, type TrainingEngine, WORKER_COMMAND_WORDS, WorkerOp } from '../training/index.js';
 import type { ShardAnswer, ShardControl, ThreadMessage } from './messages.js';
 import { RoundEngine } from './round-engine.js';
 import { ABORT_CLOSED, Supervisor } from './supervisor.js';

@@ -33,3 +33,4 @@ export {
   lookupResponseCodec,
 } from './ps-training.js';
 export { fieldOverhead, ProtoReader, ProtoWriter, varints64Length, WireType } from './wire.js';
+export * from './training-job.js';
