@@ -33,6 +33,11 @@ export type ErrorCode =
   | 'ArenaFull'
   | 'WorkerDied'
   | 'TableFull'
+  | 'Discovery'
+  | 'MissingTfConfig'
+  | 'MissingPsm'
+  | 'LocalModeNoDiscovery'
+  | 'RunConfig'
   | 'Aborted'
   | 'Internal';
 
