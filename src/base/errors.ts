@@ -38,6 +38,18 @@ export type ErrorCode =
   | 'MissingPsm'
   | 'LocalModeNoDiscovery'
   | 'RunConfig'
+  | 'DimensionMismatch'
+  | 'RpcError'
+  | 'Timeout'
+  | 'Unavailable'
+  | 'DeadlineExceeded'
+  | 'Unauthenticated'
+  | 'PermissionDenied'
+  | 'ResourceExhausted'
+  | 'FailedPrecondition'
+  | 'NotFound'
+  | 'Unimplemented'
+  | 'Cancelled'
   | 'Aborted'
   | 'Internal';
 
