@@ -4,7 +4,7 @@ import { MonolithError } from '../../base/index.js';
 import { EmbeddingTable } from '../../embedding/index.js';
 import { selectBackend } from '../../kernels/index.js';
 import { learningRateAt } from '../../optimizers/index.js';
-import { DenseShard, IDLE_TIMEOUT_MS, LocalShardServer, PsShard, planDenseBlocks, ShardOp } from '../../ps/index.js';
+import { DenseShard, IDLE_TIMEOUT_MS, LocalShardServer, NamedParameters, PsShard, planDenseBlocks, ShardOp } from '../../ps/index.js';
 import type { ShardAnswer, ShardControl, ThreadMessage, ThreadStart } from '../messages.js';
 import { ClusterMemory } from '../topology.js';
 
@@ -45,6 +45,7 @@ function serve(): void {
     stats: memory.shardStats[shard],
     now: () => performance.now(),
   });
+  const named = new NamedParameters(backend);
   const server = new LocalShardServer(
     memory.requests[shard],
     memory.lookups.map((own) => own[shard]),
@@ -114,6 +115,12 @@ function serve(): void {
           return { kind: 'done' };
         case 'clear':
           for (const table of tables) table.clear();
+          return { kind: 'done' };
+        case 'ownParameter':
+          named.own(message.id, message.values);
+          return { kind: 'done' };
+        case 'stepParameters':
+          named.step(message.ids, message.learningRate, message.exchange);
           return { kind: 'done' };
         default:
           message satisfies never;
