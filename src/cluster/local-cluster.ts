@@ -2,10 +2,12 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { MonolithError, threadArguments } from '../base/index.js';
 import { initializeParameters } from '../models/index.js';
 import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp, ShardStat } from '../ps/index.js';
+import { availableCores } from '../sharedarraybuffer-ring/index.js';
 import type { BatchSlot } from '../tensor/index.js';
 import {
   LOSS_HISTORY,
   type RunSpec,
+  resolveShardWork,
   type StageTimes,
   shareOfRows,
   type TableRows,
@@ -57,7 +59,7 @@ export class LocalCluster implements TrainingEngine {
    * @throws what a thread failed with: BackendUnavailable, InvalidModel, …
    */
   static async start(spec: RunSpec): Promise<LocalCluster> {
-    const cluster = new LocalCluster(spec);
+    const cluster = new LocalCluster(resolveShardWork(spec, availableCores()));
     try {
       for (let s = 0; s < spec.ps; s++) {
         const { port1, port2 } = new MessageChannel();

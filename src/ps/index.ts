@@ -4,4 +4,5 @@ export { EmbeddingClient, type SparseView } from './embedding-client.js';
 export { type ExchangeLayout, ExchangeRegion, type ExchangeTable } from './exchange.js';
 export { PsShard, type PsShardParts, SHARD_STATS, ShardStat } from './shard.js';
 export { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, type ShardChannel, ShardOp } from './shard-channel.js';
+export { type InPlaceLines, InPlaceShardChannel } from './transport/in-place.js';
 export { LocalShardChannel, LocalShardServer } from './transport/local.js';
