@@ -13,4 +13,5 @@ export { ShardJob } from './stream/shard-job.js';
 export { type ShardRows, ShardRuntime } from './stream/shard-runtime.js';
 export { parseShardSpec, type ShardSpec } from './stream/shard-spec.js';
 export { ShardStreamServer } from './stream/stream-server.js';
+export { type InPlaceLines, InPlaceShardChannel } from './transport/in-place.js';
 export { LocalShardChannel, LocalShardServer } from './transport/local.js';
