@@ -10,6 +10,7 @@ import { RunLog } from '../telemetry/index.js';
 import {
   type EvaluationMetrics,
   evaluate,
+  roundedFrom,
   saveSnapshot,
   scoreAll,
   type TrainerState,
@@ -83,6 +84,7 @@ export class Estimator {
         backend: cluster.backend,
         resumedStep: saved?.state.step ?? null,
         newData: saved?.newData ?? false,
+        roundedFrom: checkpoint === null ? null : roundedFrom(checkpoint, config.embedding.storage),
         startupMs: performance.now() - started,
         trainFiles: train.files,
         evalFiles: evaluation === null ? [] : evaluation.files,
