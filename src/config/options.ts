@@ -216,6 +216,11 @@ export const optionTree = {
       rowInitializer.nullable(),
       'How new rows start: {kind: zeros}, {kind: constant, value}, {kind: uniform, low, high} or {kind: normal, mean, stddev}; null leaves it to the model.',
     ),
+    storage: choice(
+      'fp32',
+      ['fp32', 'bf16', 'fp16'],
+      'How values of rows are stored: float32, or 16 bits (bfloat16, half) rounded stochastically at every update. Optimizer state stays float32.',
+    ),
   },
   table: {
     expectedRows: integer(0, 'Rows that one table will about have: memory is made ready for them before training. 0: as they come.', {

@@ -48,9 +48,11 @@ export class PsShard {
   /** [region][table] arrays over workers, made once so that a step allocates nothing. */
   private readonly handlesOf: readonly (readonly (readonly Int32Array[])[])[];
   private readonly gradientsOf: readonly (readonly (readonly Float32Array[])[])[];
+  private readonly fidsOf: readonly (readonly (readonly BigInt64Array[])[])[];
   /** [worker][region][table], the same for one worker alone. */
   private readonly oneHandles: readonly (readonly (readonly (readonly Int32Array[])[])[])[];
   private readonly oneGradients: readonly (readonly (readonly (readonly Float32Array[])[])[])[];
+  private readonly oneFids: readonly (readonly (readonly (readonly BigInt64Array[])[])[])[];
   /** [region][table] arrays over workers. */
   private readonly rowsOf: readonly (readonly (readonly Float32Array[])[])[];
   private readonly regionsPerWorker: number;
@@ -74,8 +76,10 @@ export class PsShard {
     this.targetStarts = new Int32Array(regions.length);
     this.targetCounts = new Int32Array(regions.length);
     this.gradientsOf = each((w, r, t) => regions[w][r].tables[t].dRows);
+    this.fidsOf = each((w, r, t) => regions[w][r].tables[t].unique);
     this.oneHandles = regions.map((own) => own.map((region) => region.tables.map((table) => [table.handles])));
     this.oneGradients = regions.map((own) => own.map((region) => region.tables.map((table) => [table.dRows])));
+    this.oneFids = regions.map((own) => own.map((region) => region.tables.map((table) => [table.unique])));
   }
 
   /**
@@ -157,7 +161,9 @@ export class PsShard {
       if (total === 0) continue;
       const handles = onlyWorker < 0 ? this.handlesOf[region][t] : this.oneHandles[onlyWorker][region][t];
       const gradients = onlyWorker < 0 ? this.gradientsOf[region][t] : this.oneGradients[onlyWorker][region][t];
-      stats[ShardStat.rowsUpdated] += tables[t].apply(handles, this.starts, this.counts, gradients, this.rates[t], clipRowNorm);
+      const fids = onlyWorker < 0 ? this.fidsOf[region][t] : this.oneFids[onlyWorker][region][t];
+      const rates = this.rates[t];
+      stats[ShardStat.rowsUpdated] += tables[t].apply(handles, this.starts, this.counts, gradients, rates, clipRowNorm, fids, step);
     }
     for (let s = 0; s < numSources; s++) this.out[(onlyWorker < 0 ? s : onlyWorker) * this.regionsPerWorker + region] = 0;
     stats[ShardStat.applies]++;

@@ -68,6 +68,7 @@ export function planRun(
       })),
       sliceRates: resolved.map(({ learningRate }) => learningRate),
       maxRows: Math.ceil(config.table.maxRows / config.ps),
+      storage: config.embedding.storage,
       expectedRows: shareOfRows(config.table.expectedRows, config.ps),
     };
   });

@@ -1,4 +1,4 @@
-import type { NamedSlice } from '../embedding/index.js';
+import type { NamedSlice, RowStorage } from '../embedding/index.js';
 import type { ModelInputs, ModelPlan } from '../models/index.js';
 import type { ScheduleSpec } from '../optimizers/index.js';
 import type { DenseClip, DenseTensor, ExchangeLayout } from '../ps/index.js';
@@ -10,6 +10,8 @@ export type TableSpec = {
   readonly slices: readonly NamedSlice[];
   readonly sliceRates: readonly number[];
   readonly maxRows: number;
+  /** How values of rows are stored. */
+  readonly storage: RowStorage;
   /** Rows for which this shard makes memory ready at its start; 0: none. */
   readonly expectedRows: number;
 };
