@@ -123,6 +123,7 @@ function specWithoutModel(ps: number, workers: number): RunSpec {
     mode: 'sync',
     workers,
     ps,
+    shardWork: 'threads',
     staleness: 0,
     prefetch: 0,
     regionsPerWorker: 1,
