@@ -1,4 +1,6 @@
+import { MonolithError } from '../base/index.js';
 import type { Discovery, EndWatch, ServiceInfo } from './discovery.js';
+import type { Environment } from './mlp.js';
 import { discoveryError } from './service.js';
 import { servicesOf } from './static-list.js';
 
@@ -148,4 +150,15 @@ export class TfConfigDiscovery implements Discovery {
     if (this.#config.task === null) throw wrong('missing task: it says which role and index this process has');
     return this.#config.task;
   }
+}
+
+/** Discovery by the TF_CONFIG given, or else by the environment's. @throws MissingTfConfig, Discovery */
+export function tfConfigDiscovery(
+  given: string | null,
+  variables: Environment = process.env,
+  names?: { readonly ps: string; readonly worker: string },
+): TfConfigDiscovery {
+  const text = given ?? variables.TF_CONFIG ?? '';
+  if (text.trim() === '') throw new MonolithError('MissingTfConfig', 'TF_CONFIG is required for Primus discovery');
+  return new TfConfigDiscovery(parseTfConfig(text), names);
 }

@@ -7,9 +7,8 @@ import { type Done, ZooKeeperConnection } from './zookeeper-connection.js';
 export type ZooKeeperOptions = {
   /** `host:port,host:port`, with a path behind them where all nodes stand below one. */
   readonly servers: string;
-  /** Name of the job; its services stand at `<basePath>/<job>/<role>.<index>`. */
-  readonly job: string;
-  readonly basePath?: string;
+  /** Path of the job, `/monolith/<job>`; its services stand at `<path>/<role>.<index>`. */
+  readonly path: string;
   /** Milliseconds after which the entries of a process that vanished vanish too; the server has limits of its own (4 s to 40 s by default). */
   readonly sessionTimeoutMs?: number;
   /** Longest time that one operation waits for the server. */
@@ -47,10 +46,9 @@ export class ZooKeeperDiscovery implements Discovery {
   #refreshing: 'no' | 'yes' | 'again' = 'no';
   #closed = false;
 
-  /** @throws Discovery (ConfigError) when job or basePath can't be part of a path. */
+  /** @throws Discovery (ConfigError) when the path is none. */
   constructor(options: ZooKeeperOptions) {
     this.#options = {
-      basePath: '/monolith',
       sessionTimeoutMs: 10_000,
       operationTimeoutMs: 5_000,
       registerTries: 3,
@@ -58,9 +56,10 @@ export class ZooKeeperDiscovery implements Discovery {
       checkMs: THIRTY_MINUTES_MS,
       ...options,
     };
-    const { servers, job, basePath, sessionTimeoutMs, operationTimeoutMs } = this.#options;
-    this.#folder = `${basePath.replace(/\/+$/, '')}/${checkPart('job', job)}`;
-    if (!/^(\/[^/\s]+)+$/.test(this.#folder)) throw wrong(`the path ${this.#folder} must start with '/' and have no empty part`);
+    const { servers, path, sessionTimeoutMs, operationTimeoutMs } = this.#options;
+    this.#folder = path;
+    if (!path.startsWith('/')) throw wrong(`the path '${path}' must start with '/', such as /monolith/my-job`);
+    for (const part of path.slice(1).split('/')) checkPart('part', part);
     if (servers.trim() === '') throw wrong('no servers given; expected host:port,host:port');
     const onConnected = (): void => this.#restore();
     this.#connection = new ZooKeeperConnection({ servers, sessionTimeoutMs, operationTimeoutMs, onConnected });
