@@ -55,6 +55,11 @@ export type ErrorCode =
   | 'NotFound'
   | 'Unimplemented'
   | 'Cancelled'
+  | 'Discovery'
+  | 'MissingTfConfig'
+  | 'MissingPsm'
+  | 'LocalModeNoDiscovery'
+  | 'RunConfig'
   | 'Aborted'
   | 'Internal';
 

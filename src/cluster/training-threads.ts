@@ -2,7 +2,16 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { MonolithError, threadArguments } from '../base/index.js';
 import { initializeParameters } from '../models/index.js';
 import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
-import { type RunSpec, shareOfRows, type TableRows, type TrainingEngine, WORKER_COMMAND_WORDS, WorkerOp } from '../training/index.js';
+import { availableCores } from '../sharedarraybuffer-ring/index.js';
+import {
+  type RunSpec,
+  resolveShardWork,
+  shareOfRows,
+  type TableRows,
+  type TrainingEngine,
+  WORKER_COMMAND_WORDS,
+  WorkerOp,
+} from '../training/index.js';
 import type { ShardAnswer, ShardControl, ThreadMessage } from './messages.js';
 import { RoundEngine } from './round-engine.js';
 import { ShardPort } from './shard-port.js';
@@ -37,7 +46,7 @@ export class TrainingThreads extends RoundEngine implements TrainingEngine {
    * @throws what a thread failed with: BackendUnavailable, InvalidModel, …
    */
   static async start(spec: RunSpec): Promise<TrainingThreads> {
-    const cluster = new TrainingThreads(spec);
+    const cluster = new TrainingThreads(resolveShardWork(spec, availableCores()));
     try {
       for (let s = 0; s < spec.ps; s++) {
         const { port1, port2 } = new MessageChannel();
