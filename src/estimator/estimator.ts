@@ -35,6 +35,9 @@ export type RunEngine = TrainingEngine & {
   readonly badBatch: BadBatch | null;
 };
 
+/** Starts workers and shards for a run whose data files have these names and sizes; no evaluation data: ''. */
+export type StartEngine = (spec: RunSpec, identity: { readonly train: string; readonly evaluation: string }) => Promise<RunEngine>;
+
 export type TrainOptions = {
   readonly hooks?: readonly TrainHook[];
   /** Ends training after the step in hand; a checkpoint is written. */
@@ -42,7 +45,7 @@ export type TrainOptions = {
   /** Told once everything is ready, before the first step. */
   readonly onReady?: (info: RunInfo) => void | Promise<void>;
   /** Starts workers and shards that are not threads of this process; here runs worker 0. It is closed at the end. */
-  readonly startEngine?: (spec: RunSpec) => Promise<RunEngine>;
+  readonly startEngine?: StartEngine;
 };
 
 /**
@@ -85,7 +88,10 @@ export class Estimator {
       const evaluation = hasEvaluationData(config) ? await openPipeline(config, 'evaluate', bound) : null;
       if (evaluation !== null) open.push(evaluation);
       const start = options.startEngine ?? LocalCluster.start;
-      const cluster: RunEngine = await start(specOfRun(config, bound, train));
+      const cluster: RunEngine = await start(specOfRun(config, bound, train), {
+        train: train.identity,
+        evaluation: evaluation?.identity ?? '',
+      });
       open.push(cluster);
       const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
       const log = await RunLog.open({
