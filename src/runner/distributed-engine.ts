@@ -230,7 +230,7 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
 
 /** What two processes must agree on before they train together. The place of a user's model file may differ. */
 export function fingerprintOf(spec: RunSpec): string {
-  const { model, backend, stepTimeoutMs, ...rest } = spec;
+  const { model, backend, stepTimeoutMs, shardWork, ...rest } = spec;
   return createHash('sha256').update(canonicalJson(rest)).digest('hex');
 }
 

@@ -4,7 +4,7 @@ import type { RunConfig } from '../config/index.js';
 import { RpcChannel, RpcServer, type RpcService } from '../grpc/index.js';
 import { trainingJobPaths } from '../proto/index.js';
 import { type MessageDuplex, RemoteShard, rpcControl, rpcExchange, rpcMessages, ShardBridge, ShardHost, type ShardLine } from '../ps/index.js';
-import type { RunSpec } from '../training/index.js';
+import { type RunSpec, shardSpecOf } from '../training/index.js';
 import { ChiefLink } from './chief-link.js';
 import { DistributedEngine } from './distributed-engine.js';
 import { advertisedAddress, bindAddress, channelOptions, serverSecurity } from './endpoint.js';
@@ -14,7 +14,6 @@ import { ChiefPulse, JobLifetime } from './job-lifetime.js';
 import { Peers } from './peers.js';
 import type { RoleContext } from './run-distributed.js';
 import { configDifference, sharedConfig } from './shared-config.js';
-import { shardSpecOf } from './shard-spec.js';
 
 /** One attempt to reach the chief. */
 const CONNECT_TIMEOUT_MS = 5000;

@@ -18,6 +18,7 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
   'quiet',
   'backend',
   'stepTimeoutMs',
+  'shardWork',
 ]);
 const OWN_SECTIONS = ['distributed', 'discovery', 'earlyStop'];
 
