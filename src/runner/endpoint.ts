@@ -63,11 +63,9 @@ export function advertisedAddress({ advertise }: Settings, listed: string | null
   }
   if (listed !== null) return listed;
   if (host === '0.0.0.0' || host === '::') {
-    throw new MonolithError(
-      'InvalidConfig',
-      `listening on ${host}, others need to know a name or address of this host: give --advertise`,
-      { host },
-    );
+    throw new MonolithError('InvalidConfig', `listening on ${host}, others need to know a name or address of this host: give --advertise`, {
+      host,
+    });
   }
   return joinAddress(host, port);
 }

@@ -3,10 +3,19 @@ import { MonolithError } from '../base/index.js';
 import type { RunConfig } from '../config/index.js';
 import { RpcChannel, RpcServer, type RpcService } from '../grpc/index.js';
 import { trainingJobPaths } from '../proto/index.js';
-import { type MessageDuplex, RemoteShard, rpcControl, rpcExchange, rpcMessages, ShardBridge, ShardHost, type ShardLine } from '../ps/index.js';
+import {
+  type MessageDuplex,
+  RemoteShard,
+  rpcControl,
+  rpcExchange,
+  rpcMessages,
+  ShardBridge,
+  ShardHost,
+  type ShardLine,
+} from '../ps/index.js';
 import { type RunSpec, shardSpecOf } from '../training/index.js';
 import { ChiefLink } from './chief-link.js';
-import { DistributedEngine } from './distributed-engine.js';
+import { DistributedEngine, stopped } from './distributed-engine.js';
 import { advertisedAddress, bindAddress, channelOptions, serverSecurity } from './endpoint.js';
 import { Follower } from './follower.js';
 import { Followers } from './followers.js';
@@ -169,6 +178,7 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
       shards,
       identity,
       startTimeoutMs: distributed.startTimeoutMs,
+      signal: context.signal,
       openBridge: (line) => openBridge(parts, peers, job, line, spec),
       openFollowers: (handlers) => {
         const ours = sharedConfig(config);
@@ -188,7 +198,10 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
   const end = async (error: MonolithError | null): Promise<void> => {
     const ms = error === null ? distributed.peerTimeoutMs : FAREWELL_MS;
     if (error === null) await Promise.all(shards.map((shard) => shard.finish()));
-    await Promise.all([(followers as Followers | null)?.end(error, ms), ...pulses.map((pulse) => pulse.end(error, Math.min(ms, FAREWELL_MS)))]);
+    await Promise.all([
+      (followers as Followers | null)?.end(error, ms),
+      ...pulses.map((pulse) => pulse.end(error, Math.min(ms, FAREWELL_MS))),
+    ]);
     for (const shard of shards) shard.close();
   };
   try {
@@ -227,7 +240,11 @@ function openBridge({ config, context }: RoleParts, peers: Peers, job: string, l
     numShards: spec.ps,
     peerTimeoutMs: distributed.peerTimeoutMs,
     onEvent: ({ kind, peer, reason }) =>
-      context.log(kind === 'lost' ? `lost parameter server ${line.shard} at ${peer}: ${reason}` : `reached parameter server ${line.shard} at ${peer} again`),
+      context.log(
+        kind === 'lost'
+          ? `lost parameter server ${line.shard} at ${peer}: ${reason}`
+          : `reached parameter server ${line.shard} at ${peer} again`,
+      ),
   });
 }
 
@@ -251,13 +268,4 @@ async function farewell(link: ChiefLink | null): Promise<void> {
   if (link === null) return;
   link.close();
   await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-/** Rejects when this process is to stop. */
-function stopped(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const stop = (): void => reject(new MonolithError('Cancelled', 'this process was told to stop'));
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-  });
 }
