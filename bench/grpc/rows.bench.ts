@@ -93,16 +93,14 @@ async function measure(rows: number, regions: number): Promise<number[]> {
     let step = 0;
     const run = async (steps: number): Promise<void> => {
       const end = step + steps;
-      for (let ahead = 0; ahead < Math.min(regions, steps); ahead++) request(ShardOp.lookup, step + ahead);
+      const ahead = regions - 1;
+      for (let first = 0; first < Math.min(ahead, steps); first++) request(ShardOp.lookup, step + first);
       for (; step < end; step++) {
         await line.lookups.waitForAsync(step + 1, 30_000);
         request(ShardOp.apply, step);
-        await line.applies.waitForAsync(step + 1 - (regions - 1), 30_000);
-        const next = step + regions;
-        if (next < end) {
-          await line.applies.waitForAsync(step + 1, 30_000);
-          request(ShardOp.lookup, next);
-        }
+        // The region of the batch before this one comes free; this one's push is under way meanwhile.
+        await line.applies.waitForAsync(step, 30_000);
+        if (step + ahead < end) request(ShardOp.lookup, step + ahead);
       }
       await line.applies.waitForAsync(step, 30_000);
     };
