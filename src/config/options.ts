@@ -135,6 +135,12 @@ export const optionTree = {
   },
   workers: integer(2, 'Worker threads; each trains on its own part of a step.', { min: 1, max: 256, group: 'Cluster' }),
   ps: integer(2, 'Parameter-server shards. Changes the speed, never the result.', { min: 1, max: 256, group: 'Cluster' }),
+  shardWork: choice(
+    'auto',
+    ['auto', 'threads', 'in-place'],
+    'Who does the work of shards: threads of their own, or workers, in place and in turns (one message less, nothing ahead, staleness 0). auto: in place where workers and shards outnumber the cores. Changes no result of sync mode.',
+    { group: 'Cluster' },
+  ),
   mode: choice('sync', ['sync', 'async'], 'sync: one result for one seed. async: workers do not wait for each other.', {
     group: 'Cluster',
   }),
@@ -209,6 +215,11 @@ export const optionTree = {
       null,
       rowInitializer.nullable(),
       'How new rows start: {kind: zeros}, {kind: constant, value}, {kind: uniform, low, high} or {kind: normal, mean, stddev}; null leaves it to the model.',
+    ),
+    storage: choice(
+      'fp32',
+      ['fp32', 'bf16', 'fp16'],
+      'How values of rows are stored: float32, or 16 bits (bfloat16, half) rounded stochastically at every update. Optimizer state stays float32.',
     ),
   },
   table: {

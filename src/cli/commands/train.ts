@@ -36,7 +36,7 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
       hooks: [hook],
       signal: signals.signal,
       onReady: (info) => {
-        if (info.newData && (config.json || config.quiet)) output.talk(`${NEW_DATA_LINE}\n`);
+        if (config.json || config.quiet) for (const line of resumeNotes(info)) output.talk(`${line}\n`);
         if (config.json) json.hook = new EventHook(info, (event) => output.result(eventLine(event)));
         else if (!config.quiet) output.talk(bannerText(info));
         else if (info.backend.reason !== null) output.talk(`${reasonLine(info.backend.reason)}\n`);
@@ -58,9 +58,16 @@ function reasonLine(reason: string): string {
   return `native addon not used (${reason}); running on the reference kernels, which are many times slower. See 'monolith-local doctor'`;
 }
 
+/** What a resume does that its user may not expect. */
+function resumeNotes({ newData, roundedFrom, config }: RunInfo): string[] {
+  const { storage } = config.embedding;
+  const rounded = `rows of the checkpoint were stored as ${roundedFrom}: they are rounded to nearest ${storage}`;
+  return [...(newData ? [NEW_DATA_LINE] : []), ...(roundedFrom === null ? [] : [rounded])];
+}
+
 function bannerText(info: RunInfo): string {
-  const { config, bound, backend, resumedStep, newData } = info;
-  const notes = [...(backend.reason === null ? [] : [reasonLine(backend.reason)]), ...(newData ? [NEW_DATA_LINE] : [])];
+  const { config, bound, backend, resumedStep } = info;
+  const notes = [...(backend.reason === null ? [] : [reasonLine(backend.reason)]), ...resumeNotes(info)];
   return `${banner({
     version: packageVersion(),
     config,
