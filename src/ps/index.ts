@@ -9,7 +9,7 @@ export type { ShardLine } from './shard-line.js';
 export { duplexPair, type MessageDuplex } from './stream/duplex.js';
 export type { ShardConnect } from './stream/patience.js';
 export { RemoteShard, type RemoteShardOptions } from './stream/remote-shard.js';
-export { type RpcShardOptions, rpcControl, rpcExchange } from './stream/rpc.js';
+export { type RpcShardOptions, rpcControl, rpcExchange, rpcMessages } from './stream/rpc.js';
 export { ShardBridge, type ShardBridgeOptions } from './stream/shard-bridge.js';
 export { ShardHost, type ShardHostOptions } from './stream/shard-host.js';
 export { ShardJob } from './stream/shard-job.js';
