@@ -121,6 +121,7 @@ function specWithoutModel(ps: number, workers: number): RunSpec {
     backend: 'auto',
     precision: 'fp32',
     mode: 'sync',
+    shardWork: 'threads',
     workers,
     ps,
     staleness: 0,

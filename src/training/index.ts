@@ -8,15 +8,10 @@ export { exchangeLayout, type RunSpec, type TableSpec } from './run-spec.js';
 export { resolveShardWork } from './shard-work.js';
 export {
   loadSnapshot,
-  loadSnapshot,
-  readTableSection,
   readTableSection,
   roundedFrom,
   type SavedTable,
-  type SavedTable,
   savedTables,
-  savedTables,
-  saveSnapshot,
   saveSnapshot,
 } from './snapshot.js';
 export { STAGES, type StageShares, type StageTimes, WORKER_STAGES } from './stage-times.js';
