@@ -87,7 +87,7 @@ export class Estimator {
       open.push(train);
       const evaluation = hasEvaluationData(config) ? await openPipeline(config, 'evaluate', bound) : null;
       if (evaluation !== null) open.push(evaluation);
-      const start = options.startEngine ?? ((spec) => LocalCluster.start(spec));
+      const start: StartEngine = options.startEngine ?? ((spec) => LocalCluster.start(spec));
       const cluster: RunEngine = await start(specOfRun(config, bound, train), {
         train: train.identity,
         evaluation: evaluation?.identity ?? '',

@@ -11,7 +11,7 @@ import type { Followers, FollowersOptions } from './followers.js';
 /** What the chief asks of one parameter server, whatever carries it. */
 export interface ShardControl {
   /** Gives the shard the job; what it held of another one goes. */
-  configure(job: string, spec: RunSpec): Promise<void>;
+  configure(): Promise<void>;
   sizes(): Promise<{ readonly rows: readonly number[]; readonly memoryBytes: number }>;
   dump(table: number, bucketBits: number, bucket: number): Promise<TableRows>;
   expectRows(table: number, rows: number): Promise<void>;
@@ -21,7 +21,7 @@ export interface ShardControl {
   readDense(parameters: Float32Array, state: Float32Array): Promise<void>;
   /** Takes the shard's blocks out of the two vectors. */
   writeDense(parameters: Float32Array, state: Float32Array): Promise<void>;
-  /** A checkpoint made at `step` is durable. */
+  /** A checkpoint made at `step` is durable, or a state to go on from is in place. */
   committed(step: number): Promise<void>;
 }
 
@@ -33,7 +33,6 @@ export interface Bridge {
 }
 
 export type DistributedParts = {
-  readonly job: string;
   readonly spec: RunSpec;
   /** [shard] */
   readonly shards: readonly ShardControl[];
@@ -78,7 +77,7 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
     const host = await WorkerHost.start(parts.spec, 0);
     const engine = new DistributedEngine(parts, host);
     try {
-      await engine.guard(() => engine.each((shard) => shard.configure(parts.job, parts.spec)));
+      await engine.guard(() => engine.each((shard) => shard.configure()));
       return engine;
     } catch (error) {
       await engine.close();
@@ -94,7 +93,10 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
   begin(position: DataPosition): Promise<void> {
     return this.guard(async () => {
       const { spec, followers, parts } = this;
-      await this.each((shard) => shard.writeDense(this.parameters, this.denseState));
+      await this.each(async (shard) => {
+        await shard.writeDense(this.parameters, this.denseState);
+        await shard.committed(0);
+      });
       for (const line of this.host.lines) this.bridges.push(this.openBridge(line));
       await this.whileSound(Promise.all(this.bridges.map(({ ready }) => ready)));
       if (spec.workers === 1) return;
@@ -228,7 +230,7 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
 
 /** What two processes must agree on before they train together. The place of a user's model file may differ. */
 export function fingerprintOf(spec: RunSpec): string {
-  const { model, backend, stepTimeoutMs, ...rest } = spec;
+  const { model, backend, stepTimeoutMs, shardWork, ...rest } = spec;
   return createHash('sha256').update(canonicalJson(rest)).digest('hex');
 }
 
