@@ -72,4 +72,19 @@ export {
   toEstimatorConfig,
   UserRunConfig,
 } from './run-config/index.js';
+export {
+  canonicalSyncTarget,
+  checkDistributedConfig,
+  type DistributedRole,
+  type DistributedRunConfig,
+  type DistributedRunnerSettings,
+  defaultDistributedRunConfig,
+  distributedConfigFromRunner,
+  orderPsAddresses,
+  type PsOrderIssue,
+  type RoleBody,
+  type RoleContext,
+  type RunDistributedOptions,
+  runDistributed,
+} from './runner/index.js';
 export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';
