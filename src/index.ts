@@ -2,7 +2,16 @@
  * The public package: train, evaluate and predict from a program. Importing starts nothing.
  */
 export { type ErrorCode, MonolithError } from './base/index.js';
-export { LocalCluster } from './cluster/index.js';
+export {
+  type BarrierStatus,
+  type ClusterConfig,
+  type ClusterDiagnostics,
+  LocalCluster,
+  type LocalClusterOptions,
+  type NamedGradients,
+  type ParameterServerRole,
+  type WorkerRole,
+} from './cluster/index.js';
 export {
   type ConfigSources,
   type FeatureSchema,

@@ -78,6 +78,12 @@ export class Supervisor {
     });
   }
 
+  /** Ends the run for a reason outside its threads, such as a peer that cannot be reached. */
+  end(error: MonolithError, badBatch: BadBatch | null = null): void {
+    this.badBatch ??= badBatch;
+    this.fail(error);
+  }
+
   /** From now on threads may end. */
   expectExit(): void {
     this.closing = true;

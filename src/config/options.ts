@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { discoveryOptions } from './discovery-options.js';
 import { type FeatureSchema, featureSchemaValidator } from './feature-schema.js';
 import {
   boolean,
@@ -134,6 +135,12 @@ export const optionTree = {
   },
   workers: integer(2, 'Worker threads; each trains on its own part of a step.', { min: 1, max: 256, group: 'Cluster' }),
   ps: integer(2, 'Parameter-server shards. Changes the speed, never the result.', { min: 1, max: 256, group: 'Cluster' }),
+  shardWork: choice(
+    'auto',
+    ['auto', 'threads', 'in-place'],
+    'Who does the work of shards: threads of their own, or workers, in place and in turns (one message less, nothing ahead, staleness 0). auto: in place where workers and shards outnumber the cores. Changes no result of sync mode.',
+    { group: 'Cluster' },
+  ),
   mode: choice('sync', ['sync', 'async'], 'sync: one result for one seed. async: workers do not wait for each other.', {
     group: 'Cluster',
   }),
@@ -221,6 +228,7 @@ export const optionTree = {
     }),
     maxRows: integer(0, 'Most rows of one table; a further id ends the run with TableFull. 0 sets no limit.', { min: 0 }),
   },
+  discovery: discoveryOptions,
   logEvery: number(0, 'Seconds between progress reports; 0 chooses: a few a second on a terminal, else one every 5 s.', {
     min: 0,
     max: 86_400,
@@ -239,4 +247,5 @@ export const sectionTitles: Readonly<Record<string, string>> = {
   clip: 'Gradient clipping',
   embedding: 'Embeddings and tables',
   table: 'Embeddings and tables',
+  discovery: 'Discovery',
 };

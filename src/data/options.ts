@@ -30,6 +30,8 @@ export type PipelineOptions = {
   /** Examples of one worker's batch. */
   readonly batchSize: number;
   readonly workers: number;
+  /** The one worker whose slot is filled, the others being elsewhere; null: all. */
+  readonly fillWorker: number | null;
   /** 0: endless. */
   readonly epochs: number;
   /** Examples of a shuffle window; 0: file order. */
@@ -81,6 +83,7 @@ export const pipelineDefaults: PipelineOptions = {
   groups: [],
   batchSize: 512,
   workers: 1,
+  fillWorker: null,
   epochs: 1,
   shuffle: 65536,
   seed: 42,

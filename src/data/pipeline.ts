@@ -125,23 +125,27 @@ export class BatchPipeline {
    * Fills slots[w] for one step: worker w gets examples [w · batchSize, (w + 1) · batchSize) of the step. The last step of an epoch may be short:
    * then the last slots get fewer or none.
    *
-   * @param slots one a worker, of {@link layout}; header (numExamples, globalExamples, ids) and columns are written.
+   * @param slots one a worker, of {@link layout}; header (numExamples, globalExamples, ids) and columns are written. With `fillWorker` that
+   * is so for its slot alone, the others get globalExamples and no examples.
    * @returns examples of the step over all slots; 0 at the end.
    * @throws DataFormat, RecordCorrupt, TooManyBadRecords, DataNotFound (a part without examples).
    */
   async nextStep(slots: readonly BatchSlot[]): Promise<number> {
     for (const slot of slots) slot.header.fill(0);
     for (const slot of slots) for (const group of slot.groups) group.offsets[0] = 0;
-    const { batchSize } = this.plan.options;
+    const { batchSize, fillWorker } = this.plan.options;
     let total = 0;
     while (total < slots.length * batchSize) {
       const window = await this.windowFor(total > 0);
       if (window === null) break;
-      const slot = slots[Math.floor(total / batchSize)] as BatchSlot;
+      const worker = Math.floor(total / batchSize);
       const room = batchSize - (total % batchSize);
       const count = Math.min(room, window.numExamples - this.cursor);
       const { blockBytes, shapes } = window;
-      this.parsers.gatherExamples(this.common, blockBytes, shapes, window.picks, this.cursor, count, this.slotShape, this.bytesOf(slot));
+      if (fillWorker === null || fillWorker === worker) {
+        const bytes = this.bytesOf(slots[worker] as BatchSlot);
+        this.parsers.gatherExamples(this.common, blockBytes, shapes, window.picks, this.cursor, count, this.slotShape, bytes);
+      }
       this.cursor += count;
       this.examples += count;
       total += count;

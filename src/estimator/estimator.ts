@@ -2,25 +2,38 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type CheckpointReader, type ManifestFields, RunLock, removeAllCheckpoints } from '../checkpoint/index.js';
-import type { LocalCluster } from '../cluster/index.js';
+import { type BadBatch, LocalCluster } from '../cluster/index.js';
 import { configToYaml, type PartialRunConfig, type ResolvedConfig, type RunConfig, resolveConfig } from '../config/index.js';
 import type { BatchPipeline, DataPosition } from '../data/index.js';
 import { describe } from '../models/index.js';
 import { RunLog } from '../telemetry/index.js';
 import {
+  bindModel,
   type EvaluationMetrics,
   evaluate,
+  hasEvaluationData,
+  type ModelOnData,
+  openPipeline,
+  type RunSpec,
   roundedFrom,
   saveSnapshot,
   scoreAll,
+  specOfRun,
   type TrainerState,
   type TrainHook,
+  type TrainingEngine,
   TrainLoop,
   type TrainResult,
 } from '../training/index.js';
 import type { RunInfo } from './run-info.js';
 import { RunLogHook } from './run-log-hook.js';
-import { bindModel, hasEvaluationData, type ModelOnData, openNewest, openPipeline, restoreCluster, startCluster } from './session.js';
+import { openNewest, restoreCluster, startCluster } from './session.js';
+
+/** What trains a run: its workers and shards, wherever they are. */
+export type RunEngine = TrainingEngine & {
+  readonly backend: RunInfo['backend'];
+  readonly badBatch: BadBatch | null;
+};
 
 export type TrainOptions = {
   readonly hooks?: readonly TrainHook[];
@@ -28,6 +41,8 @@ export type TrainOptions = {
   readonly signal?: AbortSignal;
   /** Told once everything is ready, before the first step. */
   readonly onReady?: (info: RunInfo) => void | Promise<void>;
+  /** Starts workers and shards that are not threads of this process; here runs worker 0. It is closed at the end. */
+  readonly startEngine?: (spec: RunSpec) => Promise<RunEngine>;
 };
 
 /**
@@ -65,11 +80,12 @@ export class Estimator {
     const open: { close(): Promise<void> }[] = [await RunLock.take(config.modelDir)];
     try {
       const checkpoint = config.fresh ? null : await openNewest(config.modelDir);
-      const train = await openPipeline(config, 'train', bound);
+      const train = await openPipeline(config, 'train', bound, options.startEngine === undefined ? null : 0);
       open.push(train);
       const evaluation = hasEvaluationData(config) ? await openPipeline(config, 'evaluate', bound) : null;
       if (evaluation !== null) open.push(evaluation);
-      const cluster = await startCluster(config, bound, train);
+      const start = options.startEngine ?? LocalCluster.start;
+      const cluster: RunEngine = await start(specOfRun(config, bound, train));
       open.push(cluster);
       const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
       const log = await RunLog.open({
@@ -92,6 +108,7 @@ export class Estimator {
         format: train.stats().format,
       };
       const logHook = new RunLogHook(log, info);
+      await cluster.begin(train.position);
       await options.onReady?.(info);
       let cleared = !config.fresh;
       const loop = new TrainLoop({
@@ -210,7 +227,7 @@ export class Estimator {
 type Resumed = { readonly state: TrainerState; readonly newData: boolean };
 
 /** Loads a checkpoint and puts the data pipeline where it stood, when the data are the same. */
-async function resume(cluster: LocalCluster, checkpoint: CheckpointReader, train: BatchPipeline, config: RunConfig): Promise<Resumed> {
+async function resume(cluster: TrainingEngine, checkpoint: CheckpointReader, train: BatchPipeline, config: RunConfig): Promise<Resumed> {
   await restoreCluster(cluster, checkpoint);
   const { trainer, data } = checkpoint.manifest.fields as unknown as {
     trainer: TrainerState;
@@ -262,7 +279,7 @@ function lasting(config: RunConfig): RunConfig {
 }
 
 /** Adds the input that is to blame, where the batch is, and what to do. */
-async function withBadBatch(error: unknown, cluster: LocalCluster, modelDir: string, dense: readonly string[]): Promise<unknown> {
+async function withBadBatch(error: unknown, cluster: RunEngine, modelDir: string, dense: readonly string[]): Promise<unknown> {
   const { badBatch } = cluster;
   if (!(error instanceof MonolithError) || error.code !== 'NonFiniteLoss' || badBatch === null) return error;
   const path = join(modelDir, `bad-batch-${badBatch.step}.json`);

@@ -1,6 +1,6 @@
-export type { SavedTable, TrainHook, TrainResult } from '../training/index.js';
-export { Estimator, type TrainOptions } from './estimator.js';
+export { bindModel, type ModelOnData, type SavedTable, type TrainHook, type TrainResult } from '../training/index.js';
+export { Estimator, type RunEngine, type TrainOptions } from './estimator.js';
 export type { RunInfo } from './run-info.js';
 export { EventHook } from './run-log-hook.js';
-export { bindModel, type ModelOnData, openNewest } from './session.js';
+export { openNewest } from './session.js';
 export { packageVersion } from './version.js';

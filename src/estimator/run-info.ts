@@ -1,5 +1,5 @@
 import type { RunConfig } from '../config/index.js';
-import type { ModelOnData } from './session.js';
+import type { ModelOnData } from '../training/index.js';
 
 /** What a run is about to do; for banners and start events. */
 export type RunInfo = {

@@ -1,85 +1,12 @@
 import { type CheckpointReader, checkpointName, listCheckpoints, openCheckpoint, verify } from '../checkpoint/index.js';
 import { LocalCluster } from '../cluster/index.js';
 import type { RunConfig } from '../config/index.js';
-import { BatchPipeline, inspectInputs, type PipelineOptions } from '../data/index.js';
-import { loadModel, type ModelDefinition, type ModelInputs, type ModelPlan } from '../models/index.js';
-import { loadSnapshot, planOfRun, planRun } from '../training/index.js';
-
-/** Which part of the data, and how it is read. */
-export type DataUse = 'train' | 'evaluate' | 'predict';
-
-/** A model bound to its data: what a run is planned from. */
-export type ModelOnData = {
-  readonly model: string;
-  readonly definition: ModelDefinition;
-  readonly inputs: ModelInputs;
-  readonly plan: ModelPlan;
-};
-
-/** Pipeline options of one use of the data; `groups` come from the model's plan. */
-export function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan | null): Partial<PipelineOptions> {
-  const { data } = config;
-  const split = data.split.by === 'none' ? 'all' : use === 'train' ? 'train' : 'eval';
-  const fromTrain = use === 'train' || (use === 'evaluate' && data.eval.length === 0);
-  return {
-    files: fromTrain ? data.train : data.eval,
-    format: data.format,
-    schema: data.schema,
-    groups: plan === null ? [] : plan.tables.map((table) => ({ features: table.features })),
-    batchSize: config.batchSize,
-    workers: config.workers,
-    epochs: use === 'train' ? config.epochs : 1,
-    shuffle: use === 'train' ? data.shuffle : 0,
-    seed: config.seed,
-    split: {
-      by: data.split.by,
-      fraction: data.split.fraction,
-      column: data.split.column ?? undefined,
-      evalValues: data.split.evalValues,
-      rows: data.split.rows ?? undefined,
-      part: fromTrain ? split : 'all',
-    },
-    maxBadRecords: data.maxBadRecords,
-    maxIdsPerExample: data.maxIdsPerExample,
-    parseThreads: data.parseThreads,
-    requireLabel: use !== 'predict',
-    unitLabels: use !== 'predict' && plan?.loss === 'bce',
-    allowEmpty: use === 'predict',
-    keepBadRecords: use === 'predict',
-    backend: config.backend,
-    headerBytes: data.headerBytes,
-    labelType: data.labelType,
-    denseType: data.denseType,
-    separator: data.separator,
-    header: data.header,
-    trim: data.trim,
-    numFields: data.numFields,
-    criteoIntegers: data.criteoIntegers,
-    // What is predicted on is as a rule read once.
-    cache: data.cache === 'off' || use === 'predict' ? null : data.cache,
-  };
-}
-
-/** Whether a run has examples to evaluate on. */
-export function hasEvaluationData(config: RunConfig): boolean {
-  return config.data.eval.length > 0 || config.data.split.by !== 'none';
-}
-
-/** Loads the model and fits it to the inputs that the data offer. @throws UnknownModel, InvalidModel, DataNotFound, DataFormat */
-export async function bindModel(config: RunConfig, use: DataUse): Promise<ModelOnData> {
-  const definition = await loadModel(config.model);
-  const inputs = await inspectInputs(pipelineOptions(config, use, null));
-  return { model: config.model, definition, inputs, plan: planOfRun(config, definition, inputs) };
-}
-
-/** Opens a pipeline for a bound model. */
-export function openPipeline(config: RunConfig, use: DataUse, bound: ModelOnData): Promise<BatchPipeline> {
-  return BatchPipeline.open(pipelineOptions(config, use, bound.plan));
-}
+import type { BatchPipeline } from '../data/index.js';
+import { loadSnapshot, type ModelOnData, specOfRun, type TrainingEngine } from '../training/index.js';
 
 /** Starts the threads for a bound model on batches of the pipeline's layout. */
 export function startCluster(config: RunConfig, bound: ModelOnData, pipeline: BatchPipeline): Promise<LocalCluster> {
-  return LocalCluster.start(planRun(config, bound.model, bound.definition, bound.inputs, bound.plan, pipeline.layout));
+  return LocalCluster.start(specOfRun(config, bound, pipeline));
 }
 
 /**
@@ -94,7 +21,7 @@ export async function openNewest(modelDir: string): Promise<CheckpointReader | n
 }
 
 /** Fills a fresh cluster with a checkpoint; the name is for messages. */
-export async function restoreCluster(cluster: LocalCluster, reader: CheckpointReader): Promise<string> {
+export async function restoreCluster(cluster: TrainingEngine, reader: CheckpointReader): Promise<string> {
   await loadSnapshot(cluster, reader);
   return checkpointName(reader.step);
 }

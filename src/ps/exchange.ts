@@ -44,10 +44,10 @@ export class ExchangeRegion {
   readonly gradients: Float32Array;
 
   /**
-   * @param buffer     shared memory with at least `byteLength(layout)` bytes from byteOffset on.
+   * @param buffer     memory (shared, where several threads meet) with at least `byteLength(layout)` bytes from byteOffset on.
    * @param byteOffset a multiple of 16; best where the address is one of 64 (see kernels/memory lineOffset).
    */
-  constructor(layout: ExchangeLayout, buffer: SharedArrayBuffer, byteOffset: number) {
+  constructor(layout: ExchangeLayout, buffer: ArrayBufferLike, byteOffset: number) {
     if (byteOffset % 16 !== 0) {
       throw new MonolithError('InvalidArgument', `exchange region at byte ${byteOffset}: must be a multiple of 16`, { byteOffset });
     }

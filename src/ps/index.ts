@@ -2,6 +2,16 @@ export { DENSE_BLOCK_LENGTH, type DenseBlock, type DenseTensor, initializeDenseS
 export { type DenseClip, DenseShard } from './dense-shard.js';
 export { EmbeddingClient, type SparseView } from './embedding-client.js';
 export { type ExchangeLayout, ExchangeRegion, type ExchangeTable } from './exchange.js';
+export { NamedParameters, shardOfName } from './named-parameters.js';
 export { PsShard, type PsShardParts, SHARD_STATS, ShardStat } from './shard.js';
 export { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, type ShardChannel, ShardOp } from './shard-channel.js';
+export type { ShardLine } from './shard-line.js';
+export { duplexPair, type MessageDuplex } from './stream/duplex.js';
+export type { ShardConnect } from './stream/patience.js';
+export { ShardBridge, type ShardBridgeOptions } from './stream/shard-bridge.js';
+export { ShardJob } from './stream/shard-job.js';
+export { type ShardRows, ShardRuntime } from './stream/shard-runtime.js';
+export { parseShardSpec, type ShardSpec } from './stream/shard-spec.js';
+export { ShardStreamServer } from './stream/stream-server.js';
+export { type InPlaceLines, InPlaceShardChannel } from './transport/in-place.js';
 export { LocalShardChannel, LocalShardServer } from './transport/local.js';

@@ -3,7 +3,7 @@ import type { FidTable } from '../kernels/index.js';
 import type { DenseShard } from './dense-shard.js';
 import type { ExchangeRegion } from './exchange.js';
 
-/** Counters of one shard, in shared memory: written by the shard, read by the coordinator (values may be one request old). */
+/** Counters of one shard, in shared memory: written by whoever does its work, read by the coordinator (values may be one request old). */
 export const ShardStat = {
   lookups: 0,
   idsLookedUp: 1,
@@ -36,8 +36,9 @@ export type PsShardParts = {
 };
 
 /**
- * One parameter-server shard: its rows of every table and its blocks of the dense parameters. One thread owns it; no other code touches its
- * tables. It knows regions and steps, not how requests arrive.
+ * One parameter-server shard: its rows of every table and its blocks of the dense parameters. It has one owner at a time, and no other code
+ * touches its tables: a thread of its own, or (see transport/in-place) the worker that holds its ownership word, each worker through an object of
+ * its own over the same memory. It knows regions and steps, not how requests arrive.
  */
 export class PsShard {
   private readonly rates: readonly Float32Array[];
@@ -121,6 +122,24 @@ export class PsShard {
   applyOne(worker: number, region: number, step: number): void {
     this.sources[0] = worker * this.regionsPerWorker + region;
     this.apply(step, 1, region, worker);
+  }
+
+  /**
+   * First half of {@link applyStep} (or, with a worker ≥ 0, of {@link applyOne}) where the norm over all shards is needed and shards do not meet:
+   * sums the gradients of its dense blocks. Run on every shard before the second half runs on any.
+   */
+  sumDense(onlyWorker: number, region: number): void {
+    const { regions, dense, stats, now } = this.parts;
+    const from = now();
+    const numSources = onlyWorker < 0 ? regions.length : 1;
+    for (let s = 0; s < numSources; s++) this.sources[s] = (onlyWorker < 0 ? s : onlyWorker) * this.regionsPerWorker + region;
+    dense.sum(this.sources, numSources);
+    stats[ShardStat.applyMs] += now() - from;
+  }
+
+  /** Whether {@link sumDense} is a call of its own. */
+  get sumsApart(): boolean {
+    return this.parts.dense.sumsApart;
   }
 
   private apply(step: number, numSources: number, region: number, onlyWorker: number): void {

@@ -1,3 +1,4 @@
+import type { DataPosition } from '../data/index.js';
 import type { BatchSlot } from '../tensor/index.js';
 import type { RunSpec } from './run-spec.js';
 import type { StageTimes } from './stage-times.js';
@@ -47,6 +48,15 @@ export interface TrainingEngine {
   expectRows(table: number, rows: number): Promise<void>;
   /** Gives rows to the shards that own them. Only when synced. */
   load(table: number, rows: TableRows): Promise<void>;
+  /**
+   * Parameters, optimizer state and rows are in place, read from a checkpoint or fresh: training goes on from `position` of the data. Called
+   * once, before the first round.
+   */
+  begin(position: DataPosition): Promise<void>;
+  /** Brings `parameters` and `denseState` up to date. Only when synced. */
+  fetchDense(): Promise<void>;
+  /** A checkpoint of the present state, made at `step`, is durable. Only when synced. */
+  checkpointed(step: number): Promise<void>;
   /** Waits for something else, such as data; throws what ended the run if it ends meanwhile. */
   whileSound<T>(wait: Promise<T>): Promise<T>;
   stageTimes(): StageTimes;

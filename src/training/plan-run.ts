@@ -79,6 +79,7 @@ export function planRun(
     mode: config.mode,
     workers: config.workers,
     ps: config.ps,
+    shardWork: config.shardWork,
     staleness,
     prefetch,
     regionsPerWorker: staleness + prefetch + 1,

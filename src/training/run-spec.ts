@@ -28,6 +28,8 @@ export type RunSpec = {
   readonly mode: 'sync' | 'async';
   readonly workers: number;
   readonly ps: number;
+  /** Who does the work of shards in this process; `auto` until resolveShardWork has decided. */
+  readonly shardWork: 'auto' | 'threads' | 'in-place';
   /** Pushes that a worker may have outstanding while it computes on; 0 in sync mode. */
   readonly staleness: number;
   /** Batches whose rows are asked for ahead of the one computed; 0 in sync mode. */

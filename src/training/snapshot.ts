@@ -48,6 +48,7 @@ export type SnapshotOptions = {
 export async function saveSnapshot(engine: TrainingEngine, options: SnapshotOptions): Promise<string> {
   const writer = await CheckpointWriter.begin(options.modelDir, options.step);
   try {
+    await engine.fetchDense();
     requireFinite(engine.parameters, (at) => parameterAt(engine, at));
     requireFinite(engine.denseState, (at) => `value ${at} of the optimizer state of the dense parameters`);
     await writer.writeSection(PARAMETERS, bytesOf(engine.parameters));
@@ -57,6 +58,7 @@ export async function saveSnapshot(engine: TrainingEngine, options: SnapshotOpti
     for (const [t, table] of engine.spec.tables.entries()) tables.push(await saveTable(engine, writer, t, table, rows[t]));
     const path = await writer.commit({ ...options.fields, tables });
     await prune(options.modelDir, options.keep, options.keepStep);
+    await engine.checkpointed(options.step);
     return path;
   } catch (error) {
     await writer.abort();

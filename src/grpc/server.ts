@@ -1,0 +1,264 @@
+import { createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import {
+  type Metadata,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation, service as healthService } from 'grpc-health-check';
+import { MonolithError } from '../base/index.js';
+import { isLoopback, joinAddress } from './address.js';
+import { CallGate, type RpcLimits, resolveLimits } from './limits.js';
+import { type DefectListener, duplexHandler, rawMethod, refusal, unaryHandler } from './server-calls.js';
+import { ServerCertificates, type ServerTls } from './server-tls.js';
+import type { RpcService } from './service.js';
+import { type TokenSource, Tokens } from './token.js';
+import { FLOW_CONTROL_WINDOW, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from './transport-options.js';
+import { RECHECK_MS } from './watched-file.js';
+
+/** Whom a server lets in. */
+export type ServerSecurity = TokenSource & {
+  readonly tls?: ServerTls;
+  /** Allow other machines in without TLS. */
+  readonly insecure?: boolean;
+};
+
+export type RpcServerOptions = {
+  /** Default 127.0.0.1. Anything but loopback needs `security.tls` or `security.insecure`. */
+  readonly host?: string;
+  /** Default 0: a free one, see {@link RpcServer.port}. */
+  readonly port?: number;
+  readonly security?: ServerSecurity;
+  readonly limits?: Partial<RpcLimits>;
+  readonly services: readonly RpcService[];
+  /** Encoded FileDescriptorProtos of the services, for the reflection service. */
+  readonly reflection?: readonly Uint8Array[];
+  /** What the operator should read: refused connections, handlers that failed. Never holds keys or tokens. Default: nothing is written. */
+  readonly log?: (line: string) => void;
+};
+
+/** Kubernetes and grpc_health_probe can't send a token, and the answer says nothing but "serving". */
+const WITHOUT_TOKEN = new Set(['/grpc.health.v1.Health/Check', '/grpc.health.v1.Health/Watch']);
+
+/**
+ * A gRPC server: our services, the standard health service and reflection on one port. Owns its socket, so that connections are counted,
+ * TLS files can be replaced while it runs, and a refused handshake is a line for the operator.
+ */
+export class RpcServer {
+  readonly host: string;
+  readonly port: number;
+  readonly #listener: TcpServer | TlsServer;
+  readonly #sockets: Set<Socket>;
+  readonly #stop: (drainMs: number) => Promise<void>;
+  #closing: Promise<void> | null = null;
+
+  /**
+   * Starts to serve.
+   * @throws InvalidConfig for an address that is open to other machines without TLS or `insecure`, for unusable TLS files, tokens or limits;
+   *         Unavailable when the address can't be bound.
+   */
+  static async start(options: RpcServerOptions): Promise<RpcServer> {
+    const { host = '127.0.0.1', port = 0, security = {}, services, reflection = [], log = () => {} } = options;
+    if (!isLoopback(host) && security.tls === undefined && security.insecure !== true) {
+      throw new MonolithError(
+        'InvalidConfig',
+        `listening on ${host} without TLS would let every machine that reaches it read and change the model; give a certificate, listen on 127.0.0.1, or allow it with insecure: true (--insecure)`,
+        { host },
+      );
+    }
+    const limits = resolveLimits(options.limits);
+    const certificates = security.tls === undefined ? null : new ServerCertificates(security.tls);
+    const tokens = Tokens.from(security);
+    const defect: DefectListener = (path, error) =>
+      log(`${path}: handler failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    const { server, health } = buildServer(services, reflection, limits, gateInterceptor(tokens, new CallGate(limits)), defect);
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    const sockets = new Set<Socket>();
+    const listener = certificates === null ? createTcpServer({ noDelay: true }) : createTlsServer(certificates.serverOptions());
+    listener.maxConnections = limits.connections;
+    listener.on('connection', (socket: Socket) => {
+      socket.setNoDelay(true);
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+      socket.on('error', () => socket.destroy());
+    });
+    listener.on('drop', (dropped) =>
+      log(`connection from ${dropped?.remoteAddress ?? '?'} refused: ${limits.connections} are open, the limit`),
+    );
+    const ready = (socket: Socket & { alpnProtocol?: string | false | null }): void => {
+      if (certificates !== null && socket.alpnProtocol !== 'h2') {
+        log(`connection from ${socket.remoteAddress ?? '?'} refused: it does not speak HTTP/2`);
+        socket.destroy();
+        return;
+      }
+      socket.on('error', () => socket.destroy());
+      injector.injectConnection(socket);
+    };
+    listener.on(certificates === null ? 'connection' : 'secureConnection', ready);
+    listener.on('tlsClientError', (error: Error & { code?: string }, socket: Socket) => {
+      log(`connection from ${socket.remoteAddress ?? '?'} refused: TLS handshake failed (${error.code ?? 'unknown reason'})`);
+    });
+    const watch =
+      certificates === null ? null : setInterval(() => replaceCertificates(certificates, listener as TlsServer, injector, log), RECHECK_MS);
+    watch?.unref();
+    await listen(listener, host, port);
+    const bound = listener.address();
+    const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port;
+    for (const name of ['', ...services.map((service) => service.name)]) health.setStatus(name, 'SERVING');
+    const stop = async (drainMs: number): Promise<void> => {
+      if (watch !== null) clearInterval(watch);
+      for (const name of ['', ...services.map((service) => service.name)]) health.setStatus(name, 'NOT_SERVING');
+      for (const { closing } of services) closing?.();
+      const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      injector.drain(drainMs);
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, drainMs + 100);
+      await closed;
+      clearTimeout(timer);
+      server.forceShutdown();
+    };
+    return new RpcServer(host, boundPort, listener, sockets, stop);
+  }
+
+  private constructor(host: string, port: number, listener: TcpServer, sockets: Set<Socket>, stop: (drainMs: number) => Promise<void>) {
+    this.host = host;
+    this.port = port;
+    this.#listener = listener;
+    this.#sockets = sockets;
+    this.#stop = stop;
+  }
+
+  /** host:port where it listens. */
+  get address(): string {
+    return joinAddress(this.host, this.port);
+  }
+
+  /** Connections open now. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** Keeps the process alive (the default) or not. */
+  setRef(ref: boolean): void {
+    if (ref) this.#listener.ref();
+    else this.#listener.unref();
+  }
+
+  /** Takes no more calls, lets the running ones end for up to `drainMs`, then cuts them off. Twice is fine. */
+  close(drainMs = 1000): Promise<void> {
+    this.#closing ??= this.#stop(drainMs);
+    return this.#closing;
+  }
+}
+
+function buildServer(
+  services: readonly RpcService[],
+  reflection: readonly Uint8Array[],
+  limits: RpcLimits,
+  interceptor: ServerInterceptor,
+  defect: DefectListener,
+): { readonly server: Server; readonly health: HealthImplementation } {
+  const server = new Server({
+    interceptors: [interceptor],
+    'grpc.max_receive_message_length': limits.messageBytes,
+    'grpc.max_send_message_length': limits.messageBytes,
+    'grpc.max_concurrent_streams': limits.streamsPerConnection,
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW,
+    'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc.enable_channelz': 0,
+  });
+  for (const { name, unary = {}, duplex = {} } of services) {
+    const methods: Record<string, MethodDefinition<Buffer, Buffer>> = {};
+    const handlers: Record<string, ReturnType<typeof unaryHandler> | ReturnType<typeof duplexHandler>> = {};
+    for (const [method, handler] of Object.entries(unary)) {
+      methods[method] = rawMethod(`/${name}/${method}`, false);
+      handlers[method] = unaryHandler(handler, defect);
+    }
+    for (const [method, handler] of Object.entries(duplex)) {
+      methods[method] = rawMethod(`/${name}/${method}`, true);
+      handlers[method] = duplexHandler(handler, defect);
+    }
+    server.addService(methods, handlers);
+  }
+  const health = new HealthImplementation();
+  health.addToServer(server);
+  const files = [...reflection.map((file) => Buffer.from(file)), ...healthService.Check.requestType.fileDescriptorProtos];
+  // The reflection service looks at nothing but the encoded files of this entry.
+  new ReflectionService({ files: { format: '', type: {}, fileDescriptorProtos: files } } as never).addToServer(server);
+  return { server, health };
+}
+
+/** Token and limits, checked before the handler and before any message is read. */
+function gateInterceptor(tokens: Tokens | null, gate: CallGate): ServerInterceptor {
+  return (method, call) => {
+    let entered = false;
+    const leave = (): void => {
+      if (entered) gate.leave();
+      entered = false;
+    };
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, proceed) => {
+            const problem = unauthenticated(tokens, method.path, metadata) ?? gate.enter();
+            if (problem !== null) {
+              call.sendStatus(refusal(problem));
+              return;
+            }
+            entered = true;
+            proceed(metadata);
+          },
+          onCancel: leave,
+        }),
+      sendStatus: (answer, next) => {
+        leave();
+        next(answer);
+      },
+    });
+  };
+}
+
+function unauthenticated(tokens: Tokens | null, path: string, metadata: Metadata): MonolithError | null {
+  if (tokens === null || WITHOUT_TOKEN.has(path)) return null;
+  const header = metadata.get('authorization')[0]?.toString();
+  metadata.remove('authorization');
+  if (tokens.accepts(header)) return null;
+  return new MonolithError(
+    'Unauthenticated',
+    header === undefined ? 'this server wants a token, and none was sent' : 'the token sent is not valid here',
+  );
+}
+
+function replaceCertificates(
+  certificates: ServerCertificates,
+  listener: TlsServer,
+  injector: ReturnType<Server['createConnectionInjector']>,
+  log: (line: string) => void,
+): void {
+  const fresh = certificates.refresh();
+  if (fresh === null) return;
+  listener.setSecureContext(fresh.options);
+  log('TLS files have changed and are in use');
+  if (fresh.withdrawn) injector.drain(RECHECK_MS);
+}
+
+function listen(listener: TcpServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => {
+      reject(
+        new MonolithError('Unavailable', `can't listen on ${joinAddress(host, port)}: ${error.code ?? error.message}`, { host, port }),
+      );
+    };
+    listener.once('error', failed);
+    listener.listen({ host, port }, () => {
+      listener.removeListener('error', failed);
+      resolve();
+    });
+  });
+}

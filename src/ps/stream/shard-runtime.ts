@@ -1,0 +1,148 @@
+import { MonolithError } from '../../base/index.js';
+import { EmbeddingTable } from '../../embedding/index.js';
+import type { KernelBackend } from '../../kernels/index.js';
+import { learningRateAt } from '../../optimizers/index.js';
+import { type DenseBlock, initializeDenseState, planDenseBlocks } from '../dense-blocks.js';
+import { DenseShard } from '../dense-shard.js';
+import { ExchangeRegion } from '../exchange.js';
+import { PsShard, SHARD_STATS } from '../shard.js';
+import { ownedBlocks, type RegionBytes, regionBytes } from './region-bytes.js';
+import type { ShardSpec } from './shard-spec.js';
+
+/** Rows of one table: what dumps give and loads take. Ascending by unsigned fid where a shard made them. */
+export type ShardRows = {
+  readonly count: number;
+  readonly fids: BigInt64Array;
+  readonly timestamps: Uint32Array;
+  /** [count, dim + stateLength] */
+  readonly records: Float32Array;
+};
+
+/**
+ * One shard of a job in a process of its own: the {@link PsShard} of a local run over mirrors of the workers' exchange regions. In a mirror
+ * the shard's positions begin at 0 and other shards have none.
+ */
+export class ShardRuntime {
+  readonly tables: readonly EmbeddingTable[];
+  readonly logic: PsShard;
+  readonly blocks: readonly DenseBlock[];
+  readonly owned: readonly DenseBlock[];
+  /** Flat, of full length; only owned blocks are used, so only their pages exist. */
+  readonly parameters: Float32Array;
+  readonly denseState: Float32Array;
+  /** [worker][region] */
+  readonly mirrors: readonly (readonly RegionBytes[])[];
+  readonly stats = new Float64Array(SHARD_STATS);
+  readonly numShards: number;
+
+  /** @throws InvalidConfig where the mirrors do not fit the address space. */
+  constructor(
+    readonly spec: ShardSpec,
+    readonly shard: number,
+    readonly backend: KernelBackend,
+  ) {
+    const { layout } = spec;
+    this.numShards = layout.numShards;
+    this.tables = spec.tables.map((table) => new EmbeddingTable(backend, table, spec.seed));
+    for (const [t, { expectedRows }] of spec.tables.entries()) if (expectedRows > 0) this.tables[t].expectRows(expectedRows);
+    const { blocks, stateLength } = planDenseBlocks(spec.tensors);
+    this.blocks = blocks;
+    this.owned = ownedBlocks(blocks, shard, layout.numShards);
+    this.parameters = new Float32Array(layout.parametersLength);
+    this.denseState = new Float32Array(stateLength);
+    initializeDenseState(spec.tensors, this.owned, this.denseState);
+    const regions = mirrorRegions(spec);
+    this.mirrors = regions.map((own) => own.map(regionBytes));
+    const dense = new DenseShard(
+      backend,
+      spec.tensors,
+      blocks,
+      shard,
+      layout.numShards,
+      this.parameters,
+      this.denseState,
+      regions.flatMap((own) => own.map((region) => region.gradients)),
+      spec.clip,
+      new Float64Array(Math.max(1, blocks.length)),
+      () => {}, // one shard alone meets nobody; parseShardSpec refuses the rest
+    );
+    this.logic = new PsShard({
+      shard,
+      tables: this.tables,
+      sliceRates: spec.tables.map((table) => table.sliceRates),
+      clipRowNorm: spec.clip.rowNorm,
+      dense,
+      regions,
+      rateScale: (step) => learningRateAt(spec.schedule, 1, step),
+      stats: this.stats,
+      now: () => performance.now(),
+    });
+  }
+
+  /** Ids that worker's region holds of a table. */
+  count(worker: number, region: number, table: number): number {
+    return this.mirrors[worker][region].tables[table].shardOffsets[this.shard + 1];
+  }
+
+  /** Says that a region holds `count` ids of a table. */
+  setCount(worker: number, region: number, table: number, count: number): void {
+    const { shardOffsets } = this.mirrors[worker][region].tables[table];
+    shardOffsets.fill(0, 0, this.shard + 1);
+    shardOffsets.fill(count, this.shard + 1);
+  }
+
+  sizes(): { rows: number[]; memoryBytes: number } {
+    this.logic.refreshSizes();
+    return {
+      rows: this.tables.map((table) => table.size()),
+      memoryBytes: this.tables.reduce((sum, table) => sum + table.memoryBytes(), 0),
+    };
+  }
+
+  dump(table: number, bucketBits: number, bucket: number): ShardRows {
+    const source = this.tables[table];
+    const count = source.countBucket(bucketBits, bucket);
+    const rows = makeRows(count, source.dim + source.stateLength);
+    source.dump(bucketBits, bucket, rows.fids, rows.timestamps, rows.records);
+    return rows;
+  }
+
+  load(table: number, rows: ShardRows): void {
+    this.tables[table].load(rows.fids, rows.timestamps, rows.records, rows.count);
+  }
+}
+
+/** Arrays of `count` rows of `width` floats over one buffer, in this order: what travels as one piece of bytes. */
+export function makeRows(count: number, width: number, buffer = new ArrayBuffer(rowsByteLength(count, width)), offset = 0): ShardRows {
+  return {
+    count,
+    fids: new BigInt64Array(buffer, offset, count),
+    timestamps: new Uint32Array(buffer, offset + count * 8, count),
+    records: new Float32Array(buffer, offset + count * 12, count * width),
+  };
+}
+
+/** Bytes of {@link makeRows}. */
+export function rowsByteLength(count: number, width: number): number {
+  return count * (12 + 4 * width);
+}
+
+/** Memory comes where it is touched, so worst-case capacities cost address space alone. */
+function mirrorRegions(spec: ShardSpec): ExchangeRegion[][] {
+  const bytes = ExchangeRegion.byteLength(spec.layout);
+  return Array.from({ length: spec.workers }, () =>
+    Array.from({ length: spec.regionsPerWorker }, () => {
+      try {
+        return new ExchangeRegion(spec.layout, new ArrayBuffer(bytes), 0);
+      } catch (error) {
+        if (error instanceof MonolithError) throw error;
+        throw new MonolithError(
+          'InvalidConfig',
+          `${spec.workers} workers with ${spec.regionsPerWorker} regions of ${bytes} bytes each: more address space than this process can have; make batchSize, maxIdsPerExample or prefetch smaller`,
+          { bytes, workers: spec.workers, regions: spec.regionsPerWorker },
+          { cause: error },
+        );
+      }
+    }),
+  );
+}
