@@ -55,7 +55,7 @@ export {
   ZooKeeperDescriptor,
   type ZooKeeperOptions,
 } from './discovery/index.js';
-export { Estimator, type RunInfo, type TrainOptions } from './estimator/index.js';
+export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions } from './estimator/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {
@@ -72,4 +72,19 @@ export {
   toEstimatorConfig,
   UserRunConfig,
 } from './run-config/index.js';
+export {
+  canonicalSyncTarget,
+  checkDistributedConfig,
+  type DistributedRole,
+  type DistributedRunConfig,
+  type DistributedRunnerSettings,
+  defaultDistributedRunConfig,
+  distributedConfigFromRunner,
+  orderPsAddresses,
+  type PsOrderIssue,
+  type RoleBody,
+  type RoleContext,
+  type RunDistributedOptions,
+  runDistributed,
+} from './runner/index.js';
 export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';
