@@ -44,13 +44,22 @@ export const distributedOptions = {
     path: 'folder',
     flag: 'tls-ca',
   }),
-  tlsServerName: nullableText('a name', filled, 'Name that the certificates of all processes bear, where it is not the host they are reached by.', {
-    flag: 'tls-server-name',
-  }),
+  tlsServerName: nullableText(
+    'a name',
+    filled,
+    'Name that the certificates of all processes bear, where it is not the host they are reached by.',
+    {
+      flag: 'tls-server-name',
+    },
+  ),
   tokenFile: nullableText('a file', filled, 'File with the token that every process must know.', { path: 'folder', flag: 'token-file' }),
-  insecure: boolean(false, 'Allow traffic to and from other hosts in plain text. Whoever reaches a process then reads and changes the model.', {
-    flag: 'insecure',
-  }),
+  insecure: boolean(
+    false,
+    'Allow traffic to and from other hosts in plain text. Whoever reaches a process then reads and changes the model.',
+    {
+      flag: 'insecure',
+    },
+  ),
   stateFolder: nullableText(
     'a folder',
     filled,

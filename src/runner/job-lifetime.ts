@@ -70,13 +70,22 @@ export class JobLifetime {
       const text = `the chief at ${chief} has not been heard of for ${silentMs} ms: its process or the way to it is gone; start the job again to go on from the last checkpoint`;
       this.over(new MonolithError('Unavailable', text, { peer: chief, peerTimeoutMs }), text);
     } else if (chief === null && !keep && silentMs >= startTimeoutMs) {
-      this.over(new MonolithError('Unavailable', `no chief has come for ${silentMs} ms; start it, or check the discovery settings`, { startTimeoutMs }), '');
+      this.over(
+        new MonolithError('Unavailable', `no chief has come for ${silentMs} ms; start it, or check the discovery settings`, {
+          startTimeoutMs,
+        }),
+        '',
+      );
     }
   }
 
   private end(error: MonolithError | null, peer: string): void {
     if (error === null) this.over(null, `the chief at ${peer} says that the job is done`);
-    else this.over(new MonolithError(error.code, `the chief at ${peer} ended the job: ${error.message}`, error.details), `the chief at ${peer} ended the job: ${error.message}`);
+    else
+      this.over(
+        new MonolithError(error.code, `the chief at ${peer} ended the job: ${error.message}`, error.details),
+        `the chief at ${peer} ended the job: ${error.message}`,
+      );
   }
 
   private over(error: MonolithError | null, line: string): void {

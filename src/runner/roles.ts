@@ -3,7 +3,16 @@ import { MonolithError } from '../base/index.js';
 import type { RunConfig } from '../config/index.js';
 import { RpcChannel, RpcServer, type RpcService } from '../grpc/index.js';
 import { trainingJobPaths } from '../proto/index.js';
-import { type MessageDuplex, RemoteShard, rpcControl, rpcExchange, rpcMessages, ShardBridge, ShardHost, type ShardLine } from '../ps/index.js';
+import {
+  type MessageDuplex,
+  RemoteShard,
+  rpcControl,
+  rpcExchange,
+  rpcMessages,
+  ShardBridge,
+  ShardHost,
+  type ShardLine,
+} from '../ps/index.js';
 import { type RunSpec, shardSpecOf } from '../training/index.js';
 import { ChiefLink } from './chief-link.js';
 import { DistributedEngine } from './distributed-engine.js';
@@ -188,7 +197,10 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
   const end = async (error: MonolithError | null): Promise<void> => {
     const ms = error === null ? distributed.peerTimeoutMs : FAREWELL_MS;
     if (error === null) await Promise.all(shards.map((shard) => shard.finish()));
-    await Promise.all([(followers as Followers | null)?.end(error, ms), ...pulses.map((pulse) => pulse.end(error, Math.min(ms, FAREWELL_MS)))]);
+    await Promise.all([
+      (followers as Followers | null)?.end(error, ms),
+      ...pulses.map((pulse) => pulse.end(error, Math.min(ms, FAREWELL_MS))),
+    ]);
     for (const shard of shards) shard.close();
   };
   try {
@@ -227,7 +239,11 @@ function openBridge({ config, context }: RoleParts, peers: Peers, job: string, l
     numShards: spec.ps,
     peerTimeoutMs: distributed.peerTimeoutMs,
     onEvent: ({ kind, peer, reason }) =>
-      context.log(kind === 'lost' ? `lost parameter server ${line.shard} at ${peer}: ${reason}` : `reached parameter server ${line.shard} at ${peer} again`),
+      context.log(
+        kind === 'lost'
+          ? `lost parameter server ${line.shard} at ${peer}: ${reason}`
+          : `reached parameter server ${line.shard} at ${peer} again`,
+      ),
   });
 }
 
