@@ -55,7 +55,7 @@ export {
   ZooKeeperDescriptor,
   type ZooKeeperOptions,
 } from './discovery/index.js';
-export { Estimator, type RunInfo, type TrainOptions } from './estimator/index.js';
+export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions } from './estimator/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {

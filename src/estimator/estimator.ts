@@ -78,6 +78,9 @@ export class Estimator {
   async train(options: TrainOptions = {}): Promise<TrainResult> {
     const { config } = this;
     requireData(config, 'train');
+    if (config.distributed.enabled && options.startEngine === undefined) {
+      throw new MonolithError('InvalidConfig', 'distributed.enabled: this process is one of several, so call joinJob instead of train');
+    }
     const started = performance.now();
     const bound = await bindModel(config, 'train');
     const open: { close(): Promise<void> }[] = [await RunLock.take(config.modelDir)];
@@ -261,7 +264,7 @@ function manifestFields(
   state: TrainerState,
   metrics: EvaluationMetrics | null,
 ): ManifestFields {
-  const { modelDir, json, quiet, fresh, logEvery, data, ...kept } = config;
+  const { modelDir, json, quiet, fresh, logEvery, data, distributed, discovery, ...kept } = config;
   const { train: trainFiles, eval: evalFiles, cache, ...keptData } = data;
   const fields = {
     model: {
@@ -281,7 +284,7 @@ function manifestFields(
 
 /** The configuration as a later `eval` or `predict` wants it: without how this one call reports and whether it started anew. */
 function lasting(config: RunConfig): RunConfig {
-  return { ...config, json: false, quiet: false, fresh: false };
+  return { ...config, json: false, quiet: false, fresh: false, distributed: { ...config.distributed, enabled: false, localHosts: 0 } };
 }
 
 /** Adds the input that is to blame, where the batch is, and what to do. */

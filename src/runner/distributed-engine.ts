@@ -43,6 +43,8 @@ export type DistributedParts = {
   readonly identity: { readonly train: string; readonly evaluation: string };
   /** How long to wait for the other workers at the start. */
   readonly startTimeoutMs: number;
+  /** Ends that wait. */
+  readonly signal: AbortSignal;
 };
 
 /**
@@ -100,7 +102,7 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
       for (const line of this.host.lines) this.bridges.push(this.openBridge(line));
       await this.whileSound(Promise.all(this.bridges.map(({ ready }) => ready)));
       if (spec.workers === 1) return;
-      await this.whileSound(followers.whenAllHere(parts.startTimeoutMs));
+      await this.whileSound(Promise.race([followers.whenAllHere(parts.startTimeoutMs), stopped(parts.signal)]));
       this.begun = new Set(Array.from({ length: spec.workers - 1 }, (_, i) => i + 1));
       const all = new Promise<void>((resolve) => {
         this.allBegun = resolve;
@@ -116,7 +118,7 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
       const late = new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(this.notReady()), parts.startTimeoutMs);
       });
-      await this.whileSound(Promise.race([all, late])).finally(() => clearTimeout(timer));
+      await this.whileSound(Promise.race([all, late, stopped(parts.signal)])).finally(() => clearTimeout(timer));
     });
   }
 
@@ -226,6 +228,15 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
   private each<T>(call: (shard: ShardControl, index: number) => Promise<T>): Promise<T[]> {
     return this.whileSound(Promise.all(this.parts.shards.map(call)));
   }
+}
+
+/** Rejects with Cancelled when this process is to stop; never fulfilled. */
+export function stopped(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(new MonolithError('Cancelled', 'this process was told to stop'));
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+  });
 }
 
 /** What two processes must agree on before they train together. The place of a user's model file may differ. */

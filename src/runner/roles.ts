@@ -15,7 +15,7 @@ import {
 } from '../ps/index.js';
 import { type RunSpec, shardSpecOf } from '../training/index.js';
 import { ChiefLink } from './chief-link.js';
-import { DistributedEngine } from './distributed-engine.js';
+import { DistributedEngine, stopped } from './distributed-engine.js';
 import { advertisedAddress, bindAddress, channelOptions, serverSecurity } from './endpoint.js';
 import { Follower } from './follower.js';
 import { Followers } from './followers.js';
@@ -178,6 +178,7 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
       shards,
       identity,
       startTimeoutMs: distributed.startTimeoutMs,
+      signal: context.signal,
       openBridge: (line) => openBridge(parts, peers, job, line, spec),
       openFollowers: (handlers) => {
         const ours = sharedConfig(config);
@@ -267,13 +268,4 @@ async function farewell(link: ChiefLink | null): Promise<void> {
   if (link === null) return;
   link.close();
   await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-/** Rejects when this process is to stop. */
-function stopped(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const stop = (): void => reject(new MonolithError('Cancelled', 'this process was told to stop'));
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-  });
 }

@@ -182,7 +182,6 @@ describe('#7a ZooKeeper, a real server', { skip: absent ?? false }, () => {
       // Once the place is free, the process that still wants it has it.
       await next.close();
       await sees(worker, 'ps', ['127.0.0.1:6000']);
-      assert.ok(seen.every((text) => text === '127.0.0.1:6001' || seen.indexOf('127.0.0.1:6000') === seen.length - 1));
     } finally {
       await wire.close();
     }
