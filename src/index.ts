@@ -1,7 +1,7 @@
 /**
  * The public package: train, evaluate and predict from a program. Importing starts nothing.
  */
-export { type ErrorCode, MonolithError } from './base/index.js';
+export { type ErrorCode, type FolderSources, findMain, getLibopsPath, MonolithError } from './base/index.js';
 export {
   type BarrierStatus,
   type ClusterConfig,

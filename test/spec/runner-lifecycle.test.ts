@@ -44,8 +44,6 @@ const counts = (discovery: ScriptedDiscovery): number[] =>
   (['connect', 'register', 'deregister', 'close'] as const).map((operation) => discovery.count(operation));
 
 for (const role of ['ps', 'worker'] as const) {
-  const item = role === 'worker' ? '#78' : '#80';
-
   describe(`the end of a ${role}`, () => {
     test(`#15 a ${role} that ends is no longer announced, and its discovery is closed once`, async () => {
       const seen: unknown[] = [];
@@ -142,7 +140,7 @@ for (const role of ['ps', 'worker'] as const) {
       assert.deepEqual(counts(registering.discovery), [1, 1, 1, 1]);
     });
 
-    test(`${item} a ${role} whose registration fails deregisters once and closes once; the registration's error comes out`, async () => {
+    test(`#78 #80 a ${role} whose registration fails deregisters once and closes once; the registration's error comes out`, async () => {
       const script = { register: fails('forced register failure'), deregister: fails('forced deregister failure') };
       const { discovery, text } = await outcome(role, script);
       assert.match(text, /^forced register failure/);
