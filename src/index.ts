@@ -14,4 +14,20 @@ export {
 export { Estimator, type RunInfo, type TrainOptions } from './estimator/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
+export {
+  aggregateGradients,
+  type Barrier,
+  BarrierError,
+  dedupeIds,
+  InMemoryBarrier,
+  PsBarrier,
+  PsClient,
+  type PsClientOptions,
+  PsError,
+  PsServer,
+  type PsServerOptions,
+  type ReplicatorOptions,
+  routeToShards,
+  shardForId,
+} from './ps/index.js';
 export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';

@@ -32,5 +32,5 @@ export {
   lookupRequestCodec,
   lookupResponseCodec,
 } from './ps-training.js';
-export { fieldOverhead, ProtoReader, ProtoWriter, varints64Length, WireType } from './wire.js';
 export * from './training-job.js';
+export { fieldOverhead, ProtoReader, ProtoWriter, varints64Length, WireType } from './wire.js';

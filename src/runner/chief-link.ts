@@ -164,7 +164,9 @@ export class ChiefLink {
     const limit = this.welcomed ? peerTimeoutMs : startTimeoutMs;
     if (silentMs >= limit) {
       const what = this.welcomed ? 'has not been heard of' : 'could not be reached';
-      const todo = this.welcomed ? 'its process or the way to it is gone; start the job again to go on from the last checkpoint' : 'start it, or check the discovery settings';
+      const todo = this.welcomed
+        ? 'its process or the way to it is gone; start the job again to go on from the last checkpoint'
+        : 'start it, or check the discovery settings';
       this.finish(
         new MonolithError('Unavailable', `${this.peer} ${what} for ${Math.round(silentMs)} ms (${this.lastProblem}): ${todo}`, {
           peer: this.peer,

@@ -110,10 +110,14 @@ export class Followers {
       const left = deadline - monotonicMs();
       if (left <= 0) {
         const names = missing.map((worker) => `worker ${worker}`).join(', ');
-        throw new MonolithError('Unavailable', `${names}: did not come to the chief within ${timeoutMs} ms; start it, and see that it can reach the address of the chief`, {
-          workers: missing,
-          timeoutMs,
-        });
+        throw new MonolithError(
+          'Unavailable',
+          `${names}: did not come to the chief within ${timeoutMs} ms; start it, and see that it can reach the address of the chief`,
+          {
+            workers: missing,
+            timeoutMs,
+          },
+        );
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
@@ -146,18 +150,29 @@ export class Followers {
     const worker = hello.worker ?? 0;
     const follower = this.followers[worker - 1];
     if (follower === undefined) {
-      throw new MonolithError('InvalidConfig', `worker ${worker}: this job has ${workers} workers, with indices 0 (the chief) to ${workers - 1}`, {
-        worker,
-        workers,
-      });
+      throw new MonolithError(
+        'InvalidConfig',
+        `worker ${worker}: this job has ${workers} workers, with indices 0 (the chief) to ${workers - 1}`,
+        {
+          worker,
+          workers,
+        },
+      );
     }
     if (hello.protocol !== JOB_PROTOCOL) {
-      throw new MonolithError('InvalidConfig', `worker ${worker} speaks version ${hello.protocol ?? 0} of the protocol (program ${hello.version}), the chief version ${JOB_PROTOCOL}: run the same program everywhere`);
+      throw new MonolithError(
+        'InvalidConfig',
+        `worker ${worker} speaks version ${hello.protocol ?? 0} of the protocol (program ${hello.version}), the chief version ${JOB_PROTOCOL}: run the same program everywhere`,
+      );
     }
     const refusal = refuse(worker, hello.config ?? '');
     if (refusal !== null) throw refusal;
     if (follower.session !== null && follower.session !== hello.session) {
-      throw new MonolithError('FailedPrecondition', `worker ${worker} is already here (${follower.peer}): one process a worker, and a worker that was restarted needs the job restarted`, { worker });
+      throw new MonolithError(
+        'FailedPrecondition',
+        `worker ${worker} is already here (${follower.peer}): one process a worker, and a worker that was restarted needs the job restarted`,
+        { worker },
+      );
     }
     follower.duplex?.close();
     follower.session = hello.session;
@@ -186,7 +201,10 @@ export class Followers {
     if (answer === undefined || answer.sequence <= follower.answered) return;
     const command = follower.open[0];
     if (command?.sequence !== answer.sequence) {
-      throw new MonolithError('Internal', `worker ${follower.worker} answered command ${answer.sequence}, the next one is ${command?.sequence ?? 'none'}`);
+      throw new MonolithError(
+        'Internal',
+        `worker ${follower.worker} answered command ${answer.sequence}, the next one is ${command?.sequence ?? 'none'}`,
+      );
     }
     follower.open.shift();
     follower.answered = answer.sequence;
