@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { discoveryOptions } from './discovery-options.js';
+import { distributedOptions } from './distributed-options.js';
 import { type FeatureSchema, featureSchemaValidator } from './feature-schema.js';
 import {
   boolean,
@@ -228,6 +229,7 @@ export const optionTree = {
     }),
     maxRows: integer(0, 'Most rows of one table; a further id ends the run with TableFull. 0 sets no limit.', { min: 0 }),
   },
+  distributed: distributedOptions,
   discovery: discoveryOptions,
   logEvery: number(0, 'Seconds between progress reports; 0 chooses: a few a second on a terminal, else one every 5 s.', {
     min: 0,
@@ -247,5 +249,6 @@ export const sectionTitles: Readonly<Record<string, string>> = {
   clip: 'Gradient clipping',
   embedding: 'Embeddings and tables',
   table: 'Embeddings and tables',
+  distributed: 'Several hosts',
   discovery: 'Discovery',
 };

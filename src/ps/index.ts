@@ -8,7 +8,10 @@ export { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, type ShardChannel, ShardOp } from
 export type { ShardLine } from './shard-line.js';
 export { duplexPair, type MessageDuplex } from './stream/duplex.js';
 export type { ShardConnect } from './stream/patience.js';
+export { RemoteShard, type RemoteShardOptions } from './stream/remote-shard.js';
+export { type RpcShardOptions, rpcControl, rpcExchange, rpcMessages } from './stream/rpc.js';
 export { ShardBridge, type ShardBridgeOptions } from './stream/shard-bridge.js';
+export { ShardHost, type ShardHostOptions } from './stream/shard-host.js';
 export { ShardJob } from './stream/shard-job.js';
 export { type ShardRows, ShardRuntime } from './stream/shard-runtime.js';
 export { parseShardSpec, type ShardSpec } from './stream/shard-spec.js';

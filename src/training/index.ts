@@ -4,7 +4,7 @@ export { type EvaluationMetrics, evaluate, scoreAll } from './evaluate.js';
 export type { CheckpointEvent, EvaluationEvent, Progress, StopReason, TrainHook, TrainResult } from './hooks.js';
 export { modelOptionsOf, planOfRun, planRun, shareOfRows } from './plan-run.js';
 export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, specOfRun } from './run-data.js';
-export { exchangeLayout, type RunSpec, type TableSpec } from './run-spec.js';
+export { exchangeLayout, type RunSpec, shardSpecOf, type TableSpec } from './run-spec.js';
 export { resolveShardWork } from './shard-work.js';
 export { loadSnapshot, readTableSection, roundedFrom, type SavedTable, savedTables, saveSnapshot } from './snapshot.js';
 export { STAGES, type StageShares, type StageTimes, WORKER_STAGES } from './stage-times.js';

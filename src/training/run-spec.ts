@@ -1,7 +1,7 @@
 import type { NamedSlice, RowStorage } from '../embedding/index.js';
 import type { ModelInputs, ModelPlan } from '../models/index.js';
 import type { ScheduleSpec } from '../optimizers/index.js';
-import type { DenseClip, DenseTensor, ExchangeLayout } from '../ps/index.js';
+import type { DenseClip, DenseTensor, ExchangeLayout, ShardSpec } from '../ps/index.js';
 import type { BatchLayout } from '../tensor/index.js';
 
 /** A table as its shards build it. */
@@ -59,4 +59,10 @@ export function exchangeLayout(spec: RunSpec): ExchangeLayout {
     tables: spec.plan.tables.map((table, t) => ({ dim: table.dim, maxIds: spec.batch.groups[t].maxIds })),
     parametersLength: spec.plan.parametersLength,
   };
+}
+
+/** What shards in processes of their own must know of a run. */
+export function shardSpecOf(spec: RunSpec): ShardSpec {
+  const { seed, mode, workers, regionsPerWorker, tables, tensors, denseStateLength, clip, schedule } = spec;
+  return { seed, mode, workers, regionsPerWorker, layout: exchangeLayout(spec), tables, tensors, denseStateLength, clip, schedule };
 }
