@@ -87,4 +87,19 @@ export {
   type RunDistributedOptions,
   runDistributed,
 } from './runner/index.js';
+  aggregateGradients,
+  type Barrier,
+  BarrierError,
+  dedupeIds,
+  InMemoryBarrier,
+  PsBarrier,
+  PsClient,
+  type PsClientOptions,
+  PsError,
+  PsServer,
+  type PsServerOptions,
+  type ReplicatorOptions,
+  routeToShards,
+  shardForId,
+} from './ps/index.js';
 export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';
