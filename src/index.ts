@@ -59,6 +59,22 @@ export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions }
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {
+  aggregateGradients,
+  type Barrier,
+  BarrierError,
+  dedupeIds,
+  InMemoryBarrier,
+  PsBarrier,
+  PsClient,
+  type PsClientOptions,
+  PsError,
+  PsServer,
+  type PsServerOptions,
+  type ReplicatorOptions,
+  routeToShards,
+  shardForId,
+} from './ps/index.js';
+export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
   getDiscoveryFromRunConfig,
@@ -87,19 +103,4 @@ export {
   type RunDistributedOptions,
   runDistributed,
 } from './runner/index.js';
-  aggregateGradients,
-  type Barrier,
-  BarrierError,
-  dedupeIds,
-  InMemoryBarrier,
-  PsBarrier,
-  PsClient,
-  type PsClientOptions,
-  PsError,
-  PsServer,
-  type PsServerOptions,
-  type ReplicatorOptions,
-  routeToShards,
-  shardForId,
-} from './ps/index.js';
 export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';
