@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { discoveryOptions } from './discovery-options.js';
+import { distributedOptions } from './distributed-options.js';
 import { type FeatureSchema, featureSchemaValidator } from './feature-schema.js';
 import {
   boolean,
@@ -138,7 +139,7 @@ export const optionTree = {
   shardWork: choice(
     'auto',
     ['auto', 'threads', 'in-place'],
-    'Who does the work of shards: threads of their own, or workers, in place and in turns (one message less, nothing ahead, staleness 0). auto: in place where workers and shards outnumber the cores. Changes no result of sync mode.',
+    'Who does the work of shards: threads of their own, or workers, in place and in turns (one message less, nothing ahead, staleness 0). auto: in place in sync mode where workers and shards outnumber the cores. Changes no result of sync mode.',
     { group: 'Cluster' },
   ),
   mode: choice('sync', ['sync', 'async'], 'sync: one result for one seed. async: workers do not wait for each other.', {
@@ -228,6 +229,7 @@ export const optionTree = {
     }),
     maxRows: integer(0, 'Most rows of one table; a further id ends the run with TableFull. 0 sets no limit.', { min: 0 }),
   },
+  distributed: distributedOptions,
   discovery: discoveryOptions,
   logEvery: number(0, 'Seconds between progress reports; 0 chooses: a few a second on a terminal, else one every 5 s.', {
     min: 0,
@@ -247,5 +249,6 @@ export const sectionTitles: Readonly<Record<string, string>> = {
   clip: 'Gradient clipping',
   embedding: 'Embeddings and tables',
   table: 'Embeddings and tables',
+  distributed: 'Several hosts',
   discovery: 'Discovery',
 };
