@@ -27,9 +27,16 @@ export function numbersOf(name) {
   return [...(NUMBERS.exec(name)?.[0] ?? '').matchAll(/#(\d+[a-z]?)/g)].map(([, number]) => number);
 }
 
-/** Names of the tests in a source text, in order. */
+/** Names of the tests in a source text, in order. A name that begins with the variable of a loop over numbers stands once for each of them. */
 export function testNames(source) {
-  return [...source.matchAll(TEST_NAME)].map((match) => (match[1] ?? match[2] ?? match[3]).replace(/\\(['"`])/g, '$1'));
+  return [...source.matchAll(TEST_NAME)].flatMap((match) => {
+    const name = (match[1] ?? match[2] ?? match[3]).replace(/\\(['"`])/g, '$1');
+    const variable = /^\$\{(\w+)\}/.exec(name);
+    if (variable === null) return [name];
+    const loops = [...source.slice(0, match.index).matchAll(new RegExp(`\\bconst ${variable[1]} of \\[([^\\]]*)\\]`, 'g'))];
+    const numbers = [...(loops.at(-1)?.[1] ?? '').matchAll(/#\d+[a-z]?/g)];
+    return numbers.length === 0 ? [name] : numbers.map(([number]) => number + name.slice(variable[0].length));
+  });
 }
 
 /** item → its tests: file, relative to the repository, and name. */
