@@ -1,7 +1,7 @@
 /**
  * The public package: train, evaluate and predict from a program. Importing starts nothing.
  */
-export { type ErrorCode, MonolithError } from './base/index.js';
+export { type ErrorCode, type FolderSources, findMain, getLibopsPath, MonolithError } from './base/index.js';
 export {
   type BarrierStatus,
   type ClusterConfig,
@@ -59,6 +59,22 @@ export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions }
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {
+  aggregateGradients,
+  type Barrier,
+  BarrierError,
+  dedupeIds,
+  InMemoryBarrier,
+  PsBarrier,
+  PsClient,
+  type PsClientOptions,
+  PsError,
+  PsServer,
+  type PsServerOptions,
+  type ReplicatorOptions,
+  routeToShards,
+  shardForId,
+} from './ps/index.js';
+export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
   getDiscoveryFromRunConfig,
@@ -72,4 +88,24 @@ export {
   toEstimatorConfig,
   UserRunConfig,
 } from './run-config/index.js';
+export {
+  canonicalSyncTarget,
+  checkDistributedConfig,
+  type DistributedEntry,
+  type DistributedRole,
+  type DistributedRunConfig,
+  type DistributedRunnerSettings,
+  defaultDistributedRunConfig,
+  distributedConfigFromRunner,
+  exercisePs,
+  exerciseWorker,
+  orderPsAddresses,
+  type PsOrderIssue,
+  type RoleBody,
+  type RoleContext,
+  type RunDistributedOptions,
+  runDistributed,
+  runDistributedFromRunConfig,
+  runDistributedFromRunnerConfig,
+} from './runner/index.js';
 export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';

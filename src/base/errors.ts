@@ -55,11 +55,6 @@ export type ErrorCode =
   | 'NotFound'
   | 'Unimplemented'
   | 'Cancelled'
-  | 'Discovery'
-  | 'MissingTfConfig'
-  | 'MissingPsm'
-  | 'LocalModeNoDiscovery'
-  | 'RunConfig'
   | 'Aborted'
   | 'Internal';
 

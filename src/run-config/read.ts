@@ -25,7 +25,7 @@ export function readFields(where: string, given: unknown, fields: Readonly<Recor
     if (value === undefined) continue;
     const name = names.get(key);
     if (name === undefined) {
-      const near = suggest(key, [...names.keys()]);
+      const near = suggest(key, key.includes('_') ? Object.keys(fields).map(snakeCase) : Object.keys(fields));
       throw wrong(`${where}: unknown field ${shown(key)}${near === null ? '' : `; did you mean ${near}?`}`);
     }
     if (result.has(name)) throw wrong(`${where}: ${name} is given twice, also as ${snakeCase(name)}; keep one of them`);

@@ -33,12 +33,12 @@ export function channelOptions({ tlsCert, tlsKey, tlsCa, tlsServerName, tokenFil
   return { security, keepAliveMs: silence, keepAliveTimeoutMs: silence };
 }
 
-/** host and port of `host:port`, port 0 included. @throws InvalidConfig */
-function splitBind(text: string): { readonly host: string; readonly port: number } {
+/** host and port of `host:port`, port 0 included. @param option its name for the message. @throws InvalidConfig */
+export function splitBind(text: string, option = 'distributed.bind'): { readonly host: string; readonly port: number } {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) {
-    throw new MonolithError('InvalidConfig', `distributed.bind: expected host:port or [IPv6]:port, got "${text}"`, { bind: text });
+    throw new MonolithError('InvalidConfig', `${option}: expected host:port or [IPv6]:port, got "${text}"`, { bind: text });
   }
   return { host: match[1] ?? match[2], port };
 }
