@@ -37,7 +37,7 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
     name: trainingJobPaths.follow.split('/')[1],
     duplex: { Follow: (stream) => streams.accept(rpcMessages(stream, 'server')) },
   };
-  const server = await listen(parts, [service]);
+  const server = await listen(parts, [service], ['training_job.proto']);
   const pulses: ChiefPulse[] = [];
   const shards: RemoteShard[] = [];
   let followers: Followers | null = null;

@@ -1,5 +1,7 @@
+import type { RunConfig } from '../config/index.js';
 import type { RpcServer } from '../grpc/index.js';
-import { ShardHost } from '../ps/index.js';
+import { selectBackend } from '../kernels/index.js';
+import { PsService, ShardHost, type ShardRuntime } from '../ps/index.js';
 import { stopped } from './distributed-engine.js';
 import { JobLifetime } from './job-lifetime.js';
 import { DRAIN_MS, listen, type RoleParts } from './role-parts.js';
@@ -21,7 +23,8 @@ export async function runPs(parts: RoleParts): Promise<void> {
   const lifetime = new JobLifetime({ ...distributed, log: context.log });
   let server: RpcServer | null = null;
   try {
-    server = await listen(parts, [...host.services, lifetime.service]);
+    const services = [...host.services, lifetime.service, rowService(host, context.config.index, config).rpc()];
+    server = await listen(parts, services, ['shard_stream.proto', 'training_job.proto', 'ps_training.proto']);
     const done = distributed.keep ? [lifetime.ended] : [lifetime.ended, host.finished];
     await Promise.race([...done, stopped(context.signal)]);
     context.log('the job is done');
@@ -30,4 +33,22 @@ export async function runPs(parts: RoleParts): Promise<void> {
     await server?.close(DRAIN_MS);
     host.close();
   }
+}
+
+/** The unary calls for rows, over the tables of the job that the shard has at the time. */
+function rowService(host: ShardHost, shardId: number, config: RunConfig): PsService {
+  const runtime = (): ShardRuntime | null => host.streams.current?.runtime ?? null;
+  return new PsService({
+    shardId,
+    backend: selectBackend(config.backend).backend,
+    seed: config.seed,
+    source: {
+      find: (name) => {
+        const now = runtime();
+        const t = now?.spec.tables.findIndex((table) => table.name === name) ?? -1;
+        return now === null || t < 0 ? undefined : { table: now.tables[t], sliceRates: now.spec.tables[t].sliceRates };
+      },
+      names: () => runtime()?.spec.tables.map(({ name }) => name) ?? [],
+    },
+  });
 }

@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/index.js';
 import { RpcServer, type RpcService } from '../grpc/index.js';
+import { fileDescriptors } from '../proto/index.js';
 import { rpcExchange, ShardBridge, type ShardLine } from '../ps/index.js';
 import type { RunSpec } from '../training/index.js';
 import { advertisedAddress, bindAddress, channelOptions, serverSecurity } from './endpoint.js';
@@ -19,11 +20,22 @@ export type RoleParts = {
   readonly version: string;
 };
 
-/** Listens, and announces where. */
-export async function listen({ config, context, listed }: RoleParts, services: readonly RpcService[]): Promise<RpcServer> {
+/** Listens, and announces where. @param protos files in protos/ that describe the services */
+export async function listen(
+  { config, context, listed }: RoleParts,
+  services: readonly RpcService[],
+  protos: readonly string[],
+): Promise<RpcServer> {
   const { distributed } = config;
   const { host, port } = bindAddress(distributed, listed);
-  const server = await RpcServer.start({ host, port, security: serverSecurity(distributed), services, log: context.log });
+  const server = await RpcServer.start({
+    host,
+    port,
+    security: serverSecurity(distributed),
+    services,
+    reflection: fileDescriptors(protos),
+    log: context.log,
+  });
   try {
     const address = advertisedAddress(distributed, listed, server.host, server.port);
     await context.announce(address);

@@ -21,7 +21,7 @@ const FAREWELL_MS = 50;
  */
 export async function runWorker(parts: RoleParts): Promise<void> {
   // Nobody calls a worker; its health is what this is for.
-  const server = await listen(parts, []);
+  const server = await listen(parts, [], []);
   const worker = new WorkerRole(parts, peersOf(parts));
   let reason: MonolithError | null = null;
   try {
