@@ -1,9 +1,10 @@
 // Memory and speed of a table as it grows, one core: bytes a row, the longest call of growth, lookups of known rows at each size.
 //
-//   node dist/bench/memory/rows.bench.js [--rows 100000000]          4,194,304 rows of dimension 16 with row-wise Adagrad without the flag
+//   node dist/bench/memory/rows.bench.js [--rows 100000000]          4,194,304 rows of dimension 16 with row-wise Adagrad without the flag,
+//                                                                     then their memory once more with values of 16 bits
 //
 // Payload is what a row cannot do without: its values and its optimizer state.
-import { InitializerKind, OptimizerKind, selectBackend } from '../../src/kernels/index.js';
+import { InitializerKind, OptimizerKind, RowFormat, selectBackend, type TableOptions } from '../../src/kernels/index.js';
 import { benchArguments, report } from '../lib/report.js';
 
 const DIM = 16;
@@ -14,7 +15,7 @@ const LOOKUP_BATCHES = 256;
 const mostRows = benchArguments.rows ?? 1 << 22;
 
 const { backend } = selectBackend('auto');
-const table = backend.createTable({
+const options: TableOptions = {
   slices: [
     {
       dim: DIM,
@@ -26,7 +27,8 @@ const table = backend.createTable({
   seedHigh: 2,
   maxRows: 2 ** 31 - 1,
   segmentRows: 1 << 18,
-});
+};
+const table = backend.createTable(options);
 const payload = (table.dim + table.stateLength) * 4;
 const fids = new BigInt64Array(BATCH);
 const halves = new Uint32Array(fids.buffer);
@@ -94,3 +96,21 @@ for (let next = 1 << 20; size < mostRows; next *= 4) {
 report({ name: 'growth: create', unit: 'M rows/s', better: 'higher', values: [size / fillMs / 1000] });
 report({ name: 'growth: longest call', unit: 'ms', better: 'lower', values: [longestMs], info: { 'rows a call': BATCH } });
 report({ name: 'growth: resident memory', unit: 'GB', better: 'lower', values: [process.memoryUsage().rss / 1e9] });
+
+// Two formats, one layout: bf16 stands for both.
+const half = backend.createTable({ ...options, format: RowFormat.bf16 });
+const halfRows = Math.min(mostRows, 1 << 22);
+for (let first = 0; first < halfRows; first += BATCH) {
+  const count = Math.min(BATCH, halfRows - first);
+  for (let i = 0; i < count; i++) writeFid(i, first + i);
+  half.lookup(fids, 0, count, true, 1, rows, handles);
+}
+const halfPayload = half.dim * 2 + half.stateLength * 4;
+const halfBytes = half.memoryBytes() / half.size();
+report({
+  name: `${halfRows.toLocaleString('en-US')} rows of 16-bit values: memory`,
+  unit: 'bytes a row',
+  better: 'lower',
+  values: [halfBytes],
+  info: { payload: halfPayload, 'times payload': halfBytes / halfPayload },
+});

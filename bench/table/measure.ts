@@ -1,5 +1,5 @@
 // What bench/table measures, as functions that return numbers: ids, rows or gradients a second, milliseconds, bytes.
-import { type FidTable, InitializerKind, lineOffset, OptimizerKind, type SliceLayout } from '../../src/kernels/index.js';
+import { type FidTable, InitializerKind, lineOffset, OptimizerKind, RowFormat, type SliceLayout } from '../../src/kernels/index.js';
 import { loadAddon } from '../../src/kernels/native/load.js';
 import { createNativeSparse } from '../../src/kernels/native/native-sparse.js';
 
@@ -97,8 +97,8 @@ export type Filled = {
 };
 
 /** A table of these slices, filled by batches of new ids while it grows from nothing. */
-export function fillTable(slices: readonly SliceLayout[], numRows: number, batch = BATCH): Filled {
-  const table = kernels.createTable({ slices, seedLow: 1, seedHigh: 2, maxRows: 2 ** 31 - 1, segmentRows: 1 << 18 });
+export function fillTable(slices: readonly SliceLayout[], numRows: number, format: RowFormat = RowFormat.fp32, batch = BATCH): Filled {
+  const table = kernels.createTable({ slices, seedLow: 1, seedHigh: 2, maxRows: 2 ** 31 - 1, segmentRows: 1 << 18, format });
   const fids = new BigInt64Array(batch);
   const halves = new Uint32Array(fids.buffer);
   const rows = new Float32Array(batch * table.dim);
@@ -135,13 +135,14 @@ export function applyRate(table: FidTable, batches: Batches, sources: number, ro
   const gradients = Array.from({ length: sources }, () => new Float32Array(BATCH * table.dim).fill(1e-3));
   const [starts, counts] = [new Int32Array(sources), new Int32Array(sources).fill(BATCH)];
   const rates = new Float32Array(64).fill(0.01);
+  const fids = batches.fids.map((ids) => new Array<BigInt64Array>(sources).fill(ids));
   const out = outputOf(table.dim);
   const handles = batches.fids.map((fids) => {
     const found = new Int32Array(BATCH);
     table.lookup(fids, 0, BATCH, false, 2, out, found);
     return new Array<Int32Array>(sources).fill(found);
   });
-  return bestRate(sources * BATCH, handles.length, rounds, (b) => table.apply(handles[b], starts, counts, gradients, rates, 0));
+  return bestRate(sources * BATCH, handles.length, rounds, (b) => table.apply(handles[b], starts, counts, gradients, rates, 0, fids[b], b));
 }
 
 /** Ids a second that dedupe takes in: 512 examples of 26 skewed ids. */

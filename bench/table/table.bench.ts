@@ -5,6 +5,7 @@
 // gather: known rows of 64 bytes copied out of one block in random order with prefetch, no hashing: what everything is measured against.
 // Growth to any size: bench/memory.
 
+import { RowFormat } from '../../src/kernels/index.js';
 import { benchArguments, report as reportFigure } from '../lib/report.js';
 import {
   adagrad,
@@ -33,14 +34,16 @@ const gather = gatherRate(numRows, batches, rounds);
 report('gather of 64-byte rows', gather, 'rows/s');
 const layouts = [
   ['16 row-wise adagrad', [uniformSlice(16, rowwiseAdagrad)]],
+  ['16 row-wise adagrad, bf16', [uniformSlice(16, rowwiseAdagrad)], RowFormat.bf16],
+  ['16 row-wise adagrad, fp16', [uniformSlice(16, rowwiseAdagrad)], RowFormat.fp16],
   ['16 adagrad', [uniformSlice(16, adagrad)]],
   ['1 adagrad', [uniformSlice(1, adagrad)]],
   ['1 + 16 adagrad', [uniformSlice(1, adagrad), uniformSlice(16, adagrad)]],
 ] as const;
-for (const [name, slices] of layouts) {
-  const { table, rate, longestMs } = fillTable(slices, numRows);
+for (const [name, slices, format = RowFormat.fp32] of layouts) {
+  const { table, rate, longestMs } = fillTable(slices, numRows, format);
   report(`${name}: create`, rate, 'rows/s', gather);
-  const payload = (table.dim + table.stateLength) * 4;
+  const payload = table.dim * (format === RowFormat.fp32 ? 4 : 2) + table.stateLength * 4;
   const info = { payload, 'times payload': table.memoryBytes() / numRows / payload };
   reportFigure({ name: `${name}: memory`, unit: 'bytes a row', better: 'lower', values: [table.memoryBytes() / numRows], info });
   reportFigure({ name: `${name}: longest creating call`, unit: 'ms', better: 'lower', values: [longestMs] });

@@ -53,14 +53,16 @@ napi_value wrap_table(napi_env env, Table* table) {
   return object;
 }
 
-// tableCreate(slices: Float64Array, seedLow, seedHigh, segmentRows, maxRows, timestamps) -> table
+// tableCreate(slices: Float64Array, seedLow, seedHigh, segmentRows, maxRows, timestamps, format: a RowFormat) -> table
 napi_value table_create(napi_env env, napi_callback_info info) {
-  Args args(env, info, "tableCreate", 6);
+  Args args(env, info, "tableCreate", 7);
   auto words = args.array<double>(0, kSliceWords);
   const uint64_t seed = static_cast<uint64_t>(args.u32(2)) << 32 | args.u32(1);
   const size_t segment_rows = args.size(3);
   const size_t max_rows = args.size(4);
   const bool keep_stamps = args.boolean(5);
+  const uint32_t format = args.u32(6);
+  if (args.ok() && format >= kNumRowFormats) args.fail_range("tableCreate: format must be 0 (fp32), 1 (bf16) or 2 (fp16)");
   if (args.ok() && max_rows > kMaxRows) args.fail_range("tableCreate: maxRows must be at most 2^31 - 1");
   if (!args.ok()) return nullptr;
   const size_t num_slices = words.length / kSliceWords;
@@ -96,7 +98,7 @@ napi_value table_create(napi_env env, napi_callback_info info) {
   }
   uint32_t shift = 0;
   while ((size_t{1} << shift) < segment_rows) shift++;
-  if (!table->finish(seed, shift, max_rows, keep_stamps) || register_shared_table(table) == 0) {
+  if (!table->finish(seed, shift, max_rows, keep_stamps, static_cast<RowFormat>(format)) || register_shared_table(table) == 0) {
     delete table;
     fail_memory(env, "tableCreate: no memory");
     return nullptr;
@@ -152,10 +154,7 @@ napi_value table_reserve(napi_env env, napi_callback_info info) {
   const size_t rows = args.size(1);
   if (args.ok() && rows > kMaxRows) args.fail_range("tableReserve: at most 2^31 - 1 rows");
   if (!args.ok()) return nullptr;
-  if (!table->reserve(rows)) {
-    fail_memory(env, "tableReserve: no memory for so many rows");
-    return nullptr;
-  }
+  if (!table->reserve(rows)) fail_memory(env, "tableReserve: no memory for so many rows");
   return nullptr;
 }
 
@@ -187,7 +186,8 @@ napi_value table_lookup(napi_env env, napi_callback_info info) {
   return created_or_full(env, created, "tableLookup: no memory for new rows");
 }
 
-// tableApply(table, handles: Int32Array[], starts, counts, gradients: Float32Array[], rates, clipRowNorm) -> rows updated
+// tableApply(table, handles: Int32Array[], starts, counts, gradients: Float32Array[], rates, clipRowNorm, fids: BigInt64Array[], step) -> rows updated
+// fids and step are read by tables of 16-bit values only.
 napi_value table_apply(napi_env env, napi_callback_info info) {
   Args args(env, info, "tableApply", 7);
   Table* table = table_of(args, env);
@@ -210,7 +210,18 @@ napi_value table_apply(napi_env env, napi_callback_info info) {
   const double clip = args.number(6);
   if (args.ok() && !(clip >= 0)) args.fail_range("tableApply: clipRowNorm must be >= 0");
   if (!args.ok()) return nullptr;
-  // 64 KiB of stack.
+  uint64_t step = 0;
+  if (table->half()) {
+    uint32_t fid_sources = 0;
+    step = args.size(8);
+    if (args.ok() && (napi_is_array(env, args.raw(7), &arrays) != napi_ok || !arrays ||
+                      napi_get_array_length(env, args.raw(7), &fid_sources) != napi_ok || fid_sources != sources)) {
+      args.fail_type("tableApply: argument 7 must be an array of BigInt64Array, one a source: rows of 16-bit values are rounded by fid and step");
+    }
+    if (!args.ok()) return nullptr;
+  }
+  // 96 KiB of stack.
+  const uint64_t* fid_data[kMaxSources];
   const int32_t* handle_data[kMaxSources];
   const float* gradient_data[kMaxSources];
   const uint32_t bound = static_cast<uint32_t>(table->size());
@@ -228,6 +239,12 @@ napi_value table_apply(napi_env env, napi_callback_info info) {
     if (napi_get_element(env, args.raw(4), s, &element) != napi_ok) return nullptr;
     auto gradients = args.view<float>(element, 4, (start + count) * table->dim());
     if (!args.ok()) return nullptr;
+    if (table->half()) {
+      if (napi_get_element(env, args.raw(7), s, &element) != napi_ok) return nullptr;
+      auto fids = args.view<int64_t>(element, 7, start + count);
+      if (!args.ok()) return nullptr;
+      fid_data[s] = reinterpret_cast<const uint64_t*>(fids.data) + start;
+    }
     // -1 becomes 0 and passes; anything else must be a row.
     uint32_t largest = 0;
     for (size_t i = 0; i < count; i++) {
@@ -246,7 +263,7 @@ napi_value table_apply(napi_env env, napi_callback_info info) {
     args.fail_range("tableApply: more than 2^30 gradients");
     return nullptr;
   }
-  const int64_t updated = table->apply(sources, handle_data, counts.data, gradient_data, rates.data, static_cast<float>(clip));
+  const int64_t updated = table->apply(sources, handle_data, counts.data, gradient_data, rates.data, static_cast<float>(clip), fid_data, step);
   if (updated < 0) {
     fail_memory(env, "tableApply: no memory to merge sources");
     return nullptr;

@@ -1,30 +1,10 @@
 #include "optimizers/row_update.h"
 
-#include "table/prefetch.h"
+#include "optimizers/row_walk.h"
 
 namespace monolith {
 namespace ML_ISA {
 namespace {
-
-// Rows ahead of the one being updated whose record is fetched: enough to cover memory latency at ~10 ns a row.
-constexpr size_t kAhead = 24;
-
-inline double sum_squares(size_t n, const float* x) {
-  double lane[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-  const size_t whole = n & ~size_t{7};
-  for (size_t i = 0; i < whole; i += 8) {
-    for (size_t j = 0; j < 8; j++) {
-      const double v = x[i + j];
-      lane[j] += v * v;
-    }
-  }
-  for (size_t j = 0; j < n - whole; j++) {
-    const double v = x[whole + j];
-    lane[j] += v * v;
-  }
-  for (size_t j = 0; j < 4; j++) lane[j] += lane[j + 4];
-  return (lane[0] + lane[2]) + (lane[1] + lane[3]);
-}
 
 template <bool Decay>
 inline float decayed(float gradient, float decay, float w) {
@@ -155,15 +135,6 @@ inline void update(const SliceUpdate& s, size_t n, float* w, const float* gradie
   }
 }
 
-// always_inline: g++ 12 takes a function that only prefetches for one without effect and drops the calls.
-__attribute__((always_inline)) inline void prefetch_bytes(const float* from, size_t length) {
-  const char* address = reinterpret_cast<const char*>(from);
-  const size_t bytes = length < 512 ? length : 512;
-  for (size_t at = 0; at < bytes; at += 64) ML_PREFETCH(address + at);
-  // What does not start on a line may end in one more.
-  if (bytes % 64 != 0) ML_PREFETCH(address + bytes - 1);
-}
-
 __attribute__((always_inline)) inline void prefetch_row(const RowUpdatePlan& plan, const RowSpace& space, uint32_t row) {
   prefetch_bytes(row_values(space, row), plan.value_bytes);
   if (plan.state_bytes != 0) prefetch_bytes(row_state(space, row), plan.state_bytes);
@@ -171,14 +142,7 @@ __attribute__((always_inline)) inline void prefetch_row(const RowUpdatePlan& pla
 }
 
 inline void update_row(const RowUpdatePlan& plan, const RowSpace& space, uint32_t row, const float* gradient, const float* rates, float clip) {
-  if (clip > 0.0f) {
-    const double norm = __builtin_sqrt(sum_squares(plan.dim, gradient));
-    if (norm > static_cast<double>(clip)) {
-      const float factor = static_cast<float>(static_cast<double>(clip) / norm);
-      for (size_t i = 0; i < plan.dim; i++) plan.gradient[i] = gradient[i] * factor;
-      gradient = plan.gradient;
-    }
-  }
+  gradient = clipped(plan, gradient, clip);
   float* values = row_values(space, row);
   float* state = row_state(space, row);
   for (size_t k = 0; k < plan.num_slices; k++) {
@@ -216,18 +180,7 @@ void update_merged(const RowUpdatePlan& plan, const RowSpace& space, const Merge
   for (size_t i = 0; i < lead; i++) prefetch_row(plan, space, rows[i].row);
   for (size_t i = 0; i < count; i++) {
     if (i + kAhead < count) prefetch_row(plan, space, rows[i + kAhead].row);
-    const float* gradient = parts[rows[i].first].gradient;
-    int32_t next = parts[rows[i].first].next;
-    if (next >= 0) {
-      float* sum = plan.gradient;
-      const float* second = parts[next].gradient;
-      for (size_t d = 0; d < plan.dim; d++) sum[d] = gradient[d] + second[d];
-      for (next = parts[next].next; next >= 0; next = parts[next].next) {
-        const float* more = parts[next].gradient;
-        for (size_t d = 0; d < plan.dim; d++) sum[d] += more[d];
-      }
-      gradient = sum;
-    }
+    const float* gradient = summed(plan, parts, rows[i]);
     update_row(plan, space, rows[i].row, gradient, rates, clip);
   }
 }

@@ -1,4 +1,6 @@
 // New rows: entries in the index, first values, first state. And counting which ids have none.
+#include "simd/half.h"
+#include "table/half_rows.h"
 #include "table/index_search.h"
 #include "table/lookup.h"
 #include "table/prefetch.h"
@@ -15,6 +17,27 @@ inline void initialize_row(const LookupTable& table, uint64_t fid, float* values
     initialize_slice(spec.kind, spec.a, spec.b, key, slice.offset, slice.dim, values + slice.offset);
   }
 }
+
+// How values are stored: `put` stores those of a new row and leaves in them what a lookup will read; `get` reads those of a row.
+struct FloatStore {
+  static inline void put(const LookupTable& table, uint32_t row, float* values) {
+    __builtin_memcpy(row_values(table.rows, row), values, table.dim * sizeof(float));
+  }
+  static inline void get(const LookupTable& table, uint32_t row, float* values) {
+    __builtin_memcpy(values, row_values(table.rows, row), table.dim * sizeof(float));
+  }
+};
+
+template <typename Format>
+struct HalfStore {
+  static inline void put(const LookupTable& table, uint32_t row, float* values) {
+    Format::nearest(values, table.dim, half_values(table.rows, row, table.dim));
+    get(table, row, values);
+  }
+  static inline void get(const LookupTable& table, uint32_t row, float* values) {
+    Format::widen(half_values(table.rows, row, table.dim), table.dim, values);
+  }
+};
 
 // Ids that are to get rows, with their home lines under way.
 struct NewRows {
@@ -33,6 +56,7 @@ struct NewRows {
 };
 
 // A row for each of them, from row number `size` on; an id that came twice finds the row of its first time. The new size.
+template <typename Store>
 inline size_t create_block(const LookupTable& table, size_t size, const uint64_t* fids, const NewRows& block, float* rows, int32_t* handles) {
   const IndexView index = table.index;
   for (size_t k = 0; k < block.count; k++) {
@@ -55,13 +79,12 @@ inline size_t create_block(const LookupTable& table, size_t size, const uint64_t
     }
     const uint32_t row = row1 - 1;
     handles[id] = static_cast<int32_t>(row);
-    float* values = row_values(table.rows, row);
     if (!fresh) {
-      __builtin_memcpy(out, values, table.dim * sizeof(float));
+      Store::get(table, row, out);
       continue;
     }
     initialize_row(table, fid, out);
-    __builtin_memcpy(values, out, table.dim * sizeof(float));
+    Store::put(table, row, out);
     float* state = row_state(table.rows, row);
     if (table.state_length == 1) {
       state[0] = table.initial_state[0];
@@ -77,9 +100,8 @@ inline size_t create_block(const LookupTable& table, size_t size, const uint64_t
   return size;
 }
 
-}  // namespace
-
-size_t create_rows(const LookupTable& table, size_t size, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
+template <typename Store>
+inline size_t create_all(const LookupTable& table, size_t size, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
   NewRows blocks[2];
   size_t filling = 0;
   for (size_t i = 0; i < count; i++) {
@@ -88,11 +110,25 @@ size_t create_rows(const LookupTable& table, size_t size, const uint64_t* fids, 
     if (blocks[filling].count < kBlock) continue;
     // Those whose lines were fetched a block ago; none at first.
     filling ^= 1;
-    size = create_block(table, size, fids, blocks[filling], rows, handles);
+    size = create_block<Store>(table, size, fids, blocks[filling], rows, handles);
     blocks[filling].count = 0;
   }
-  size = create_block(table, size, fids, blocks[filling ^ 1], rows, handles);
-  return create_block(table, size, fids, blocks[filling], rows, handles);
+  size = create_block<Store>(table, size, fids, blocks[filling ^ 1], rows, handles);
+  return create_block<Store>(table, size, fids, blocks[filling], rows, handles);
+}
+
+}  // namespace
+
+size_t create_rows(const LookupTable& table, size_t size, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
+  return create_all<FloatStore>(table, size, fids, count, rows, handles);
+}
+
+size_t create_rows_bf16(const LookupTable& table, size_t size, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
+  return create_all<HalfStore<Bf16>>(table, size, fids, count, rows, handles);
+}
+
+size_t create_rows_fp16(const LookupTable& table, size_t size, const uint64_t* fids, size_t count, float* rows, int32_t* handles) {
+  return create_all<HalfStore<Fp16>>(table, size, fids, count, rows, handles);
 }
 
 size_t count_missing(const LookupTable& table, const uint64_t* fids, size_t count) {

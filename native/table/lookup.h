@@ -39,7 +39,11 @@ using CreateFn = size_t(const LookupTable& table, size_t size, const uint64_t* f
 using CountMissingFn = size_t(const LookupTable& table, const uint64_t* fids, size_t count);
 
 ML_DECLARE_PER_ISA(LookupFn lookup_rows)
+ML_DECLARE_PER_ISA(LookupFn lookup_rows_bf16)
+ML_DECLARE_PER_ISA(LookupFn lookup_rows_fp16)
 ML_DECLARE_PER_ISA(CreateFn create_rows)
+ML_DECLARE_PER_ISA(CreateFn create_rows_bf16)
+ML_DECLARE_PER_ISA(CreateFn create_rows_fp16)
 ML_DECLARE_PER_ISA(CountMissingFn count_missing)
 
 }  // namespace monolith

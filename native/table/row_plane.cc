@@ -34,8 +34,8 @@ RowPlane::~RowPlane() {
   }
 }
 
-void RowPlane::start(size_t stride, uint32_t shift) {
-  stride_ = stride;
+void RowPlane::start(size_t row_bytes, uint32_t shift) {
+  row_bytes_ = row_bytes;
   shift_ = shift;
 }
 
@@ -62,8 +62,7 @@ bool RowPlane::add_segment() {
 }
 
 bool RowPlane::reserve(size_t rows) {
-  if (stride_ == 0 || rows <= ready_rows_) return true;
-  const size_t row_bytes = stride_ * sizeof(float);
+  if (row_bytes_ == 0 || rows <= ready_rows_) return true;
   const size_t bytes = segment_bytes();
   while (ready_rows_ < rows) {
     if (ready_rows_ == num_segments_ << shift_ && !add_segment()) return false;
@@ -74,7 +73,7 @@ bool RowPlane::reserve(size_t rows) {
       if (!populate_pages(base + present_, chunk)) return false;
       present_ += chunk;
       bytes_ += chunk;
-      ready_rows_ = first + present_ / row_bytes;
+      ready_rows_ = first + present_ / row_bytes_;
     }
     if (present_ == bytes) ready_rows_ = num_segments_ << shift_;
   }

@@ -15,16 +15,21 @@ class RowPlane {
   RowPlane& operator=(const RowPlane&) = delete;
   ~RowPlane();
 
-  // Before anything else: floats of one row (0: there is nothing to keep) and 2^shift rows a segment.
-  void start(size_t stride, uint32_t shift);
+  // Before anything else: bytes of one row (0: there is nothing to keep) and 2^shift rows a segment.
+  void start(size_t row_bytes, uint32_t shift);
   // Makes rows [0, rows) usable, zeroed at first. False when there is no memory; what there was stays.
   bool reserve(size_t rows);
 
-  size_t stride() const { return stride_; }
+  size_t row_bytes() const { return row_bytes_; }
+  // Floats from one row to the next, where rows are made of floats.
+  size_t stride() const { return row_bytes_ / sizeof(float); }
   uint32_t shift() const { return shift_; }
   uint32_t mask() const { return static_cast<uint32_t>((uint64_t{1} << shift_) - 1); }
   float* const* segments() const { return static_cast<float* const*>(pointers_.data()); }
-  float* at(size_t row) const { return segments()[row >> shift_] + (row & mask()) * stride_; }
+  float* at(size_t row) const { return segments()[row >> shift_] + (row & mask()) * stride(); }
+  const char* at_byte(size_t row) const {
+    return reinterpret_cast<const char*>(segments()[row >> shift_]) + (row & mask()) * row_bytes_;
+  }
   // Memory there is, not address space.
   size_t bytes() const { return bytes_ + pointers_.bytes(); }
 
@@ -35,10 +40,10 @@ class RowPlane {
     size_t mapping_bytes;
   };
 
-  size_t segment_bytes() const { return (size_t{1} << shift_) * stride_ * sizeof(float); }
+  size_t segment_bytes() const { return row_bytes_ << shift_; }
   bool add_segment();
 
-  size_t stride_ = 0;
+  size_t row_bytes_ = 0;
   uint32_t shift_ = 0;
   size_t num_segments_ = 0;
   // Of the last segment: bytes that are present.

@@ -33,23 +33,45 @@ void Table::add_slice(size_t dim, InitializerSpec initializer, OptimizerKind kin
   state_ += monolith::state_length(kind, dim);
 }
 
-bool Table::finish(uint64_t seed, uint32_t segment_shift, size_t max_rows, bool keep_stamps) {
+bool Table::finish(uint64_t seed, uint32_t segment_shift, size_t max_rows, bool keep_stamps, RowFormat format) {
   max_rows_ = max_rows;
   seed_ = seed;
+  format_ = format;
   if (!initial_state_.allocate((state_ + 1) * sizeof(float)) || !gradient_.allocate(dim_ * sizeof(float))) return false;
   for (size_t k = 0; k < num_slices_; k++) initial_state(slices_[k], static_cast<float*>(initial_state_.data()) + slices_[k].state_offset);
-  const bool together = state_ == 0 || together_is_better(dim_ * sizeof(float), state_ * sizeof(float));
-  values_.start(together ? dim_ + state_ : dim_, segment_shift);
+  const bool together = !half() && (state_ == 0 || together_is_better(dim_ * sizeof(float), state_ * sizeof(float)));
+  values_.start(dim_ * value_bytes(format) + (together ? state_ * sizeof(float) : 0), segment_shift);
   // Segments of about as many bytes in every plane, so that huge pages cover them all.
-  const auto shift_for = [&](size_t stride) {
+  const auto shift_for = [&](size_t row_bytes) {
     uint32_t shift = segment_shift;
-    while ((stride << (shift + 1)) <= values_.stride() << segment_shift) shift++;
+    while ((row_bytes << (shift + 1)) <= values_.row_bytes() << segment_shift) shift++;
     return shift;
   };
-  if (!together) states_.start(state_, shift_for(state_));
-  if (keep_stamps) stamps_.start(1, shift_for(1));
-  lookup_rows_ = ML_CHOOSE(lookup_rows);
-  create_rows_ = ML_CHOOSE(create_rows);
+  if (!together && state_ != 0) states_.start(state_ * sizeof(float), shift_for(state_ * sizeof(float)));
+  if (keep_stamps) stamps_.start(sizeof(uint32_t), shift_for(sizeof(uint32_t)));
+  if (half() && !widened_.allocate(half_work_bytes(dim_))) return false;
+  switch (format) {
+    case RowFormat::fp32:
+      lookup_rows_ = ML_CHOOSE(lookup_rows);
+      create_rows_ = ML_CHOOSE(create_rows);
+      break;
+    case RowFormat::bf16:
+      lookup_rows_ = ML_CHOOSE(lookup_rows_bf16);
+      create_rows_ = ML_CHOOSE(create_rows_bf16);
+      update_half_rows_ = ML_CHOOSE(update_rows_bf16);
+      update_half_merged_ = ML_CHOOSE(update_merged_bf16);
+      widen_ = ML_CHOOSE(widen_bf16);
+      nearest_ = ML_CHOOSE(nearest_bf16);
+      break;
+    case RowFormat::fp16:
+      lookup_rows_ = ML_CHOOSE(lookup_rows_fp16);
+      create_rows_ = ML_CHOOSE(create_rows_fp16);
+      update_half_rows_ = ML_CHOOSE(update_rows_fp16);
+      update_half_merged_ = ML_CHOOSE(update_merged_fp16);
+      widen_ = ML_CHOOSE(widen_fp16);
+      nearest_ = ML_CHOOSE(nearest_fp16);
+      break;
+  }
   count_missing_ = ML_CHOOSE(count_missing);
   update_rows_ = ML_CHOOSE(update_rows);
   update_merged_ = ML_CHOOSE(update_merged);
@@ -58,17 +80,34 @@ bool Table::finish(uint64_t seed, uint32_t segment_shift, size_t max_rows, bool 
 
 size_t Table::bytes() const {
   return index_.bytes() + values_.bytes() + states_.bytes() + stamps_.bytes() + dirty_.bytes() + merge_hash_.bytes() + merge_parts_.bytes() +
-         merge_rows_.bytes() + named_.bytes();
+         merge_rows_.bytes() + merge_fids_.bytes() + named_.bytes();
 }
 
 RowSpace Table::space() const {
   const RowPlane& states = apart() ? states_ : values_;
+  const size_t value_stride = half() ? dim_ : values_.stride();
   return {values_.segments(), states.segments(), values_.shift(), values_.mask(),          states.shift(),
-          states.mask(),      values_.stride(),  states.stride(), apart() ? 0 : dim_, dirty_words()};
+          states.mask(),      value_stride,      states.stride(), apart() ? 0 : dim_, dirty_words()};
 }
 
 RowUpdatePlan Table::update_plan() const {
-  return {slices_, num_slices_, dim_, values_.stride() * sizeof(float), states_.stride() * sizeof(float), static_cast<float*>(gradient_.data())};
+  return {slices_, num_slices_, dim_, values_.row_bytes(), states_.row_bytes(), static_cast<float*>(gradient_.data())};
+}
+
+void Table::read_values(const RowSpace& rows, uint32_t row, float* out) const {
+  if (half()) {
+    widen_(half_values(rows, row, dim_), dim_, out);
+  } else {
+    std::memcpy(out, row_values(rows, row), dim_ * sizeof(float));
+  }
+}
+
+void Table::write_values(const RowSpace& rows, uint32_t row, const float* values) {
+  if (half()) {
+    nearest_(values, dim_, half_values(rows, row, dim_));
+  } else {
+    std::memcpy(row_values(rows, row), values, dim_ * sizeof(float));
+  }
 }
 
 bool Table::reserve_rows(size_t rows) {

@@ -2,12 +2,14 @@
 //
 // Rows have dense numbers. Their values stand in a plane of rows of `dim` floats, their optimizer state behind the values or in a plane of its
 // own, whichever touches fewer cache lines: 16 floats with one float of state lie apart, so that a lookup reads one line; 16 with 16 lie
-// together. All memory is the table's own; rows never move.
+// together. Values of 16 bits (RowFormat) always lie apart. All memory is the table's own; rows never move.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
+#include "optimizers/half_update.h"
 #include "optimizers/row_update.h"
+#include "table/half_rows.h"
 #include "table/index.h"
 #include "table/lookup.h"
 #include "table/page_block.h"
@@ -27,7 +29,7 @@ class Table {
 
   // Before anything else: slices in order, then finish. False when there is no memory.
   void add_slice(size_t dim, InitializerSpec initializer, OptimizerKind kind, const double* hyper);
-  bool finish(uint64_t seed, uint32_t segment_shift, size_t max_rows, bool keep_stamps);
+  bool finish(uint64_t seed, uint32_t segment_shift, size_t max_rows, bool keep_stamps, RowFormat format);
 
   size_t dim() const { return dim_; }
   size_t state_length() const { return state_; }
@@ -36,6 +38,8 @@ class Table {
   size_t size() const { return size_; }
   size_t max_rows() const { return max_rows_; }
   size_t bytes() const;
+  // Whether values have 16 bits: apply needs fids and step then, to round them.
+  bool half() const { return format_ != RowFormat::fp32; }
 
   // Makes index and planes ready for `rows` rows. False when there is no memory; rows are as before.
   bool reserve(size_t rows) {
@@ -45,9 +49,9 @@ class Table {
 
   // Number of rows created; -n: n rows are missing and max_rows leaves no room for them; kNoMemory. Below zero none was created.
   int64_t lookup(const uint64_t* fids, size_t count, bool create, uint32_t timestamp, float* rows, int32_t* handles);
-  // Rows updated, or kNoMemory. handles < size() were checked by the caller.
+  // Rows updated, or kNoMemory. handles < size() were checked by the caller. fids, beside handles, and step: read only when half().
   int64_t apply(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients, const float* rates,
-                float clip);
+                float clip, const uint64_t* const* fids, uint64_t step);
 
   // The rows that refresh_named copies: those that handles name, and maybe a few more. False when there is no memory.
   bool name_rows(size_t sources, const int32_t* const* handles, const int32_t* counts);
@@ -70,12 +74,17 @@ class Table {
   bool apart() const { return states_.stride() != 0; }
   RowSpace space() const;
   RowUpdatePlan update_plan() const;
+  // Values of one row to and from float32, for what is not done a batch at a time.
+  void read_values(const RowSpace& rows, uint32_t row, float* out) const;
+  void write_values(const RowSpace& rows, uint32_t row, const float* values);
   LookupTable lookup_table(uint32_t timestamp) const;
   // Makes the planes and the dirty bits large enough.
   bool reserve_rows(size_t rows);
   uint32_t* stamp(size_t row) const { return reinterpret_cast<uint32_t*>(stamps_.at(row)); }
-  int64_t apply_merged(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients,
-                       const RowUpdatePlan& plan, const float* rates, float clip, size_t total);
+  // Merged rows and their lists of gradients, and the fids of the rows when Half; the number of rows, or kNoMemory.
+  template <bool Half>
+  int64_t merge(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients, size_t total,
+                const uint64_t* const* fids);
 
   SliceUpdate slices_[kMaxSlices];
   InitializerSpec initializers_[kMaxSlices];
@@ -84,6 +93,7 @@ class Table {
   size_t dim_ = 0;
   size_t state_ = 0;
   uint64_t seed_ = 0;
+  RowFormat format_ = RowFormat::fp32;
   size_t max_rows_ = 0;
   size_t size_ = 0;
 
@@ -94,13 +104,15 @@ class Table {
   RowPlane stamps_;
   PageBlock dirty_;
 
-  // State of a new row, and one gradient row: work space.
+  // State of a new row, one gradient row, one row of widened values with their noise: work space.
   PageBlock initial_state_;
   PageBlock gradient_;
+  PageBlock widened_;
   // Work space of apply with several sources: hash of rows, lists of gradients.
   PageBlock merge_hash_;
   PageBlock merge_parts_;
   PageBlock merge_rows_;
+  PageBlock merge_fids_;
   // Bits of named rows, 2^named_log2_ of them.
   PageBlock named_;
   uint32_t named_log2_ = 0;
@@ -110,6 +122,10 @@ class Table {
   CountMissingFn* count_missing_ = nullptr;
   UpdateRowsFn* update_rows_ = nullptr;
   UpdateMergedFn* update_merged_ = nullptr;
+  UpdateHalfRowsFn* update_half_rows_ = nullptr;
+  UpdateHalfMergedFn* update_half_merged_ = nullptr;
+  WidenFn* widen_ = nullptr;
+  NearestFn* nearest_ = nullptr;
 };
 
 }  // namespace monolith

@@ -1,6 +1,7 @@
 // Updates: one source goes straight to the rows; several are merged by row first, keeping the order of sources.
 #include <cstring>
 
+#include "table/rounding_noise.h"
 #include "table/table.h"
 
 namespace monolith {
@@ -12,8 +13,10 @@ constexpr uint32_t kNone = 0xFFFFFFFF;
 }  // namespace
 
 int64_t Table::apply(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients, const float* rates,
-                     float clip) {
+                     float clip, const uint64_t* const* fids, uint64_t step) {
   const RowUpdatePlan plan = update_plan();
+  float* const widened = static_cast<float*>(widened_.data());
+  const HalfRounding rounding = {seed_, step_key(step), widened, reinterpret_cast<uint16_t*>(widened + half_work_floats(dim_))};
   size_t total = 0;
   size_t named = 0;
   size_t only = 0;
@@ -25,20 +28,36 @@ int64_t Table::apply(size_t sources, const int32_t* const* handles, const int32_
   }
   if (named == 0) return 0;
   if (named == 1) {
-    return static_cast<int64_t>(
-        update_rows_(plan, space(), handles[only], static_cast<size_t>(counts[only]), gradients[only], rates, clip));
+    const size_t count = static_cast<size_t>(counts[only]);
+    const size_t updated =
+        half() ? update_half_rows_(plan, space(), rounding, handles[only], fids[only], count, gradients[only], rates, clip)
+               : update_rows_(plan, space(), handles[only], count, gradients[only], rates, clip);
+    return static_cast<int64_t>(updated);
   }
-  return apply_merged(sources, handles, counts, gradients, plan, rates, clip, total);
+  const int64_t rows = half() ? merge<true>(sources, handles, counts, gradients, total, fids)
+                              : merge<false>(sources, handles, counts, gradients, total, nullptr);
+  if (rows < 0) return rows;
+  const GradientPart* parts = static_cast<const GradientPart*>(merge_parts_.data());
+  const MergedRow* merged = static_cast<const MergedRow*>(merge_rows_.data());
+  if (half()) {
+    const uint64_t* merged_fids = static_cast<const uint64_t*>(merge_fids_.data());
+    update_half_merged_(plan, space(), rounding, merged, merged_fids, static_cast<size_t>(rows), parts, rates, clip);
+  } else {
+    update_merged_(plan, space(), merged, static_cast<size_t>(rows), parts, rates, clip);
+  }
+  return rows;
 }
 
-int64_t Table::apply_merged(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients,
-                            const RowUpdatePlan& plan, const float* rates, float clip, size_t total) {
+template <bool Half>
+int64_t Table::merge(size_t sources, const int32_t* const* handles, const int32_t* counts, const float* const* gradients, size_t total,
+                     const uint64_t* const* fids) {
   uint32_t log2 = 6;
   while ((size_t{1} << log2) < 2 * total) log2++;
   const size_t capacity = size_t{1} << log2;
   if (merge_hash_.bytes() < capacity * sizeof(uint32_t) && !merge_hash_.allocate(capacity * sizeof(uint32_t))) return kNoMemory;
   if (merge_parts_.bytes() < total * sizeof(GradientPart) && !merge_parts_.allocate(capacity * sizeof(GradientPart))) return kNoMemory;
   if (merge_rows_.bytes() < total * sizeof(MergedRow) && !merge_rows_.allocate(capacity * sizeof(MergedRow))) return kNoMemory;
+  if (Half && merge_fids_.bytes() < total * sizeof(uint64_t) && !merge_fids_.allocate(capacity * sizeof(uint64_t))) return kNoMemory;
   uint32_t* table = static_cast<uint32_t*>(merge_hash_.data());
   std::memset(table, 0xFF, capacity * sizeof(uint32_t));
   GradientPart* parts = static_cast<GradientPart*>(merge_parts_.data());
@@ -60,11 +79,11 @@ int64_t Table::apply_merged(size_t sources, const int32_t* const* handles, const
         known.last = part;
       } else {
         table[position] = static_cast<uint32_t>(num_rows);
+        if constexpr (Half) static_cast<uint64_t*>(merge_fids_.data())[num_rows] = fids[s][i];
         merged[num_rows++] = {row, part, part};
       }
     }
   }
-  update_merged_(plan, space(), merged, num_rows, parts, rates, clip);
   return static_cast<int64_t>(num_rows);
 }
 

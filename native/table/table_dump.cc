@@ -53,14 +53,14 @@ int64_t Table::dump(uint32_t bits, uint64_t bucket, uint64_t* fids, uint32_t* ti
   const RowSpace rows = space();
   for (size_t i = 0; i < count; i++) {
     if (i + kAhead < count) {
-      ML_PREFETCH(row_values(rows, sorted[i + kAhead].row));
+      ML_PREFETCH(values_.at_byte(sorted[i + kAhead].row));
       ML_PREFETCH(row_state(rows, sorted[i + kAhead].row));
     }
     const uint32_t row = sorted[i].row;
     fids[i] = sorted[i].fid;
     timestamps[i] = stamps_.stride() == 0 ? 0 : *stamp(row);
     float* record = records + i * record_length();
-    std::memcpy(record, row_values(rows, row), dim_ * sizeof(float));
+    read_values(rows, row, record);
     std::memcpy(record + dim_, row_state(rows, row), state_ * sizeof(float));
   }
   return static_cast<int64_t>(count);
@@ -83,7 +83,7 @@ int64_t Table::load(const uint64_t* fids, const uint32_t* timestamps, const floa
     const uint32_t row = row1 - 1;
     if (stamps_.stride() != 0) *stamp(row) = timestamps[i];
     const float* record = records + i * record_length();
-    std::memcpy(row_values(rows, row), record, dim_ * sizeof(float));
+    write_values(rows, row, record);
     std::memcpy(row_state(rows, row), record + dim_, state_ * sizeof(float));
   }
   return static_cast<int64_t>(size_ - before);

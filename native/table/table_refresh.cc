@@ -35,7 +35,7 @@ bool Table::name_rows(size_t sources, const int32_t* const* handles, const int32
 
 void Table::refresh_named(const int32_t* handles, size_t count, float* rows) const {
   const uint64_t* words = static_cast<const uint64_t*>(named_.data());
-  const size_t bytes = dim_ * sizeof(float);
+  const size_t bytes = dim_ * value_bytes(format_);
   const RowSpace rows_at = space();
   uint32_t found[kBlock];
   for (size_t first = 0; first < count; first += kBlock) {
@@ -48,8 +48,12 @@ void Table::refresh_named(const int32_t* handles, size_t count, float* rows) con
       n += handles[i] >= 0 ? (words[bit >> 6] >> (bit & 63)) & 1 : 0;
     }
     for (size_t j = 0; j < n; j++) {
-      const char* values = reinterpret_cast<const char*>(row_values(rows_at, static_cast<uint32_t>(handles[found[j]])));
+      const char* values = values_.at_byte(static_cast<uint32_t>(handles[found[j]]));
       for (size_t at = 0; at < bytes; at += 64) ML_PREFETCH(values + at);
+    }
+    if (half()) {
+      for (size_t j = 0; j < n; j++) read_values(rows_at, static_cast<uint32_t>(handles[found[j]]), rows + found[j] * dim_);
+      continue;
     }
     for (size_t j = 0; j < n; j++) {
       const size_t i = found[j];

@@ -25,6 +25,7 @@ export {
   failpointCounts,
 } from './failpoint.js';
 export { bucketOf, fidV1ToV2, fidV2ToV1, MAX_SLOT, makeFid, mix64BigInt, signatureOf, slotOf, writeHashedFid } from './fid.js';
+export { type FolderSources, findMain, getLibopsPath } from './monolith-folders.js';
 export { mix64, type RandomState, SeededRandom, seedFromNames } from './random.js';
 export { threadArguments } from './thread-arguments.js';
 export { bigIntToHalves, halvesToBigInt, multiplyHigh32, type Uint64Halves } from './uint64.js';

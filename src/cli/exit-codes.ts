@@ -24,6 +24,8 @@ export function exitCodeOf(code: ErrorCode): number {
     case 'WriteFailed':
       return ExitCode.checkpoint;
     case 'WorkerDied':
+    case 'Unavailable':
+    case 'Discovery':
     case 'WaitTimeout':
     case 'BarrierTimeout':
     case 'BarrierPoisoned':

@@ -52,6 +52,18 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       runs((args) => train(configOf(args), output)),
     )
     .command(
+      'worker [config]',
+      'a worker of a run on several hosts: train --distributed --role worker',
+      (parser) => withOptions(parser),
+      runs((args) => train(configOf({ ...args, distributed: true, role: 'worker' }), output)),
+    )
+    .command(
+      'ps [config]',
+      'a parameter server of a run on several hosts: train --distributed --role ps',
+      (parser) => withOptions(parser),
+      runs((args) => train(configOf({ ...args, distributed: true, role: 'ps' }), output)),
+    )
+    .command(
       'eval [config]',
       'evaluate the newest checkpoint',
       withOptionsOfTrained,
@@ -162,7 +174,7 @@ function versionText(): string {
 }
 
 const line = hideBin(process.argv).map((argument) => (argument === '-h' ? '--help' : argument));
-const output = processOutput(line[0] === 'train');
+const output = processOutput(['train', 'worker', 'ps'].includes(line[0]));
 try {
   process.exitCode = await run(line, output);
 } catch (error) {
@@ -172,3 +184,4 @@ try {
   output.talk(failure.code === 'Internal' ? `${message}\n` : `${failure.code}  ${message}\n`);
   process.exitCode = exitCodeOf(failure.code);
 }
+await output.end();

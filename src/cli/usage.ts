@@ -3,7 +3,19 @@ import { suggest } from '../config/index.js';
 import type { CommandArguments } from './flags.js';
 
 /** The commands, in the order of the help. */
-export const commandNames = ['train', 'eval', 'predict', 'inspect', 'describe', 'config', 'doctor', 'demo', 'bench'] as const;
+export const commandNames = [
+  'train',
+  'worker',
+  'ps',
+  'eval',
+  'predict',
+  'inspect',
+  'describe',
+  'config',
+  'doctor',
+  'demo',
+  'bench',
+] as const;
 
 /** What yargs complains of, in the words of this program. `line` is the command line without the program. */
 export function usageError(line: readonly string[], complaint: string): MonolithError {

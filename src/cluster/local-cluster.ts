@@ -1,179 +1,279 @@
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { MonolithError, threadArguments } from '../base/index.js';
-import { initializeParameters } from '../models/index.js';
-import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
-import { type RunSpec, shareOfRows, type TableRows, type TrainingEngine, WORKER_COMMAND_WORDS, WorkerOp } from '../training/index.js';
-import type { ShardAnswer, ShardControl, ThreadMessage } from './messages.js';
-import { RoundEngine } from './round-engine.js';
-import { ABORT_CLOSED, Supervisor } from './supervisor.js';
-import { ClusterMemory } from './topology.js';
+import { MonolithError, monotonicMs } from '../base/index.js';
+import type { RunSpec } from '../training/index.js';
+import { type ClusterConfig, checkClusterConfig, invalidConfiguration, type LocalClusterOptions } from './cluster-config.js';
+import { type NamedGradients, NamedValues } from './named-values.js';
+import { RoleThreads, type ShardThreads } from './role-threads.js';
+import { ParameterServerRole, type RoleActions, WorkerRole } from './roles.js';
+import { type BarrierStatus, StepBarrier } from './step-barrier.js';
+import { TrainingDelegate } from './training-delegate.js';
+import { TrainingThreads } from './training-threads.js';
 
-/** How long a thread may take to end after it was told to, before it is terminated. */
-const CLOSE_TIMEOUT_MS = 2000;
+/** Learning rate of named parameters beside a training run, unless stated. */
+const DEFAULT_LEARNING_RATE = 0.01;
+/** Longest time that Node's timers take. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** What a cluster holds now, for people and for tests of what it forgets. */
+export type ClusterDiagnostics = {
+  readonly running: { readonly ps: readonly boolean[]; readonly workers: readonly boolean[] };
+  readonly workerSteps: readonly number[];
+  /** Releases of the barrier that are still remembered. */
+  readonly releaseMarkers: number;
+  readonly releasedEpochs: readonly number[];
+  /** Workers that are at a barrier not yet released. */
+  readonly waiters: number;
+  readonly parameters: readonly { readonly name: string; readonly shard: number; readonly version: number; readonly length: number }[];
+};
 
 /**
- * Workers and parameter-server shards as threads of this process over shared memory. Every tensor lies where both sides see it; threads
- * exchange slot numbers, requests of four words and counters. Use {@link LocalCluster.start}; always `close()` it.
+ * Parameter servers and workers as threads of this process. Each parameter server is a thread that owns its shard of the named parameters,
+ * and in a training run ({@link LocalCluster.start}) also its shard of tables and dense parameters; a run has a thread for each worker too.
+ * Without a run the caller is the workers: it computes gradients and hands them over with {@link LocalCluster.trainStep}.
+ *
+ * All methods may be called at the same time; requests to one shard are carried out in the order of the calls. A thread that dies ends the
+ * cluster: what waits for it throws WorkerDied, and after {@link LocalCluster.stop} it can be started again.
  */
-export class LocalCluster extends RoundEngine implements TrainingEngine {
-  private readonly threads: Worker[] = [];
-  private readonly ports: MessagePort[] = [];
-  private readonly command = new Int32Array(WORKER_COMMAND_WORDS);
-  private readonly request = new Int32Array(SHARD_REQUEST_WORDS);
-  private closed = false;
-  private answers: Extract<ThreadMessage, { kind: 'ready' }>[] = [];
+export class LocalCluster extends TrainingDelegate {
+  readonly parameterServers: readonly ParameterServerRole[];
+  readonly workers: readonly WorkerRole[];
+  readonly learningRate: number;
+  private readonly named: NamedValues;
+  private readonly barrier: StepBarrier;
+  private readonly roleThreads: RoleThreads;
+  private run: TrainingThreads | null = null;
+  private starting: Promise<unknown> = Promise.resolve();
 
-  private constructor(spec: RunSpec) {
-    const { blocks } = planDenseBlocks(spec.tensors);
-    const memory = new ClusterMemory(spec, ClusterMemory.allocate(spec, blocks.length), blocks.length);
-    super(spec, memory, new Supervisor(memory.abort));
-    initializeParameters(spec.plan, spec.seed, this.parameters);
-    initializeDenseState(spec.tensors, blocks, this.denseState);
+  /** Nothing is started. @throws InvalidConfiguration for the first rule that `config` breaks. */
+  constructor(config: ClusterConfig, options: LocalClusterOptions) {
+    super();
+    checkClusterConfig(config, options);
+    const { psAddrs, workerAddrs } = config;
+    this.learningRate = options.learningRate;
+    this.named = new NamedValues(psAddrs.length);
+    this.barrier = new StepBarrier(workerAddrs.length);
+    this.roleThreads = new RoleThreads(psAddrs.length, workerAddrs.length);
+    this.parameterServers = psAddrs.map((address, s) => new ParameterServerRole(s, address, this.shardActions(s)));
+    this.workers = workerAddrs.map((address, w) => {
+      const actions = { start: async () => this.requireNoRun(), stop: () => this.endRole(async () => {}) };
+      return new WorkerRole(w, address, actions, this.barrier.steps, (worker) => this.syncBarrier(worker));
+    });
   }
 
   /**
-   * Starts all threads and waits until they are ready.
+   * A cluster that trains: starts the threads of `spec` and waits until they are ready.
    * @throws what a thread failed with: BackendUnavailable, InvalidModel, …
    */
-  static async start(spec: RunSpec): Promise<LocalCluster> {
-    const cluster = new LocalCluster(spec);
+  static async start(spec: RunSpec, options: LocalClusterOptions = { learningRate: DEFAULT_LEARNING_RATE }): Promise<LocalCluster> {
+    const names = (role: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${role}-${i}`);
+    const config = { psAddrs: names('ps', spec.ps), workerAddrs: names('worker', spec.workers), taskIndex: 0, isPs: false };
+    const cluster = new LocalCluster(config, options);
+    const run = await TrainingThreads.start(spec);
+    for (const role of [...cluster.parameterServers, ...cluster.workers]) role.adopt();
+    cluster.run = run;
+    return cluster;
+  }
+
+  /**
+   * Starts every role and waits until the threads are ready. Parameters, their values and the workers' steps are those of before.
+   * @throws InvalidConfiguration when a role runs already; what a thread failed with, and then no role runs.
+   */
+  async start(): Promise<void> {
+    const roles = [...this.parameterServers, ...this.workers];
+    this.requireNoRun();
+    if (roles.some((role) => !role.isStopped)) throw invalidConfiguration('local cluster is already running');
+    const starting = Promise.allSettled(roles.map((role) => role.start()));
+    this.starting = starting;
+    const started = await starting;
+    const failed = started.find((result) => result.status === 'rejected');
+    if (failed === undefined) return;
+    await Promise.allSettled(roles.filter((role) => role.isRunning).map((role) => role.stop()));
+    throw failed.reason;
+  }
+
+  /**
+   * Ends every role that runs, with its thread, after the requests under way; arrivals at barriers and releases are forgotten, waits end.
+   * @throws InvalidConfiguration when no role runs.
+   */
+  async stop(): Promise<void> {
+    const roles = [...this.parameterServers, ...this.workers].filter((role) => role.isRunning);
+    if (roles.length === 0) throw invalidConfiguration('local cluster is not running');
+    if (this.run !== null) {
+      await this.close();
+      return;
+    }
+    await Promise.all(roles.map((role) => role.stop()));
+    this.barrier.clear();
+  }
+
+  /** Ends all threads, whatever their state. Twice is fine. */
+  async close(): Promise<void> {
+    await this.starting;
+    const { run } = this;
+    if (run !== null) {
+      this.barrier.interrupt(notFullyRunning);
+      for (const role of [...this.parameterServers, ...this.workers]) role.adopt(false);
+      this.barrier.clear();
+      await run.close();
+    } else if ([...this.parameterServers, ...this.workers].some((role) => role.isRunning)) await this.stop();
+  }
+
+  /**
+   * Gives a named parameter to its shard. Registering again replaces the values and raises the version, which starts at 1.
+   * @param values [n] float32 or what rounds to it; copied.
+   * @returns the shard: h = Σ h·31 + byte over the UTF-8 bytes of the name modulo 2^64, modulo the number of shards.
+   * @throws InvalidConfiguration unless every role runs.
+   */
+  async registerParameter(name: string, values: ArrayLike<number>): Promise<number> {
+    this.requireRunning();
+    return this.named.register(this.threads(), name, values);
+  }
+
+  /**
+   * One step of a worker: value -= learningRate · gradient for each parameter named, in sorted order, by the threads of their shards. All of
+   * them or none: everything is checked first. The worker's step is one more afterwards.
+   * @param gradients by name, each as long as its parameter; none is fine. Copied.
+   * @returns new values of the parameters named.
+   * @throws InvalidConfiguration (a role does not run, no such worker), ParameterNotFound, CommunicationError (length).
+   */
+  async trainStep(worker: number, gradients: NamedGradients): Promise<{ readonly [name: string]: Float32Array }> {
+    this.requireRunning();
+    this.requireWorker(worker);
+    const updated = await this.named.step(this.threads(), this.learningRate, gradients);
+    this.barrier.steps[worker]++;
+    return updated;
+  }
+
+  /** A copy of a parameter's values, null when no parameter has this name. In any state of the cluster. */
+  getParameter(name: string): Promise<Float32Array | null> {
+    return this.named.get(name);
+  }
+
+  /** Steps that a worker has done. @throws InvalidConfiguration when there is no such worker. */
+  workerStep(worker: number): number {
+    this.requireWorker(worker);
+    return this.barrier.steps[worker];
+  }
+
+  /**
+   * The worker arrives at the barrier of its present step, its epoch; never waits. The arrival that completes it, and every later one at that
+   * epoch, finds it released.
+   * @throws InvalidConfiguration (no such worker, a role does not run).
+   */
+  syncBarrier(worker: number): BarrierStatus {
+    this.requireWorker(worker);
+    this.requireRunning();
+    return this.barrier.arrive(worker);
+  }
+
+  /**
+   * Arrives like {@link LocalCluster.syncBarrier} and waits until the epoch is released; the arrival that releases it ends the wait at once.
+   * @param timeoutMs 0 looks once. @param pollMs > 0, longest time between two looks at whether the cluster still runs.
+   * @throws BarrierTimeout, and then the worker has not arrived; InvalidConfiguration as above, and when a role stops meanwhile.
+   */
+  async waitForBarrier(worker: number, timeoutMs: number, pollMs: number): Promise<BarrierStatus> {
+    if (!(pollMs > 0)) throw invalidConfiguration(`wait_for_barrier requires a non-zero poll interval, got ${pollMs} ms`);
+    if (!(timeoutMs >= 0)) throw invalidConfiguration(`wait_for_barrier requires a timeout of at least 0 ms, got ${timeoutMs}`);
+    const status = this.syncBarrier(worker);
+    if (status.state === 'released') return status;
+    const { epoch } = status;
+    const deadline = monotonicMs() + timeoutMs;
+    let timer: NodeJS.Timeout | undefined;
+    let takeBack: () => void = () => {};
     try {
-      for (let s = 0; s < spec.ps; s++) {
-        const { port1, port2 } = new MessageChannel();
-        port1.unref();
-        cluster.ports.push(port1);
-        cluster.spawn('ps', s, port2);
-      }
-      for (let w = 0; w < spec.workers; w++) cluster.spawn('worker', w);
-      cluster.answers = await cluster.supervisor.whenReady();
-      return cluster;
+      return await new Promise<BarrierStatus>((resolve, reject) => {
+        takeBack = this.barrier.whenReleased(epoch, worker, (end) => (end instanceof Error ? reject(end) : resolve(end)));
+        const look = (): void => {
+          const left = deadline - monotonicMs();
+          if (!this.isFullyRunning) reject(notFullyRunning());
+          else if (left <= 0) reject(this.barrierTimeout(epoch, timeoutMs));
+          else timer = setTimeout(look, Math.min(Math.ceil(left), pollMs, LONGEST_TIMER_MS));
+        };
+        look();
+      });
     } catch (error) {
-      const reason = await cluster.supervisor.explain(cluster.supervisor.failure ?? error);
-      await cluster.close();
-      throw reason;
+      takeBack();
+      this.barrier.leave(epoch, worker);
+      throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  /** Backend and instruction set that the threads run on, and why not native if so. */
-  get backend(): { readonly name: string; readonly instructionSet: string; readonly reason: string | null } {
-    const [first] = this.answers;
-    return { name: first.backend, instructionSet: first.instructionSet, reason: first.reason };
+  diagnostics(): ClusterDiagnostics {
+    const { releasedEpochs } = this.barrier;
+    return {
+      running: { ps: this.parameterServers.map((role) => role.isRunning), workers: this.workers.map((role) => role.isRunning) },
+      workerSteps: [...this.barrier.steps],
+      releaseMarkers: releasedEpochs.length,
+      releasedEpochs,
+      waiters: this.barrier.numWaiting,
+      parameters: this.named.describe(),
+    };
   }
-
-  async sizes(): Promise<{ rows: number[]; memoryBytes: number }> {
-    const rows = this.spec.tables.map(() => 0);
-    let memoryBytes = 0;
-    for (let s = 0; s < this.spec.ps; s++) {
-      const answer = await this.ask(s, { kind: 'size' });
-      if (answer.kind !== 'size') throw unexpected(answer.kind);
-      for (let t = 0; t < rows.length; t++) rows[t] += answer.rows[t];
-      memoryBytes += answer.memoryBytes;
-    }
-    return { rows, memoryBytes };
-  }
-
-  dump(table: number, bucketBits: number, bucket: number): Promise<TableRows[]> {
-    return Promise.all(
-      Array.from({ length: this.spec.ps }, async (_, s) => {
-        const answer = await this.ask(s, { kind: 'dump', table, bucketBits, bucket });
-        if (answer.kind !== 'dump') throw unexpected(answer.kind);
-        return answer.rows;
-      }),
-    );
-  }
-
-  async expectRows(table: number, rows: number): Promise<void> {
-    const share = shareOfRows(rows, this.spec.ps);
-    await Promise.all(Array.from({ length: this.spec.ps }, (_, s) => this.ask(s, { kind: 'expect', table, rows: share })));
-  }
-
-  async load(table: number, rows: TableRows): Promise<void> {
-    await Promise.all(Array.from({ length: this.spec.ps }, (_, s) => this.ask(s, { kind: 'load', table, rows })));
-  }
-
-  /** Shards and workers read parameters and state where they lie. */
-  async begin(): Promise<void> {}
-
-  async fetchDense(): Promise<void> {}
-
-  async checkpointed(): Promise<void> {}
 
   /** Ends one thread as a crash would: for tests of what the run then does. */
   async terminateThread(role: 'worker' | 'ps', index: number): Promise<void> {
-    await this.threads[role === 'ps' ? index : this.spec.ps + index].terminate();
+    if (this.run !== null) await this.run.terminateThread(role, index);
+    else if (role === 'ps') await this.roleThreads.terminate(index);
   }
 
-  /** Ends all threads: those that do not end by themselves are terminated. Twice is fine. */
-  async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.supervisor.expectExit();
-    this.command.fill(0);
-    this.command[0] = WorkerOp.stop;
-    this.request.fill(0);
-    this.request[0] = ShardOp.stop;
-    const sound = this.supervisor.failure === null;
-    if (sound) {
-      try {
-        for (const ring of this.memory.commands) ring.tryPush(this.command);
-        for (const ring of this.memory.requests) ring.tryPush(this.request);
-      } catch {
-        // A ring that takes nothing more belongs to a thread that is ending: it is terminated below.
-      }
-    }
-    const gone = this.supervisor.whenGone();
-    const timer = setTimeout(
-      () => {
-        this.memory.abort.abort(ABORT_CLOSED);
-        for (const thread of this.threads) void thread.terminate();
+  protected get training(): TrainingThreads {
+    if (this.run === null) throw invalidConfiguration('local cluster has no training run; LocalCluster.start(spec) makes one that has');
+    return this.run;
+  }
+
+  private get isFullyRunning(): boolean {
+    return this.parameterServers.every((role) => role.isRunning) && this.workers.every((role) => role.isRunning);
+  }
+
+  private threads(): ShardThreads {
+    return this.run ?? this.roleThreads;
+  }
+
+  private shardActions(shard: number): RoleActions {
+    return {
+      start: async () => {
+        this.requireNoRun();
+        await this.roleThreads.start(shard);
+        await this.named.restore(this.roleThreads, shard);
       },
-      sound ? CLOSE_TIMEOUT_MS : 0,
+      stop: () =>
+        this.endRole(async () => {
+          await this.named.idle();
+          await this.roleThreads.stop(shard);
+        }),
+    };
+  }
+
+  /** With one role gone nobody will be released. */
+  private async endRole(end: () => Promise<void>): Promise<void> {
+    this.requireNoRun();
+    this.barrier.interrupt(notFullyRunning);
+    await end();
+  }
+
+  private requireRunning(): void {
+    if (!this.isFullyRunning) throw notFullyRunning();
+  }
+
+  private requireNoRun(): void {
+    if (this.run === null) return;
+    throw invalidConfiguration(
+      'local cluster belongs to a training run, whose threads start and end together; LocalCluster.start makes a new one',
     );
-    await gone;
-    clearTimeout(timer);
-    for (const port of this.ports) port.close();
   }
 
-  private spawn(role: 'worker' | 'ps', index: number, port?: MessagePort): void {
-    const file = role === 'ps' ? './entry/ps-shard.thread.js' : './entry/worker.thread.js';
-    const thread = new Worker(new URL(file, import.meta.url), {
-      name: `${role}-${index}`,
-      workerData: { role, index, spec: this.spec, buffers: this.memory.buffers, ...(port === undefined ? {} : { port }) },
-      transferList: port === undefined ? [] : [port],
-      ...threadArguments(),
-    });
-    this.supervisor.watch(thread, { role, index });
-    this.threads.push(thread);
+  private requireWorker(worker: number): void {
+    if (Number.isInteger(worker) && worker >= 0 && worker < this.workers.length) return;
+    throw invalidConfiguration(`Worker index ${worker} out of range (0 to ${this.workers.length - 1})`, { worker });
   }
 
-  protected async send(op: number, slot: number, step: number): Promise<void> {
-    this.command[0] = op;
-    this.command[1] = slot;
-    this.command[2] = step;
-    for (const ring of this.memory.commands) {
-      if (!ring.tryPush(this.command)) await ring.pushAsync(this.command, this.spec.stepTimeoutMs);
-    }
-  }
-
-  /** A request on a shard's port, taken between two requests of its ring. */
-  private ask(shard: number, message: ShardControl): Promise<ShardAnswer> {
-    return this.guard(async () => {
-      const port = this.ports[shard];
-      const answer = this.supervisor.whileSound(new Promise<ShardAnswer>((resolve) => port.once('message', resolve)));
-      // When the run ends while the request is still being sent, that is what is reported.
-      answer.catch(() => {});
-      port.ref();
-      port.postMessage(message);
-      this.request[0] = ShardOp.control;
-      await this.memory.requests[shard].pushAsync(this.request, this.spec.stepTimeoutMs);
-      const value = await answer;
-      port.unref();
-      if (value.kind === 'failed') throw MonolithError.fromJSON(value.error);
-      return value;
-    });
+  private barrierTimeout(epoch: number, timeoutMs: number): MonolithError {
+    const waited = Math.min(timeoutMs, Number.MAX_SAFE_INTEGER);
+    return new MonolithError('BarrierTimeout', `Barrier timeout at epoch ${epoch} after ${waited} ms`, { epoch, timeoutMs: waited });
   }
 }
 
-function unexpected(kind: string): MonolithError {
-  return new MonolithError('Internal', `a shard answered "${kind}" to another question`);
+function notFullyRunning(): MonolithError {
+  return invalidConfiguration('local cluster is not fully running');
 }

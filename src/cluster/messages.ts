@@ -25,7 +25,16 @@ export type ShardControl =
   | { readonly kind: 'dump'; readonly table: number; readonly bucketBits: number; readonly bucket: number }
   | { readonly kind: 'expect'; readonly table: number; readonly rows: number }
   | { readonly kind: 'load'; readonly table: number; readonly rows: TableRows }
-  | { readonly kind: 'clear' };
+  | { readonly kind: 'clear' }
+  /** From now on the shard owns this named parameter; its values lie in shared memory. */
+  | { readonly kind: 'ownParameter'; readonly id: number; readonly values: Float32Array }
+  /** One SGD step on each named parameter: `exchange` holds their gradients, one after another, and then their new values. Shared memory. */
+  | {
+      readonly kind: 'stepParameters';
+      readonly ids: readonly number[];
+      readonly learningRate: number;
+      readonly exchange: Float32Array;
+    };
 
 export type ShardAnswer =
   | { readonly kind: 'size'; readonly rows: number[]; readonly memoryBytes: number }

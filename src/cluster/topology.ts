@@ -1,8 +1,8 @@
 import { MonolithError } from '../base/index.js';
 import { lineOffset, populateMemory } from '../kernels/index.js';
-import type { ExchangeRegion } from '../ps/index.js';
+import type { ExchangeRegion, InPlaceLines } from '../ps/index.js';
 import { ExchangeRegion as Region, SHARD_REQUEST_WORDS, SHARD_STATS } from '../ps/index.js';
-import { AbortWord, Arena, Barrier, Counter, MpscRing, Ring, spinBudget } from '../sharedarraybuffer-ring/index.js';
+import { AbortWord, Arena, Barrier, Counter, MpscRing, Ownership, Ring, spinBudget, Turn } from '../sharedarraybuffer-ring/index.js';
 import { BatchSlot } from '../tensor/index.js';
 import { exchangeLayout, LOSS_HISTORY, type RunSpec, WORKER_COMMAND_WORDS, WORKER_STATS } from '../training/index.js';
 
@@ -32,8 +32,11 @@ const REQUESTS_PER_WORKER = 4;
  *   requests[s]                workers, coordinator             shard s
  *   lookups[w][s], applies     shard s                          worker w
  *   shardBarrier               shards (global-norm clipping)    shards
+ *   inPlace                    workers                          workers, where they do shards' work in place
+ *   tablesMade[s], tableIds    shard s, at its start            workers, likewise
  *   losses[w], workerStats[w]  worker w                         coordinator
- *   shardStats[s]              shard s                          coordinator
+ *   shardStats[s]              shard s, or the worker that      coordinator
+ *                              does its work
  *   blockNorms                 shard that owns the block        shards
  *   slots[w][k]                coordinator (fills)              worker w, after the command
  *   logits[w][k]               worker w                         coordinator, after done
@@ -49,6 +52,9 @@ export class ClusterMemory {
   readonly lookups: readonly (readonly Counter[])[];
   readonly applies: readonly (readonly Counter[])[];
   readonly shardBarrier: Barrier;
+  readonly inPlace: InPlaceLines;
+  readonly tablesMade: readonly Counter[];
+  readonly tableIds: readonly Float64Array[];
   readonly losses: readonly Float64Array[];
   readonly workerStats: readonly Float64Array[];
   readonly shardStats: readonly Float64Array[];
@@ -68,7 +74,7 @@ export class ClusterMemory {
     const arena = new Arena(buffers.control, lineOffset(buffers.control));
     const each = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
     // Workers and shards take turns: a worker that waits for a shard must leave it a core.
-    const spins = spinBudget(workers + ps + 1);
+    const spins = spinBudget(spec.shardWork === 'in-place' ? workers : workers + ps + 1);
     this.abort = new AbortWord(buffers.control, arena.allocate(AbortWord.byteLength));
     const counter = (name: string): Counter => new Counter(buffers.control, arena.allocate(Counter.byteLength), this.abort, name, spins);
     const commandSlots = commandRingSlots(spec);
@@ -108,6 +114,20 @@ export class ClusterMemory {
     this.lookups = each(workers, (w) => each(ps, (s) => counter(`lookups of worker ${w} answered by shard ${s}`)));
     this.applies = each(workers, (w) => each(ps, (s) => counter(`pushes of worker ${w} applied by shard ${s}`)));
     this.shardBarrier = new Barrier(buffers.control, arena.allocate(Barrier.byteLength(ps)), ps, this.abort);
+    const turns = (): Turn[] => each(ps, () => new Turn(buffers.control, arena.allocate(Turn.byteLength)));
+    this.inPlace = {
+      owners: each(
+        ps,
+        (s) => new Ownership(buffers.control, arena.allocate(Ownership.byteLength), this.abort, `shard ${s}, owned by a worker`, spins),
+      ),
+      pushed: counter('pushes of all workers'),
+      sumTurns: turns(),
+      summed: counter('shards with summed dense gradients'),
+      applyTurns: turns(),
+      applied: counter('steps applied on shards'),
+    };
+    this.tablesMade = each(ps, (s) => counter(`tables of shard ${s}`));
+    this.tableIds = each(ps, () => arena.float64(Math.max(1, spec.tables.length)));
     this.losses = each(workers, () => arena.float64(LOSS_HISTORY));
     this.workerStats = each(workers, () => arena.float64(WORKER_STATS));
     this.shardStats = each(ps, () => arena.float64(SHARD_STATS));
@@ -147,6 +167,8 @@ export class ClusterMemory {
       workers * align64(Ring.byteLength(commandRingSlots(spec), WORKER_COMMAND_WORDS)) +
       ps * align64(MpscRing.byteLength(requestRingSlots(spec), SHARD_REQUEST_WORDS)) +
       align64(Barrier.byteLength(ps)) +
+      3 * Counter.byteLength +
+      ps * (Ownership.byteLength + 2 * Turn.byteLength + Counter.byteLength + align64(spec.tables.length * 8 + 8)) +
       8 * (workers * (LOSS_HISTORY + WORKER_STATS) + ps * SHARD_STATS + Math.max(8, numBlocks + 8)) +
       4096;
     const slotBytes = spec.slotsPerWorker * (BatchSlot.byteLength(spec.batch) + align64(spec.batch.maxExamples * 4));

@@ -1,8 +1,9 @@
 import { seedFromNames } from '../base/index.js';
 import { type KernelBackend, Precision } from '../kernels/index.js';
 import { loadModel, ModelRuntime } from '../models/index.js';
-import { EmbeddingClient, LocalShardChannel, type SparseView } from '../ps/index.js';
+import { EmbeddingClient, InPlaceShardChannel, LocalShardChannel, type ShardChannel, type SparseView } from '../ps/index.js';
 import { exchangeLayout, type RunSpec, type WorkerContext, type WorkerLines } from '../training/index.js';
+import { attachTables, createShardLogic } from './shard-logic.js';
 import type { ClusterMemory } from './topology.js';
 
 /**
@@ -32,9 +33,7 @@ export async function createWorkerContext(
       ),
     );
   }
-  const channels = memory.requests.map(
-    (requests, s) => new LocalShardChannel(index, requests, memory.lookups[index][s], memory.applies[index][s], spec.stepTimeoutMs),
-  );
+  const channels = spec.shardWork === 'in-place' ? [inPlaceChannel(spec, memory, index, backend)] : localChannels(spec, memory, index);
   const sparse: SparseView[] = spec.plan.tables.map((table) => ({
     bagOffsets: new Int32Array(0),
     inverse: new Int32Array(0),
@@ -55,6 +54,21 @@ export async function createWorkerContext(
     now: () => performance.now(),
     slot: 0,
   };
+}
+
+/** A channel to the thread of each shard. */
+function localChannels(spec: RunSpec, memory: ClusterMemory, index: number): ShardChannel[] {
+  return memory.requests.map(
+    (requests, s) => new LocalShardChannel(index, requests, memory.lookups[index][s], memory.applies[index][s], spec.stepTimeoutMs),
+  );
+}
+
+/** All shards' work in the worker itself, over the tables that the shards' threads made. */
+function inPlaceChannel(spec: RunSpec, memory: ClusterMemory, index: number, backend: KernelBackend): ShardChannel {
+  const shards = Array.from({ length: spec.ps }, (_, s) =>
+    createShardLogic(spec, memory, s, attachTables(spec, memory, s, backend), backend, null),
+  );
+  return new InPlaceShardChannel(index, spec.workers, shards, memory.inPlace, spec.mode === 'sync', spec.stepTimeoutMs);
 }
 
 /** The worker's lines to the coordinator. */

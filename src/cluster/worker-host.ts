@@ -47,11 +47,12 @@ export class WorkerHost {
 
   /** Starts the thread and waits until it is ready. @throws what it failed with: BackendUnavailable, InvalidModel, … */
   static async start(spec: RunSpec, worker: number): Promise<WorkerHost> {
-    const host = new WorkerHost(spec, worker);
+    // Shards that are elsewhere do their own work.
+    const host = new WorkerHost({ ...spec, shardWork: 'threads' }, worker);
     try {
       const thread = new Worker(new URL('./entry/worker.thread.js', import.meta.url), {
         name: `worker-${worker}`,
-        workerData: { role: 'worker', index: worker, spec, buffers: host.memory.buffers },
+        workerData: { role: 'worker', index: worker, spec: host.spec, buffers: host.memory.buffers },
         ...threadArguments(),
       });
       host.thread = thread;

@@ -30,7 +30,28 @@ export function checkTogether(config: RunConfig, origins: ReadonlyMap<string, st
   if (config.mode === 'async' && config.clip.globalNorm > 0 && config.workers > 1 && config.ps > 1) {
     add('clip.globalNorm', 'in async mode shards take pushes in orders of their own, so there is no one norm; use --ps 1 or --mode sync');
   }
+  checkDistributed(config, add);
   return problems;
+}
+
+function checkDistributed({ distributed, discovery, workers, ps, data }: RunConfig, add: Add): void {
+  const { enabled, role, index, localHosts, tlsCert, tlsKey } = distributed;
+  if ((tlsCert === null) !== (tlsKey === null)) add('distributed.tlsCert', 'a certificate and its key (distributed.tlsKey) go together');
+  if (localHosts === 1) add('distributed.localHosts', 'one process is a run on one host; give at least 2');
+  if (localHosts > 0 && enabled) add('distributed.localHosts', 'starts processes of its own; leave --distributed out');
+  if (!enabled) return;
+  if (discovery.kind === 'local')
+    add('discovery.kind', 'a run on several hosts needs to know how its processes find each other; give --discovery');
+  // The discovery knows the numbers better than defaults do.
+  if (discovery.kind === 'tf-config' || discovery.kind === 'mlp') return;
+  const [lowest, count, name] = role === 'ps' ? [0, ps, 'ps'] : role === 'worker' ? [1, workers, 'workers'] : [0, 1, 'chief'];
+  if (index < lowest || index >= count) {
+    const range =
+      lowest >= count ? `a run with ${name} ${count} has no such process` : `expected ${lowest} to ${count - 1} (${name} is ${count})`;
+    add('distributed.index', `${range}, got ${index}`);
+  }
+  if (role !== 'ps' && data.train.includes('-'))
+    add('data.train', 'every worker reads the data itself, so they cannot come from standard input');
 }
 
 type Add = (path: string, message: string) => void;

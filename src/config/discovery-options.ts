@@ -35,7 +35,10 @@ export const discoveryOptions = {
     ['health', 'lookup'],
     "consul: Consul's own interface, or the lookup service that ByteDance puts before it.",
   ),
-  folder: nullableText('a folder', filled, 'host-files: a folder that all hosts share; one for each job.', { path: 'folder' }),
+  folder: nullableText('a folder', filled, 'host-files: a folder that all hosts share; one for each job.', {
+    path: 'folder',
+    flag: 'discovery-folder',
+  }),
   psType: text('ps', 'Name under which parameter servers are found.', { flag: 'discovery-service-type-ps' }),
   workerType: text('worker', 'Name under which workers are found.', { flag: 'discovery-service-type-worker' }),
   lostAfterMs: integer(10_000, 'zookeeper, consul, host-files: milliseconds after its last sign of life when a process counts as gone.', {

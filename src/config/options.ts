@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { discoveryOptions } from './discovery-options.js';
+import { distributedOptions } from './distributed-options.js';
 import { type FeatureSchema, featureSchemaValidator } from './feature-schema.js';
 import {
   boolean,
@@ -135,6 +136,12 @@ export const optionTree = {
   },
   workers: integer(2, 'Worker threads; each trains on its own part of a step.', { min: 1, max: 256, group: 'Cluster' }),
   ps: integer(2, 'Parameter-server shards. Changes the speed, never the result.', { min: 1, max: 256, group: 'Cluster' }),
+  shardWork: choice(
+    'auto',
+    ['auto', 'threads', 'in-place'],
+    'Who does the work of shards: threads of their own, or workers, in place and in turns (one message less, nothing ahead, staleness 0). auto: in place in sync mode where workers and shards outnumber the cores. Changes no result of sync mode.',
+    { group: 'Cluster' },
+  ),
   mode: choice('sync', ['sync', 'async'], 'sync: one result for one seed. async: workers do not wait for each other.', {
     group: 'Cluster',
   }),
@@ -210,6 +217,11 @@ export const optionTree = {
       rowInitializer.nullable(),
       'How new rows start: {kind: zeros}, {kind: constant, value}, {kind: uniform, low, high} or {kind: normal, mean, stddev}; null leaves it to the model.',
     ),
+    storage: choice(
+      'fp32',
+      ['fp32', 'bf16', 'fp16'],
+      'How values of rows are stored: float32, or 16 bits (bfloat16, half) rounded stochastically at every update. Optimizer state stays float32.',
+    ),
   },
   table: {
     expectedRows: integer(0, 'Rows that one table will about have: memory is made ready for them before training. 0: as they come.', {
@@ -217,6 +229,7 @@ export const optionTree = {
     }),
     maxRows: integer(0, 'Most rows of one table; a further id ends the run with TableFull. 0 sets no limit.', { min: 0 }),
   },
+  distributed: distributedOptions,
   discovery: discoveryOptions,
   logEvery: number(0, 'Seconds between progress reports; 0 chooses: a few a second on a terminal, else one every 5 s.', {
     min: 0,
@@ -236,5 +249,6 @@ export const sectionTitles: Readonly<Record<string, string>> = {
   clip: 'Gradient clipping',
   embedding: 'Embeddings and tables',
   table: 'Embeddings and tables',
+  distributed: 'Several hosts',
   discovery: 'Discovery',
 };

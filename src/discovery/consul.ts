@@ -83,8 +83,14 @@ export class ConsulDiscovery implements Discovery {
 
   async register(service: ServiceInfo): Promise<void> {
     this.#open();
-    await this.#announce(service);
+    // Set before it is announced: no later renewal may bring back what stood under this id before.
     this.#registered.set(service.id, service);
+    try {
+      await this.#announce(service);
+    } catch (error) {
+      if (this.#registered.get(service.id) === service) this.#registered.delete(service.id);
+      throw error;
+    }
     this.#beat ??= setInterval(() => this.#beatAll(), this.#options.ttlMs / BEATS).unref();
   }
 

@@ -74,8 +74,14 @@ export class HostFileDiscovery implements Discovery {
     this.#open();
     this.#path(service);
     if (splitAddress(service.address) === null) throw this.#wrong(`${service.id}: '${service.address}' is not host:port`);
-    await this.#inTurn(() => this.#write(service));
+    // Set before it is written: no later sign of life may bring back what stood under this id before.
     this.#registered.set(service.id, service);
+    try {
+      await this.#inTurn(() => this.#write(service));
+    } catch (error) {
+      if (this.#registered.get(service.id) === service) this.#registered.delete(service.id);
+      throw error;
+    }
     this.#beat ??= setInterval(() => this.#beatAll(), this.#heartbeatMs).unref();
   }
 

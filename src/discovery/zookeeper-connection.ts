@@ -18,6 +18,8 @@ export type ZooKeeperConnectionOptions = {
 const RETRY_MS = 100;
 /** Longest pause of the client between attempts to connect. */
 const SPIN_MS = 500;
+/** Looks at the connection within one session timeout. */
+const LOOKS = 3;
 /** How long a close waits for the server's answer. */
 const CLOSE_MS = 1_000;
 
@@ -51,6 +53,7 @@ export class ZooKeeperConnection {
   #client: zookeeper.Client | null = null;
   #connecting: Promise<void> | null = null;
   #pulse: NodeJS.Timeout | null = null;
+  #looksWithout = 0;
   #closed = false;
 
   constructor(options: ZooKeeperConnectionOptions) {
@@ -136,7 +139,7 @@ export class ZooKeeperConnection {
       throw error;
     }
     client.on('connected', this.#options.onConnected);
-    const everyMs = Math.max(100, Math.floor(this.#options.sessionTimeoutMs / 3));
+    const everyMs = Math.max(100, Math.floor(this.#options.sessionTimeoutMs / LOOKS));
     this.#pulse = setInterval(() => this.#feel(everyMs), everyMs).unref();
   }
 
@@ -152,12 +155,24 @@ export class ZooKeeperConnection {
     return client;
   }
 
-  /** A server that went silent without closing the connection is left, so that the client turns to another one. */
+  /**
+   * Does what the client leaves out. A server that went silent without closing the connection is left, so that the client turns to another one.
+   * After one session timeout without a connection the session is given up for a new one: the client waits without end for the answer to its
+   * first words, and a server that lost its data refuses sessions that have seen more than it has.
+   */
   #feel(withinMs: number): void {
     const client = this.#client;
-    if (client === null || client.getState() !== zookeeper.State.SYNC_CONNECTED) return;
-    const late = setTimeout(() => destroySocket(client), withinMs).unref();
-    client.exists('/', () => clearTimeout(late));
+    if (client === null) return;
+    if (client.getState() === zookeeper.State.SYNC_CONNECTED) {
+      this.#looksWithout = 0;
+      const late = setTimeout(() => destroySocket(client), withinMs).unref();
+      client.exists('/', () => clearTimeout(late));
+      return;
+    }
+    if (++this.#looksWithout < LOOKS) return;
+    this.#looksWithout = 0;
+    this.#start().on('connected', this.#options.onConnected);
+    void endClient(client);
   }
 
   #once<T>(client: zookeeper.Client, operation: (client: zookeeper.Client, done: Done<T>) => void, deadline: number): Promise<T> {

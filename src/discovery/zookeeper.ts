@@ -74,9 +74,11 @@ export class ZooKeeperDiscovery implements Discovery {
     const path = this.#path(service);
     if (splitAddress(service.address) === null) throw wrong(`${service.id}: '${service.address}' is not host:port`);
     const { registerTries, registerPauseMs } = this.#options;
+    // What stood here before is over: it must not be restored while its successor is announced.
+    this.#registered.delete(service.id);
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#announce(path, service, true);
+        await this.#announce(path, service, true, () => !this.#closed);
         break;
       } catch (error) {
         if (attempt >= registerTries || this.#closed) throw error;
@@ -138,8 +140,9 @@ export class ZooKeeperDiscovery implements Discovery {
 
   #restoreOne(registration: Registration): void {
     const { service, path } = registration;
-    if (this.#closed || this.#registered.get(service.id) !== registration) return;
-    this.#announce(path, service, false)
+    const isWanted = (): boolean => !this.#closed && this.#registered.get(service.id) === registration;
+    if (!isWanted()) return;
+    this.#announce(path, service, false, isWanted)
       .then(() => this.#guard(registration))
       .catch(() => {
         setTimeout(() => this.#restoreOne(registration), RESTORE_MS).unref();
@@ -153,13 +156,17 @@ export class ZooKeeperDiscovery implements Discovery {
     if (stat === null) this.#restoreOne(registration);
   }
 
-  /** Makes the node be there with our address, owned by our session. */
-  async #announce(path: string, service: ServiceInfo, takeOver: boolean): Promise<void> {
+  /** Makes the node be there with our address, owned by our session; leaves off as soon as that is no longer wanted. */
+  async #announce(path: string, service: ServiceInfo, takeOver: boolean, isWanted: () => boolean): Promise<void> {
     const data = Buffer.from(service.address, 'utf8');
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const found = await this.#read(path);
+      let found = await this.#read(path);
       if (found === null) {
         await this.#makeFolder();
+        found = await this.#read(path);
+      }
+      if (!isWanted()) return;
+      if (found === null) {
         const mode = zookeeper.CreateMode.EPHEMERAL;
         const made = await this.#connection.call<string>('create', path, (c, done) => c.create(path, data, mode, done), [NODE_EXISTS]);
         if (made !== null) return;

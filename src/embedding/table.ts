@@ -1,5 +1,5 @@
 import { MonolithError, seedFromNames } from '../base/index.js';
-import type { FidTable, KernelBackend, TableOptions } from '../kernels/index.js';
+import { type FidTable, type KernelBackend, RowFormat, type TableOptions } from '../kernels/index.js';
 import { type NamedSlice, rowLayout, type SliceInfo } from './row-layout.js';
 
 /** What a table is made from: plain data, equal in every thread. */
@@ -13,7 +13,12 @@ export type EmbeddingTableSpec = {
   readonly maxRows: number;
   /** Keep the last use of every row (4 bytes a row). Default false. */
   readonly timestamps?: boolean;
+  /** How values of rows are stored: 'fp32' (the default), 'bf16' or 'fp16'. See {@link RowFormat}. */
+  readonly storage?: RowStorage;
 };
+
+/** Names of {@link RowFormat}. */
+export type RowStorage = keyof typeof RowFormat;
 
 /** Row numbers are int32. */
 const MOST_ROWS = 0x7fffffff;
@@ -21,8 +26,8 @@ const MOST_ROWS = 0x7fffffff;
 const SEGMENT_BYTES = 64 << 20;
 
 /** Rows per segment: a power of two, about {@link SEGMENT_BYTES}, no more than the table may hold. */
-function rowsPerSegment(recordLength: number, maxRows: number): number {
-  const fitting = Math.max(1, Math.floor(SEGMENT_BYTES / (recordLength * Float32Array.BYTES_PER_ELEMENT)));
+function rowsPerSegment(recordBytes: number, maxRows: number): number {
+  const fitting = Math.max(1, Math.floor(SEGMENT_BYTES / recordBytes));
   const wanted = 2 ** Math.floor(Math.log2(fitting));
   return Math.min(wanted, 2 ** Math.ceil(Math.log2(maxRows)));
 }
@@ -65,15 +70,18 @@ export class EmbeddingTable implements FidTable {
       );
     }
     this.maxRows = maxRows === 0 ? MOST_ROWS : maxRows;
-    const recordLength = this.slices.reduce((sum, slice) => sum + slice.dim + slice.stateLength, 0);
+    const storage = spec.storage ?? 'fp32';
+    const valueBytes = storage === 'fp32' ? 4 : 2;
+    const recordBytes = this.slices.reduce((sum, slice) => sum + slice.dim * valueBytes + slice.stateLength * 4, 0);
     const { low, high } = seedFromNames(seed, 'table', name);
     const options: TableOptions = {
       slices,
       seedLow: low,
       seedHigh: high,
       maxRows: this.maxRows,
-      segmentRows: rowsPerSegment(recordLength, this.maxRows),
+      segmentRows: rowsPerSegment(recordBytes, this.maxRows),
       timestamps: spec.timestamps ?? false,
+      format: RowFormat[storage],
     };
     this.#rows = shareId === undefined ? backend.createTable(options) : backend.attachTable(shareId);
     this.dim = this.#rows.dim;
@@ -122,8 +130,10 @@ export class EmbeddingTable implements FidTable {
     gradients: readonly Float32Array[],
     learningRates: Float32Array,
     clipRowNorm: number,
+    fids?: readonly BigInt64Array[],
+    step?: number,
   ): number {
-    return this.#rows.apply(handles, starts, counts, gradients, learningRates, clipRowNorm);
+    return this.#rows.apply(handles, starts, counts, gradients, learningRates, clipRowNorm, fids, step);
   }
 
   /** See {@link FidTable.refresh}. */

@@ -15,6 +15,7 @@ import {
   type ModelOnData,
   openPipeline,
   type RunSpec,
+  roundedFrom,
   saveSnapshot,
   scoreAll,
   specOfRun,
@@ -34,6 +35,9 @@ export type RunEngine = TrainingEngine & {
   readonly badBatch: BadBatch | null;
 };
 
+/** Starts workers and shards for a run whose data files have these names and sizes; no evaluation data: ''. */
+export type StartEngine = (spec: RunSpec, identity: { readonly train: string; readonly evaluation: string }) => Promise<RunEngine>;
+
 export type TrainOptions = {
   readonly hooks?: readonly TrainHook[];
   /** Ends training after the step in hand; a checkpoint is written. */
@@ -41,7 +45,7 @@ export type TrainOptions = {
   /** Told once everything is ready, before the first step. */
   readonly onReady?: (info: RunInfo) => void | Promise<void>;
   /** Starts workers and shards that are not threads of this process; here runs worker 0. It is closed at the end. */
-  readonly startEngine?: (spec: RunSpec) => Promise<RunEngine>;
+  readonly startEngine?: StartEngine;
 };
 
 /**
@@ -74,6 +78,9 @@ export class Estimator {
   async train(options: TrainOptions = {}): Promise<TrainResult> {
     const { config } = this;
     requireData(config, 'train');
+    if (config.distributed.enabled && options.startEngine === undefined) {
+      throw new MonolithError('InvalidConfig', 'distributed.enabled: this process is one of several, so call joinJob instead of train');
+    }
     const started = performance.now();
     const bound = await bindModel(config, 'train');
     const open: { close(): Promise<void> }[] = [await RunLock.take(config.modelDir)];
@@ -83,8 +90,11 @@ export class Estimator {
       open.push(train);
       const evaluation = hasEvaluationData(config) ? await openPipeline(config, 'evaluate', bound) : null;
       if (evaluation !== null) open.push(evaluation);
-      const start = options.startEngine ?? LocalCluster.start;
-      const cluster: RunEngine = await start(specOfRun(config, bound, train));
+      const start: StartEngine = options.startEngine ?? ((spec) => LocalCluster.start(spec));
+      const cluster: RunEngine = await start(specOfRun(config, bound, train), {
+        train: train.identity,
+        evaluation: evaluation?.identity ?? '',
+      });
       open.push(cluster);
       const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
       const log = await RunLog.open({
@@ -99,6 +109,7 @@ export class Estimator {
         backend: cluster.backend,
         resumedStep: saved?.state.step ?? null,
         newData: saved?.newData ?? false,
+        roundedFrom: checkpoint === null ? null : roundedFrom(checkpoint, config.embedding.storage),
         startupMs: performance.now() - started,
         trainFiles: train.files,
         evalFiles: evaluation === null ? [] : evaluation.files,
@@ -253,7 +264,7 @@ function manifestFields(
   state: TrainerState,
   metrics: EvaluationMetrics | null,
 ): ManifestFields {
-  const { modelDir, json, quiet, fresh, logEvery, data, ...kept } = config;
+  const { modelDir, json, quiet, fresh, logEvery, data, distributed, discovery, ...kept } = config;
   const { train: trainFiles, eval: evalFiles, cache, ...keptData } = data;
   const fields = {
     model: {
@@ -273,7 +284,7 @@ function manifestFields(
 
 /** The configuration as a later `eval` or `predict` wants it: without how this one call reports and whether it started anew. */
 function lasting(config: RunConfig): RunConfig {
-  return { ...config, json: false, quiet: false, fresh: false };
+  return { ...config, json: false, quiet: false, fresh: false, distributed: { ...config.distributed, enabled: false, localHosts: 0 } };
 }
 
 /** Adds the input that is to blame, where the batch is, and what to do. */

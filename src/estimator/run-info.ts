@@ -9,6 +9,8 @@ export type RunInfo = {
   readonly resumedStep: number | null;
   /** Set when the data are not those of the checkpoint: training starts at the beginning of the new ones. */
   readonly newData: boolean;
+  /** How the rows of the checkpoint are stored, when those of this run are not and loading rounds them; else null. */
+  readonly roundedFrom: RunConfig['embedding']['storage'] | null;
   readonly startupMs: number;
   /** Files after globs are resolved, their bytes (null when not known) and the format found. */
   readonly trainFiles: readonly string[];

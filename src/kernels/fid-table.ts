@@ -7,6 +7,14 @@ import type { OptimizerKind } from './optimizer-kind.js';
 export const InitializerKind = { zeros: 0, constant: 1, uniform: 2, normal: 3 } as const;
 export type InitializerKind = (typeof InitializerKind)[keyof typeof InitializerKind];
 
+/**
+ * How the values of rows are stored: float32, bfloat16 or IEEE half. Optimizer state is float32 always. 16-bit values are widened where they
+ * are read; updates compute in float32 and round stochastically, by (seed, fid, step, position) alone; new and loaded rows are rounded to
+ * nearest. Finite values stop at the largest finite one (65504 in a half). See reference/half.
+ */
+export const RowFormat = { fp32: 0, bf16: 1, fp16: 2 } as const;
+export type RowFormat = (typeof RowFormat)[keyof typeof RowFormat];
+
 /** One slice of a row: its own values, initializer, optimizer and learning rate. */
 export type SliceLayout = {
   readonly dim: number;
@@ -25,6 +33,8 @@ export type TableOptions = {
   readonly segmentRows: number;
   /** Keep the last use of every row, 4 bytes a row. Default false: dumps give 0, loads forget them. */
   readonly timestamps?: boolean;
+  /** How values are stored. Default fp32. */
+  readonly format?: RowFormat;
 };
 
 /**
@@ -64,6 +74,8 @@ export interface FidTable {
    * optimizer runs once. Source s is positions starts[s] … starts[s] + counts[s] of handles[s] and
    * of gradients[s] (· dim); handles are distinct within a source; −1 entries are skipped. The number of sources is handles.length.
    * `learningRates[slice]`; `clipRowNorm` > 0 scales the summed gradient of a row (all slices) down to that L2 norm. Marks rows dirty.
+   * Tables of 16-bit values also need `fids[s]`, the ids of positions starts[s] …, and `step`, a whole number that differs from step to step:
+   * what values are rounded by. Others read neither.
    * Returns the number of distinct rows updated.
    */
   apply(
@@ -73,6 +85,8 @@ export interface FidTable {
     gradients: readonly Float32Array[],
     learningRates: Float32Array,
     clipRowNorm: number,
+    fids?: readonly BigInt64Array[],
+    step?: number,
   ): number;
   /**
    * Brings rows that were looked up before an {@link apply} up to date. For every target t and i in [targetStarts[t], + targetCounts[t]): where any

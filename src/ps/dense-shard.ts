@@ -27,7 +27,8 @@ export class DenseShard {
    * @param state       flat optimizer state, likewise.
    * @param gradients   one flat gradient vector a source (worker × region); sources are named by their index here.
    * @param blockNorms  [number of blocks] Σ g² of every block of the step, each written by its owner; used when clip.globalNorm > 0.
-   * @param meet        waits for all shards; called between writing and reading blockNorms.
+   * @param meet        waits for all shards; called between writing and reading blockNorms. null: with clip.globalNorm the caller sees to it that
+   *                    {@link sum} has run on all shards before {@link apply} runs on any.
    */
   constructor(
     private readonly kernels: KernelBackend,
@@ -40,7 +41,7 @@ export class DenseShard {
     gradients: readonly Float32Array[],
     private readonly clip: DenseClip,
     private readonly blockNorms: Float64Array,
-    private readonly meet: () => void,
+    private readonly meet: (() => void) | null,
   ) {
     this.owned = blocks
       .filter((block) => block.index % numShards === shard)
@@ -54,13 +55,23 @@ export class DenseShard {
       }));
   }
 
+  /** Whether {@link sum} is a call of its own, before {@link apply}: the norm of all shards' gradients is needed, and shards do not meet. */
+  get sumsApart(): boolean {
+    return this.meet === null && this.clip.globalNorm > 0;
+  }
+
+  /** Sums the gradients of this shard's blocks over `sources` into the first one; apply's first half. */
+  sum(sources: Int32Array, numSources: number): void {
+    for (const owned of this.owned) this.sumBlock(owned, sources, numSources);
+  }
+
   /**
    * One optimizer step on this shard's blocks.
    * @param sources   indices of gradient vectors; summed in this order into the first one, which is overwritten.
    * @param rateScale factor of the learning-rate schedule for this step.
    */
   apply(sources: Int32Array, numSources: number, rateScale: number): void {
-    for (const owned of this.owned) this.sum(owned, sources, numSources);
+    if (!this.sumsApart) this.sum(sources, numSources);
     const scale = this.clip.globalNorm > 0 ? this.globalScale() : 1;
     for (const { tensor, block, parameters, state, hyper, gradients } of this.owned) {
       const gradient = gradients[sources[0]];
@@ -70,7 +81,7 @@ export class DenseShard {
     }
   }
 
-  private sum({ tensor, block, gradients }: OwnedBlock, sources: Int32Array, numSources: number): void {
+  private sumBlock({ tensor, block, gradients }: OwnedBlock, sources: Int32Array, numSources: number): void {
     const total = gradients[sources[0]];
     for (let s = 1; s < numSources; s++) this.kernels.axpy(block.length, 1, gradients[sources[s]], total);
     if (!tensor.trainable) {
@@ -82,10 +93,10 @@ export class DenseShard {
   }
 
   private globalScale(): number {
-    this.meet();
+    this.meet?.();
     let sumSquares = 0;
     for (let i = 0; i < this.blocks.length; i++) sumSquares += this.blockNorms[i];
-    this.meet();
+    this.meet?.();
     return clipScale(sumSquares, this.clip.globalNorm);
   }
 }

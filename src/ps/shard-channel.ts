@@ -1,6 +1,6 @@
 /**
- * How one worker talks to one shard about regions of the exchange. Above this interface no code can tell which transport carries it.
- * Requests of one worker to one shard are handled in the order in which they were sent. All calls are made by the worker's thread;
+ * How one worker talks to one shard, or to all of them at once, about regions of the exchange. Above this interface no code can tell which transport carries it.
+ * Requests of one worker are handled in the order in which they were sent. All calls are made by the worker's thread;
  * awaiting ones block it and throw Aborted when the run ends, WaitTimeout when the deadline passes.
  */
 export interface ShardChannel {

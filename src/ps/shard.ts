@@ -3,7 +3,7 @@ import type { FidTable } from '../kernels/index.js';
 import type { DenseShard } from './dense-shard.js';
 import type { ExchangeRegion } from './exchange.js';
 
-/** Counters of one shard, in shared memory: written by the shard, read by the coordinator (values may be one request old). */
+/** Counters of one shard, in shared memory: written by whoever does its work, read by the coordinator (values may be one request old). */
 export const ShardStat = {
   lookups: 0,
   idsLookedUp: 1,
@@ -36,8 +36,9 @@ export type PsShardParts = {
 };
 
 /**
- * One parameter-server shard: its rows of every table and its blocks of the dense parameters. One thread owns it; no other code touches its
- * tables. It knows regions and steps, not how requests arrive.
+ * One parameter-server shard: its rows of every table and its blocks of the dense parameters. It has one owner at a time, and no other code
+ * touches its tables: a thread of its own, or (see transport/in-place) the worker that holds its ownership word, each worker through an object of
+ * its own over the same memory. It knows regions and steps, not how requests arrive.
  */
 export class PsShard {
   private readonly rates: readonly Float32Array[];
@@ -47,9 +48,11 @@ export class PsShard {
   /** [region][table] arrays over workers, made once so that a step allocates nothing. */
   private readonly handlesOf: readonly (readonly (readonly Int32Array[])[])[];
   private readonly gradientsOf: readonly (readonly (readonly Float32Array[])[])[];
+  private readonly fidsOf: readonly (readonly (readonly BigInt64Array[])[])[];
   /** [worker][region][table], the same for one worker alone. */
   private readonly oneHandles: readonly (readonly (readonly (readonly Int32Array[])[])[])[];
   private readonly oneGradients: readonly (readonly (readonly (readonly Float32Array[])[])[])[];
+  private readonly oneFids: readonly (readonly (readonly (readonly BigInt64Array[])[])[])[];
   /** [region][table] arrays over workers. */
   private readonly rowsOf: readonly (readonly (readonly Float32Array[])[])[];
   private readonly regionsPerWorker: number;
@@ -73,8 +76,10 @@ export class PsShard {
     this.targetStarts = new Int32Array(regions.length);
     this.targetCounts = new Int32Array(regions.length);
     this.gradientsOf = each((w, r, t) => regions[w][r].tables[t].dRows);
+    this.fidsOf = each((w, r, t) => regions[w][r].tables[t].unique);
     this.oneHandles = regions.map((own) => own.map((region) => region.tables.map((table) => [table.handles])));
     this.oneGradients = regions.map((own) => own.map((region) => region.tables.map((table) => [table.dRows])));
+    this.oneFids = regions.map((own) => own.map((region) => region.tables.map((table) => [table.unique])));
   }
 
   /**
@@ -119,6 +124,24 @@ export class PsShard {
     this.apply(step, 1, region, worker);
   }
 
+  /**
+   * First half of {@link applyStep} (or, with a worker ≥ 0, of {@link applyOne}) where the norm over all shards is needed and shards do not meet:
+   * sums the gradients of its dense blocks. Run on every shard before the second half runs on any.
+   */
+  sumDense(onlyWorker: number, region: number): void {
+    const { regions, dense, stats, now } = this.parts;
+    const from = now();
+    const numSources = onlyWorker < 0 ? regions.length : 1;
+    for (let s = 0; s < numSources; s++) this.sources[s] = (onlyWorker < 0 ? s : onlyWorker) * this.regionsPerWorker + region;
+    dense.sum(this.sources, numSources);
+    stats[ShardStat.applyMs] += now() - from;
+  }
+
+  /** Whether {@link sumDense} is a call of its own. */
+  get sumsApart(): boolean {
+    return this.parts.dense.sumsApart;
+  }
+
   private apply(step: number, numSources: number, region: number, onlyWorker: number): void {
     const { shard, tables, regions, sliceRates, clipRowNorm, dense, rateScale, stats, now } = this.parts;
     const from = now();
@@ -138,7 +161,9 @@ export class PsShard {
       if (total === 0) continue;
       const handles = onlyWorker < 0 ? this.handlesOf[region][t] : this.oneHandles[onlyWorker][region][t];
       const gradients = onlyWorker < 0 ? this.gradientsOf[region][t] : this.oneGradients[onlyWorker][region][t];
-      stats[ShardStat.rowsUpdated] += tables[t].apply(handles, this.starts, this.counts, gradients, this.rates[t], clipRowNorm);
+      const fids = onlyWorker < 0 ? this.fidsOf[region][t] : this.oneFids[onlyWorker][region][t];
+      const rates = this.rates[t];
+      stats[ShardStat.rowsUpdated] += tables[t].apply(handles, this.starts, this.counts, gradients, rates, clipRowNorm, fids, step);
     }
     for (let s = 0; s < numSources; s++) this.out[(onlyWorker < 0 ? s : onlyWorker) * this.regionsPerWorker + region] = 0;
     stats[ShardStat.applies]++;

@@ -53,6 +53,15 @@ export class Counter {
   }
 
   /**
+   * Adds to the value and wakes waiters only if that brings it to `target`: for a number that several threads complete together while others
+   * wait for the whole. Nobody may wait for less than the next target meanwhile.
+   */
+  addTowards(amount: number, target: number): void {
+    const value = Atomics.add(this.#words, VALUE, amount | 0) + amount;
+    if (((value - target) | 0) >= 0 && Atomics.load(this.#words, SLEEPERS) > 0) Atomics.notify(this.#words, VALUE);
+  }
+
+  /**
    * Blocks until the value has reached `target`; returns the value seen.
    * @throws WaitTimeout after timeoutMs, Aborted when the run ends, InvalidArgument on the main thread.
    */

@@ -4,5 +4,7 @@ export { Barrier, type BarrierOptions } from './barrier.js';
 export { Counter } from './counter.js';
 export { DescriptorQueue, type QueueOptions } from './descriptor-queue.js';
 export { MpscRing } from './mpsc-ring.js';
+export { Ownership } from './ownership.js';
 export { Ring } from './ring.js';
+export { Turn } from './turn.js';
 export { availableCores, monotonicMs, SLICE_MS, spinBudget, type WaitAsync, type WaitOptions, waitUntil, waitUntilAsync } from './wait.js';

@@ -88,13 +88,14 @@ export function banner(info: BannerInfo): string {
   const size = info.trainBytes === null ? '' : `, ${bytesText(info.trainBytes)}`;
   const start = info.resumedStep === null ? 'new' : `resumed at step ${grouped(info.resumedStep)}`;
   const staleness = config.mode === 'async' ? `, staleness ${config.staleness}` : '';
+  const rows16 = config.embedding.storage === 'fp32' ? '' : `, rows in ${config.embedding.storage}`;
   const rows: [string, string][] = [
     ['model', `${printable(config.model)}, ${grouped(info.denseParameters)} dense parameters`],
     ['tables', named.length === 0 ? 'none' : named.join(', ')],
     ['data', `${filesText(info.trainFiles)} (${info.format}${size})`],
     ['evaluation', evaluationText(info)],
     ['cluster', `${counted(config.workers, 'worker')}, ${counted(config.ps, 'shard')}, ${config.mode}${staleness}`],
-    ['kernels', `${info.backend}${info.instructionSet === null ? '' : `, ${info.instructionSet}`}, ${config.precision}`],
+    ['kernels', `${info.backend}${info.instructionSet === null ? '' : `, ${info.instructionSet}`}, ${config.precision}${rows16}`],
     ['batch', `${grouped(config.batchSize)} × ${counted(config.workers, 'worker')}, ${lengthText(config)}, seed ${config.seed}`],
     ['optimizer', optimizersText(config)],
     ['run folder', `${printable(config.modelDir)} (${start})`],

@@ -68,6 +68,7 @@ export function planRun(
       })),
       sliceRates: resolved.map(({ learningRate }) => learningRate),
       maxRows: Math.ceil(config.table.maxRows / config.ps),
+      storage: config.embedding.storage,
       expectedRows: shareOfRows(config.table.expectedRows, config.ps),
     };
   });
@@ -78,6 +79,7 @@ export function planRun(
     mode: config.mode,
     workers: config.workers,
     ps: config.ps,
+    shardWork: config.shardWork,
     staleness,
     prefetch,
     regionsPerWorker: staleness + prefetch + 1,

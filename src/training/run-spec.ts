@@ -1,7 +1,7 @@
-import type { NamedSlice } from '../embedding/index.js';
+import type { NamedSlice, RowStorage } from '../embedding/index.js';
 import type { ModelInputs, ModelPlan } from '../models/index.js';
 import type { ScheduleSpec } from '../optimizers/index.js';
-import type { DenseClip, DenseTensor, ExchangeLayout } from '../ps/index.js';
+import type { DenseClip, DenseTensor, ExchangeLayout, ShardSpec } from '../ps/index.js';
 import type { BatchLayout } from '../tensor/index.js';
 
 /** A table as its shards build it. */
@@ -10,6 +10,8 @@ export type TableSpec = {
   readonly slices: readonly NamedSlice[];
   readonly sliceRates: readonly number[];
   readonly maxRows: number;
+  /** How values of rows are stored. */
+  readonly storage: RowStorage;
   /** Rows for which this shard makes memory ready at its start; 0: none. */
   readonly expectedRows: number;
 };
@@ -26,6 +28,8 @@ export type RunSpec = {
   readonly mode: 'sync' | 'async';
   readonly workers: number;
   readonly ps: number;
+  /** Who does the work of shards in this process; `auto` until resolveShardWork has decided. */
+  readonly shardWork: 'auto' | 'threads' | 'in-place';
   /** Pushes that a worker may have outstanding while it computes on; 0 in sync mode. */
   readonly staleness: number;
   /** Batches whose rows are asked for ahead of the one computed; 0 in sync mode. */
@@ -55,4 +59,10 @@ export function exchangeLayout(spec: RunSpec): ExchangeLayout {
     tables: spec.plan.tables.map((table, t) => ({ dim: table.dim, maxIds: spec.batch.groups[t].maxIds })),
     parametersLength: spec.plan.parametersLength,
   };
+}
+
+/** What shards in processes of their own must know of a run. */
+export function shardSpecOf(spec: RunSpec): ShardSpec {
+  const { seed, mode, workers, regionsPerWorker, tables, tensors, denseStateLength, clip, schedule } = spec;
+  return { seed, mode, workers, regionsPerWorker, layout: exchangeLayout(spec), tables, tensors, denseStateLength, clip, schedule };
 }

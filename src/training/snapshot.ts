@@ -1,5 +1,6 @@
 import { MonolithError } from '../base/index.js';
 import { type CheckpointReader, CheckpointWriter, type ManifestFields, prune } from '../checkpoint/index.js';
+import type { RowStorage } from '../embedding/index.js';
 import { optimizerStateLength } from '../kernels/index.js';
 import type { TableRows, TrainingEngine } from './engine.js';
 import type { TableSpec } from './run-spec.js';
@@ -19,8 +20,13 @@ export function rowShape(table: TableSpec): RowShape {
   return { dim, stateLength };
 }
 
-/** What the manifest says of a table. */
-export type SavedTable = RowShape & { readonly name: string; readonly rows: number; readonly sections: readonly string[] };
+/** What the manifest says of a table. `storage`: how its rows were stored in memory; absent in older checkpoints, which are fp32. */
+export type SavedTable = RowShape & {
+  readonly name: string;
+  readonly rows: number;
+  readonly storage?: RowStorage;
+  readonly sections: readonly string[];
+};
 
 export type SnapshotOptions = {
   readonly modelDir: string;
@@ -85,7 +91,7 @@ async function saveTable(
     await section.close();
     sections.push(name);
   }
-  return { name: table.name, ...shape, rows, sections };
+  return { name: table.name, ...shape, rows, storage: table.storage, sections };
 }
 
 /**
@@ -119,6 +125,12 @@ export async function loadSnapshot(engine: TrainingEngine, reader: CheckpointRea
 /** The tables that a checkpoint's manifest lists. */
 export function savedTables(reader: CheckpointReader): readonly SavedTable[] {
   return (reader.manifest.fields.tables ?? []) as unknown as readonly SavedTable[];
+}
+
+/** How the rows of a checkpoint were stored, where storing them as `storage` rounds them; null: they are restored exactly. */
+export function roundedFrom(reader: CheckpointReader, storage: RowStorage): RowStorage | null {
+  const formats = savedTables(reader).map((table) => table.storage ?? 'fp32');
+  return storage === 'fp32' ? null : (formats.find((format) => format !== storage) ?? null);
 }
 
 /** Reads the rows of one section, for inspection. */

@@ -3,12 +3,14 @@
  *
  *   wait_batch     workers: no batch to train on
  *   dedupe         workers: distinct ids of a batch, grouped by shard
- *   lookup         workers: waiting for rows
+ *   lookup         workers: waiting for rows; in place, looking them up
  *   compute        workers: forward, loss, backward
- *   push           workers: waiting until their gradients are applied
+ *   push           workers: waiting until their gradients are applied; in place, applying them
  *   shard_lookup   shards: index search, creation and copying of rows
  *   shard_apply    shards: summing gradients, optimizers on rows and dense parameters
- *   shard_refresh  shards: rows looked up ahead that a step has changed
+ *   shard_refresh  shards: rows looked up ahead that a step has changed; in place, none
+ *
+ * Where workers do shards' work in place, shard_lookup and shard_apply are parts of lookup and push, not time of other threads.
  */
 export type StageTimes = { readonly [stage in (typeof STAGES)[number]]: number };
 

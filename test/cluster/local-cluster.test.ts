@@ -5,7 +5,9 @@ import { MonolithError } from '../../src/base/index.js';
 import { LocalCluster } from '../../src/cluster/index.js';
 import { type PartialRunConfig, resolveConfig } from '../../src/config/index.js';
 import { loadModel } from '../../src/models/index.js';
+import { availableCores } from '../../src/sharedarraybuffer-ring/index.js';
 import { planOfRun, planRun, type TableRows } from '../../src/training/index.js';
+import { shardWorkChoices } from '../helpers/shard-work.js';
 import { fillStep, flatLayout } from '../helpers/synthetic.js';
 
 const inputs = {
@@ -69,13 +71,37 @@ async function trainedFingerprint(values: PartialRunConfig, steps = 12): Promise
 
 describe('a local cluster in synchronous mode', () => {
   for (const workers of [1, 2]) {
-    test(`gives the same bits for 1, 2 and 3 shards and again, with ${workers} worker(s)`, async () => {
+    test(`gives the same bits for 1, 2 and 3 shards, whoever does their work, and again, with ${workers} worker(s)`, async () => {
       const results = new Set<string>();
-      for (const ps of [1, 2, 3, 2])
-        results.add(await trainedFingerprint({ model: 'dlrm', modelOptions: { bottom: [16], top: [16] }, workers, ps }));
+      for (const shardWork of shardWorkChoices())
+        for (const ps of [1, 2, 3, 2])
+          results.add(await trainedFingerprint({ model: 'dlrm', modelOptions: { bottom: [16], top: [16] }, workers, ps, shardWork }));
       assert.equal(results.size, 1);
     });
   }
+
+  test('gives the same bits in place with more workers than cores, and with shards that no worker calls its own', async () => {
+    const values: PartialRunConfig = { model: 'deepfm', modelOptions: { hidden: [16] }, workers: 5 };
+    const results = new Set<string>();
+    for (const shardWork of shardWorkChoices())
+      for (const ps of [2, 7]) results.add(await trainedFingerprint({ ...values, ps, shardWork }));
+    assert.equal(results.size, 1);
+  });
+
+  test('counts the work of shards, whoever does it', async () => {
+    for (const shardWork of shardWorkChoices()) {
+      const cluster = await startCluster({ model: 'fm', shardWork });
+      try {
+        await trainSteps(cluster, 0, 20);
+        assert.equal(cluster.spec.shardWork, shardWork);
+        const times = cluster.stageTimes();
+        assert.ok(times.shard_lookup > 0 && times.shard_apply > 0, `${shardWork}: ${JSON.stringify(times)}`);
+        assert.equal(times.shard_refresh > 0, shardWork === 'threads');
+      } finally {
+        await cluster.close();
+      }
+    }
+  });
 
   test('gives the same bits for every number of shards with clipping by global norm, row norm and dropout', async () => {
     const values: PartialRunConfig = {
@@ -84,7 +110,7 @@ describe('a local cluster in synchronous mode', () => {
       clip: { globalNorm: 0.05, rowNorm: 0.01 },
     };
     const one = await trainedFingerprint({ ...values, ps: 1 });
-    assert.equal(await trainedFingerprint({ ...values, ps: 3 }), one);
+    for (const shardWork of shardWorkChoices()) assert.equal(await trainedFingerprint({ ...values, ps: 3, shardWork }), one);
   });
 
   test('another seed gives another result', async () => {
@@ -150,6 +176,7 @@ describe('a local cluster in asynchronous mode', () => {
       model: 'deepfm',
       modelOptions: { hidden: [16] },
       mode: 'async',
+      shardWork: 'threads',
       staleness: 2,
       embeddingPrefetchCapacity: 2,
     });
@@ -161,6 +188,85 @@ describe('a local cluster in asynchronous mode', () => {
       await cluster.sync();
       assert.ok(cluster.lossOf(59) < cluster.lossOf(0));
       assert.equal(cluster.completedRounds(), 60);
+    } finally {
+      await cluster.close();
+    }
+  });
+});
+
+describe('a local cluster whose workers do the work of shards in place', { skip: !shardWorkChoices().includes('in-place') }, () => {
+  test('is what auto takes where workers that train in step and shards outnumber the cores', async () => {
+    for (const [workers, mode, expected] of [
+      [2, 'sync', 'in-place'],
+      [2, 'async', 'threads'],
+      [1, 'sync', 'threads'],
+    ] as const) {
+      const cluster = await startCluster({ model: 'lr', workers, ps: availableCores(), mode });
+      await cluster.close();
+      assert.equal(cluster.spec.shardWork, expected);
+    }
+  });
+
+  test('refuses tables that threads cannot share, and auto keeps threads there', async () => {
+    await assert.rejects(
+      startCluster({ model: 'lr', shardWork: 'in-place', backend: 'reference' }),
+      (error: unknown) => error instanceof MonolithError && error.code === 'InvalidConfig' && /--shard-work threads/.test(error.message),
+    );
+    const cluster = await startCluster({ model: 'lr', workers: 2, ps: availableCores(), backend: 'reference' });
+    await cluster.close();
+    assert.equal(cluster.spec.shardWork, 'threads');
+  });
+
+  for (const clip of [{}, { globalNorm: 0.05 }]) {
+    test(`trains asynchronously and applies every push before a worker goes on ${JSON.stringify(clip)}`, async () => {
+      const values: PartialRunConfig = { model: 'deepfm', modelOptions: { hidden: [16] }, mode: 'async', shardWork: 'in-place', clip };
+      // One worker has nobody to race with: asynchronous training is synchronous training then.
+      const alone = await trainedFingerprint({ ...values, workers: 1, ps: 3 });
+      assert.equal(await trainedFingerprint({ ...values, workers: 1, ps: 3, mode: 'sync' }), alone);
+      const cluster = await startCluster({ ...values, workers: 3, ps: Object.keys(clip).length > 0 ? 1 : 2 });
+      try {
+        for (let step = 0; step < 60; step++) {
+          fillStep(await cluster.acquire(), 5, step % 3, 50);
+          await cluster.submitTrain(step);
+        }
+        await cluster.sync();
+        assert.ok(cluster.lossOf(59) < cluster.lossOf(0));
+        assert.equal(cluster.completedRounds(), 60);
+      } finally {
+        await cluster.close();
+      }
+    });
+  }
+
+  test('evaluates read-only: unknown ids create no row', async () => {
+    const cluster = await startCluster({ model: 'fm', shardWork: 'in-place' });
+    try {
+      await trainSteps(cluster, 0, 3);
+      const { rows } = await cluster.sizes();
+      fillStep(await cluster.acquire(), 6, 1000, 100_000);
+      await cluster.submitEvaluate();
+      await cluster.awaitRound(3);
+      assert.ok(
+        cluster
+          .result(3, 1)
+          .logits.subarray(0, 64)
+          .some((logit) => logit !== 0),
+      );
+      assert.deepEqual((await cluster.sizes()).rows, rows);
+    } finally {
+      await cluster.close();
+    }
+  });
+
+  test('a table that is full ends the run with TableFull that names the table', async () => {
+    const cluster = await startCluster({ model: 'fm', shardWork: 'in-place', table: { maxRows: 20 } });
+    try {
+      await assert.rejects(trainSteps(cluster, 0, 20), (error: unknown) => {
+        assert.ok(error instanceof MonolithError);
+        assert.equal(error.code, 'TableFull', error.message);
+        assert.match(error.message, /^table "/);
+        return true;
+      });
     } finally {
       await cluster.close();
     }
@@ -187,9 +293,10 @@ describe('supervision', () => {
     }
   });
 
-  for (const role of ['worker', 'ps'] as const) {
-    test(`a ${role} thread that is terminated in the middle ends the run within a second and is named`, async () => {
-      const cluster = await startCluster({ model: 'fm' });
+  const cases = shardWorkChoices().flatMap((shardWork) => (['worker', 'ps'] as const).map((role) => ({ role, shardWork })));
+  for (const { role, shardWork } of cases) {
+    test(`a ${role} thread that is terminated in the middle ends the run within a second and is named (${shardWork})`, async () => {
+      const cluster = await startCluster({ model: 'fm', shardWork });
       try {
         await trainSteps(cluster, 0, 3);
         const started = performance.now();

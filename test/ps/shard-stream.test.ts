@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { duplexPair, type MessageDuplex, ShardBridge, ShardJob, ShardRuntime, ShardStreamServer } from '../../src/ps/index.js';
+import { FaultyWire, type WireFaults } from '../helpers/faulty-wire.js';
 import { backend, ScriptedWorkers, type ScriptOptions, stateOf, undisturbed } from '../helpers/scripted-job.js';
 
 type Wire = (worker: number, shard: number, ends: [MessageDuplex, MessageDuplex]) => [MessageDuplex, MessageDuplex];
@@ -54,5 +55,36 @@ describe('workers and shards over streams', () => {
     test(`give the rows and dense values of shards called directly: ${JSON.stringify(options)}`, async () => {
       assert.equal(await runOverStreams(options), undisturbed(options));
     });
+  }
+});
+
+describe('workers and shards over streams that misbehave', () => {
+  const cases: { name: string; faults: WireFaults; expected: (counts: FaultyWire['counts']) => boolean }[] = [
+    { name: 'each message 1 to 5 times', faults: { copies: 5 }, expected: ({ repeated }) => repeated > 50 },
+    { name: 'out of order and late', faults: { lateness: 40 }, expected: ({ late }) => late > 50 },
+    { name: 'cut now and then', faults: { cut: 0.05 }, expected: ({ cuts }) => cuts > 3 },
+    { name: 'without some answers, then cut', faults: { dropAnswers: 0.08 }, expected: ({ vanished, cuts }) => vanished > 5 && cuts > 3 },
+    {
+      name: 'all of it',
+      faults: { copies: 5, lateness: 20, cut: 0.02, dropAnswers: 0.02 },
+      expected: ({ cuts, repeated }) => cuts > 3 && repeated > 50,
+    },
+  ];
+  for (const options of [
+    { workers: 2, numShards: 2, prefetch: 1, steps: 16, ids: 120 },
+    { mode: 'async', workers: 2, numShards: 2, prefetch: 1, staleness: 2, exact: true, steps: 16, ids: 120 },
+  ] satisfies ScriptOptions[]) {
+    const expected = undisturbed(options);
+    for (const { name, faults, expected: enough } of cases) {
+      test(`${options.mode ?? 'sync'}, ${name}: every push is applied exactly once`, async () => {
+        const counts = { repeated: 0, late: 0, vanished: 0, cuts: 0 };
+        for (let seed = 1; seed <= 3; seed++) {
+          const wire = new FaultyWire(seed, faults);
+          assert.equal(await runOverStreams(options, (_w, _s, ends) => wire.between(ends)), expected, `seed ${seed}`);
+          for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] += wire.counts[key];
+        }
+        assert.ok(enough(counts), JSON.stringify(counts));
+      });
+    }
   }
 });

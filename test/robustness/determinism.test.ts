@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
+import { shardWorkChoices } from '../helpers/shard-work.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 before(async () => {
@@ -23,6 +24,12 @@ async function train(...flags: string[]): Promise<ReturnType<typeof checkpointCo
 }
 
 describe('synchronous training', () => {
+  test('does not depend on who does the work of shards', async () => {
+    const [first, ...others] = shardWorkChoices();
+    const expected = await train('--shard-work', first);
+    for (const shardWork of others) assert.deepEqual(await train('--shard-work', shardWork), expected, shardWork);
+  });
+
   for (const workers of ['1', '2']) {
     test(`gives the same checkpoint for 1, 2 and 3 shards and when repeated, with ${workers} worker(s)`, async () => {
       const first = await train('--workers', workers, '--ps', '1');
@@ -45,9 +52,10 @@ describe('synchronous training', () => {
   });
 
   test('does not depend on how many batches ahead rows are looked up', async () => {
-    const first = await train('--embedding-prefetch-capacity', '0');
+    const first = await train('--embedding-prefetch-capacity', '0', '--shard-work', 'threads');
     for (const ahead of ['1', '4']) {
-      assert.deepEqual(await train('--embedding-prefetch-capacity', ahead, '--ps', '3'), first, `ahead ${ahead}`);
+      const further = await train('--embedding-prefetch-capacity', ahead, '--ps', '3', '--shard-work', 'threads');
+      assert.deepEqual(further, first, `ahead ${ahead}`);
     }
     const tables = await train('--embedding-prefetch-capacity', '2', '--backend', 'reference');
     assert.deepEqual(tables, await train('--embedding-prefetch-capacity', '0', '--backend', 'reference'));

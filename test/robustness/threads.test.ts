@@ -7,6 +7,7 @@ import type { LocalCluster } from '../../src/cluster/index.js';
 import { checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 import { startSmallCluster, trainSteps } from '../helpers/local-cluster.js';
+import { shardWorkChoices } from '../helpers/shard-work.js';
 
 const BOUND_MS = 1000;
 
@@ -20,10 +21,10 @@ function failpointsOf(room: 'training' | 'ps'): string[] {
 }
 
 /** Starts a cluster whose threads are armed; the test's own thread is not. */
-async function startArmed(failpoints: string): Promise<LocalCluster> {
+async function startArmed(failpoints: string, shardWork: 'threads' | 'in-place'): Promise<LocalCluster> {
   process.env[FAILPOINTS_VARIABLE] = failpoints;
   try {
-    return await startSmallCluster({ model: 'fm' });
+    return await startSmallCluster({ model: 'fm', shardWork });
   } finally {
     delete process.env[FAILPOINTS_VARIABLE];
   }
@@ -54,16 +55,20 @@ async function assertFails(cluster: LocalCluster, run: () => Promise<unknown>, w
 }
 
 describe('a thread that dies at any point of a step', () => {
-  for (const [room, who] of [
-    ['training', /^worker \d (ended with exit code 70|threw )/],
-    ['ps', /^PS shard \d (ended with exit code 70|threw )/],
+  const [worker, shard] = [/^worker \d (ended with exit code 70|threw )/, /^PS shard \d (ended with exit code 70|threw )/];
+  for (const [room, shardWork, who] of [
+    ['training', shardWorkChoices().at(-1) ?? 'threads', worker],
+    ['ps', 'threads', shard],
+    // A worker that does a shard's work, and then dies with the shard's ownership word.
+    ['ps', 'in-place', worker],
   ] as const) {
+    if (!shardWorkChoices().includes(shardWork)) continue;
     const points = failpointsOf(room);
     assert.ok(points.length >= 5);
     for (const point of points) {
-      test(`${point}: the run ends within a second and says who it was, whether it exits or throws`, async () => {
+      test(`${point} (${shardWork}): the run ends within a second and says who it was, whether it exits or throws`, async () => {
         for (const action of ['exit', 'throw']) {
-          const cluster = await startArmed(`${point}=${action}@4`);
+          const cluster = await startArmed(`${point}=${action}@4`, shardWork);
           await assertFails(cluster, () => trainSteps(cluster, 0, 100), who);
         }
       });
@@ -96,8 +101,10 @@ describe('a thread that is terminated', () => {
 
 describe('a command whose thread or process dies in the middle of a step', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
-  const train = (run: string, failpoints = ''): ReturnType<typeof runCli> =>
-    runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(run)], { env: { [FAILPOINTS_VARIABLE]: failpoints } });
+  const train = (run: string, failpoints = '', ...flags: string[]): ReturnType<typeof runCli> =>
+    runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(run), ...flags], {
+      env: { [FAILPOINTS_VARIABLE]: failpoints },
+    });
   const content = (result: Awaited<ReturnType<typeof train>>): ReturnType<typeof checkpointContent> => {
     assert.equal(result.code, 0, result.stderr);
     return checkpointContent(String(lastEvent(result).checkpoint));
@@ -112,13 +119,16 @@ describe('a command whose thread or process dies in the middle of a step', () =>
   });
   after(() => folder.remove());
 
-  for (const [failpoints, code, message] of [
-    ['ps.beforeRowApply=exit@50', 5, /^WorkerDied {2}PS shard \d ended with exit code 70 in the middle of the run/m],
-    ['ps.afterApply=kill@50', null, /^/],
+  for (const [failpoints, shardWork, code, message] of [
+    ['ps.beforeRowApply=exit@50', 'threads', 5, /^WorkerDied {2}PS shard \d ended with exit code 70 in the middle of the run/m],
+    ['ps.beforeRowApply=exit@50', 'in-place', 5, /^WorkerDied {2}worker \d ended with exit code 70 in the middle of the run/m],
+    ['ps.afterApply=kill@50', 'threads', null, /^/],
+    ['ps.afterApply=kill@50', 'in-place', null, /^/],
   ] as const) {
-    test(`${failpoints}: exit code ${code}; the same command ends bit for bit like an uncut run`, async () => {
-      const run = failpoints.replaceAll(/\W/g, '-');
-      const broken = await train(run, failpoints);
+    if (!shardWorkChoices().includes(shardWork)) continue;
+    test(`${failpoints} (${shardWork}): exit code ${code}; the same command ends bit for bit like an uncut run`, async () => {
+      const run = `${failpoints} ${shardWork}`.replaceAll(/\W/g, '-');
+      const broken = await train(run, failpoints, '--shard-work', shardWork);
       assert.equal(broken.code, code, broken.stderr);
       assert.match(broken.stderr, message);
       const again = await train(run);

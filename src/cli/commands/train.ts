@@ -1,9 +1,20 @@
+import { MonolithError } from '../../base/index.js';
 import type { ResolvedConfig } from '../../config/index.js';
-import { Estimator, EventHook, packageVersion, type RunInfo, type TrainHook, type TrainResult } from '../../estimator/index.js';
+import {
+  Estimator,
+  EventHook,
+  joinJob,
+  packageVersion,
+  type RunInfo,
+  type TrainHook,
+  type TrainOptions,
+  type TrainResult,
+} from '../../estimator/index.js';
 import { banner, evaluationLine, eventLine, ProgressReporter, resultText } from '../../telemetry/index.js';
 import { ExitCode } from '../exit-codes.js';
 import type { Output } from '../output.js';
 import { StopSignals } from '../signals.js';
+import { trainOnLocalHosts } from './local-hosts.js';
 
 /** `monolith-local train`: banner, progress, evaluations and the result. Returns the exit code. */
 export async function train(resolved: ResolvedConfig, output: Output): Promise<number> {
@@ -31,21 +42,36 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
     onEnd: (result) => json.hook?.onEnd(result),
   };
   try {
-    const estimator = new Estimator(resolved);
-    const result = await estimator.train({
+    const options: TrainOptions = {
       hooks: [hook],
       signal: signals.signal,
       onReady: (info) => {
-        if (info.newData && (config.json || config.quiet)) output.talk(`${NEW_DATA_LINE}\n`);
+        if (config.json || config.quiet) for (const line of resumeNotes(info)) output.talk(`${line}\n`);
         if (config.json) json.hook = new EventHook(info, (event) => output.result(eventLine(event)));
         else if (!config.quiet) output.talk(bannerText(info));
         else if (info.backend.reason !== null) output.talk(`${reasonLine(info.backend.reason)}\n`);
         if (config.json && info.backend.reason !== null) output.talk(`${reasonLine(info.backend.reason)}\n`);
       },
-    });
+    };
+    const { distributed } = config;
+    if (distributed.enabled || distributed.localHosts > 0) output.leaveAtEnd();
+    const log = (line: string): void => {
+      if (!config.quiet) output.talk(`${line}\n`);
+    };
+    const result =
+      distributed.localHosts > 0
+        ? await trainOnLocalHosts(resolved, { ...options, log })
+        : distributed.enabled
+          ? await joinJob(resolved, { ...options, log })
+          : await new Estimator(resolved).train(options);
     progress.finish();
+    if (result === null) return ExitCode.done;
     if (!config.json) output.result(endText(result));
     return signals.exitCode !== null && result.reason === 'stopped' ? signals.exitCode : ExitCode.done;
+  } catch (error) {
+    // A worker or parameter server that was told to stop did so.
+    if (signals.exitCode !== null && error instanceof MonolithError && error.code === 'Cancelled') return signals.exitCode;
+    throw error;
   } finally {
     progress.finish();
     signals.close();
@@ -58,9 +84,16 @@ function reasonLine(reason: string): string {
   return `native addon not used (${reason}); running on the reference kernels, which are many times slower. See 'monolith-local doctor'`;
 }
 
+/** What a resume does that its user may not expect. */
+function resumeNotes({ newData, roundedFrom, config }: RunInfo): string[] {
+  const { storage } = config.embedding;
+  const rounded = `rows of the checkpoint were stored as ${roundedFrom}: they are rounded to nearest ${storage}`;
+  return [...(newData ? [NEW_DATA_LINE] : []), ...(roundedFrom === null ? [] : [rounded])];
+}
+
 function bannerText(info: RunInfo): string {
-  const { config, bound, backend, resumedStep, newData } = info;
-  const notes = [...(backend.reason === null ? [] : [reasonLine(backend.reason)]), ...(newData ? [NEW_DATA_LINE] : [])];
+  const { config, bound, backend, resumedStep } = info;
+  const notes = [...(backend.reason === null ? [] : [reasonLine(backend.reason)]), ...resumeNotes(info)];
   return `${banner({
     version: packageVersion(),
     config,

@@ -1,11 +1,12 @@
-// A parameter-server shard: owns its rows and dense blocks, answers requests until told to stop. See docs/journey-of-a-batch.md.
+// A parameter-server shard: owns its rows and dense blocks, answers requests until told to stop. See docs/journey-of-a-batch.md. Where workers do
+// shards' work in place it makes the tables and answers the coordinator between rounds; workers never ask it.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { MonolithError } from '../../base/index.js';
 import { EmbeddingTable } from '../../embedding/index.js';
 import { selectBackend } from '../../kernels/index.js';
-import { learningRateAt } from '../../optimizers/index.js';
-import { DenseShard, IDLE_TIMEOUT_MS, LocalShardServer, PsShard, planDenseBlocks, ShardOp } from '../../ps/index.js';
+import { IDLE_TIMEOUT_MS, LocalShardServer, NamedParameters, planDenseBlocks, ShardOp } from '../../ps/index.js';
 import type { ShardAnswer, ShardControl, ThreadMessage, ThreadStart } from '../messages.js';
+import { createShardLogic, offerTables } from '../shard-logic.js';
 import { ClusterMemory } from '../topology.js';
 
 const { index: shard, spec, buffers, port } = workerData as ThreadStart;
@@ -17,34 +18,13 @@ function tell(message: ThreadMessage): void {
 function serve(): void {
   if (port === undefined) throw new MonolithError('Internal', `shard ${shard} was started without a port`);
   const { backend, reason } = selectBackend(spec.backend);
-  const { blocks } = planDenseBlocks(spec.tensors);
-  const memory = new ClusterMemory(spec, buffers, blocks.length);
+  const memory = new ClusterMemory(spec, buffers, planDenseBlocks(spec.tensors).blocks.length);
   const tables = spec.tables.map((table) => new EmbeddingTable(backend, table, spec.seed));
   for (const [t, { expectedRows }] of spec.tables.entries()) if (expectedRows > 0) tables[t].expectRows(expectedRows);
-  const dense = new DenseShard(
-    backend,
-    spec.tensors,
-    blocks,
-    shard,
-    spec.ps,
-    memory.parameters,
-    memory.denseState,
-    memory.regions.flatMap((own) => own.map((region) => region.gradients)),
-    spec.clip,
-    memory.blockNorms,
-    () => memory.shardBarrier.wait(shard, spec.stepTimeoutMs),
-  );
-  const logic = new PsShard({
-    shard,
-    tables,
-    sliceRates: spec.tables.map((table) => table.sliceRates),
-    clipRowNorm: spec.clip.rowNorm,
-    dense,
-    regions: memory.regions,
-    rateScale: (step) => learningRateAt(spec.schedule, 1, step),
-    stats: memory.shardStats[shard],
-    now: () => performance.now(),
-  });
+  const meet = (): void => void memory.shardBarrier.wait(shard, spec.stepTimeoutMs);
+  const logic = createShardLogic(spec, memory, shard, tables, backend, meet);
+  offerTables(memory, shard, tables);
+  const named = new NamedParameters(backend);
   const server = new LocalShardServer(
     memory.requests[shard],
     memory.lookups.map((own) => own[shard]),
@@ -114,6 +94,12 @@ function serve(): void {
           return { kind: 'done' };
         case 'clear':
           for (const table of tables) table.clear();
+          return { kind: 'done' };
+        case 'ownParameter':
+          named.own(message.id, message.values);
+          return { kind: 'done' };
+        case 'stepParameters':
+          named.step(message.ids, message.learningRate, message.exchange);
           return { kind: 'done' };
         default:
           message satisfies never;

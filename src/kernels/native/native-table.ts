@@ -1,5 +1,5 @@
 import { MonolithError } from '../../base/index.js';
-import type { FidTable, TableOptions } from '../kernel-backend.js';
+import { type FidTable, RowFormat, type TableOptions } from '../kernel-backend.js';
 import { checkBucket, checkTableOptions, tableFull } from '../reference/table-options.js';
 import type { Addon } from './load.js';
 import { typedError } from './native-sparse-errors.js';
@@ -16,6 +16,7 @@ export type TableAddon = {
     segmentRows: number,
     maxRows: number,
     timestamps: boolean,
+    format: RowFormat,
   ): TableHandle;
   tableAttach(id: number): TableHandle;
   /** Writes id, dim, stateLength, maxRows, rows and bytes held. */
@@ -40,6 +41,8 @@ export type TableAddon = {
     gradients: readonly Float32Array[],
     learningRates: Float32Array,
     clipRowNorm: number,
+    fids?: readonly BigInt64Array[],
+    step?: number,
   ): number;
   tableRefresh(
     table: TableHandle,
@@ -79,8 +82,8 @@ function describeSlices(options: TableOptions): Float64Array {
 
 function create(addon: TableAddon, options: TableOptions): TableHandle {
   checkTableOptions(options);
-  const { seedLow, seedHigh, segmentRows, maxRows, timestamps } = options;
-  return addon.tableCreate(describeSlices(options), seedLow, seedHigh, segmentRows, maxRows, timestamps ?? false);
+  const { seedLow, seedHigh, segmentRows, maxRows, timestamps, format } = options;
+  return addon.tableCreate(describeSlices(options), seedLow, seedHigh, segmentRows, maxRows, timestamps ?? false, format ?? RowFormat.fp32);
 }
 
 function attach(addon: TableAddon, id: number): TableHandle {
@@ -158,9 +161,11 @@ export class NativeTable implements FidTable {
     gradients: readonly Float32Array[],
     learningRates: Float32Array,
     clipRowNorm: number,
+    fids?: readonly BigInt64Array[],
+    step?: number,
   ): number {
     try {
-      return this.#addon.tableApply(this.#table, handles, starts, counts, gradients, learningRates, clipRowNorm);
+      return this.#addon.tableApply(this.#table, handles, starts, counts, gradients, learningRates, clipRowNorm, fids, step);
     } catch (error) {
       throw typedError('apply', error);
     }

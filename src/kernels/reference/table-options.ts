@@ -1,5 +1,5 @@
 import { MonolithError } from '../../base/index.js';
-import { InitializerKind, OptimizerKind, optimizerStateLength, type SliceLayout, type TableOptions } from '../kernel-backend.js';
+import { InitializerKind, OptimizerKind, optimizerStateLength, RowFormat, type SliceLayout, type TableOptions } from '../kernel-backend.js';
 import { hyperLength } from './optimizers.js';
 
 /** Row numbers are int32. */
@@ -56,6 +56,8 @@ export function checkTableOptions(options: TableOptions): void {
       throw invalid(`slices[${k}].optimizer.hyper`, `${hyperLength(kind)} finite numbers`, `[${hyper.join(', ')}]`);
     }
   });
+  const { format = RowFormat.fp32 } = options;
+  if (!Object.values(RowFormat).includes(format)) throw invalid('format', 'a RowFormat', format);
   const total = slices.reduce((sum, slice) => sum + slice.dim, 0);
   if (total > MAX_DIM) throw invalid('sum of dims', `at most ${MAX_DIM}`, total);
   for (const [name, half] of [

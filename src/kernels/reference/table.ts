@@ -1,5 +1,6 @@
 import { MonolithError, mix64, shapeMismatch, type Uint64Halves } from '../../base/index.js';
-import type { FidTable, TableOptions } from '../kernel-backend.js';
+import { type FidTable, RowFormat, type TableOptions } from '../kernel-backend.js';
+import { roundingNoise, roundStochastically, roundToNearest, widen } from './half.js';
 import { initialState, sumSquaresInLanes, updateSlice } from './optimizers.js';
 import { initializeRow } from './row-initializer.js';
 import { checkBucket, checkTableOptions, type RecordLayout, recordLayout, tableFull } from './table-options.js';
@@ -10,17 +11,32 @@ function need(where: string, what: string, view: { readonly length: number }, ex
   if (view.length < expected) throw shapeMismatch(where, what, expected, view.length);
 }
 
+/** What 16-bit values are rounded by: ids beside the handles, and a step. */
+function checkRounding(fids: readonly BigInt64Array[] | undefined, starts: Int32Array, counts: Int32Array, step: number | undefined): void {
+  need('apply', 'fids', fids ?? [], starts.length);
+  fids?.forEach((ids, s) => {
+    need('apply', `fids[${s}]`, ids, starts[s] + counts[s]);
+  });
+  if (step === undefined || !Number.isInteger(step) || step < 0 || step > 2 ** 53) {
+    throw shapeMismatch('apply', 'step', 1, step === undefined ? 0 : step);
+  }
+}
+
 function unsignedHalves(fid: bigint): Uint64Halves {
   return { low: Number(BigInt.asUintN(32, fid)), high: Number(BigInt.asUintN(32, fid >> 32n)) };
 }
 
-/** The plain twin of the native table: a Map from fid to row number over one growing array of records. */
+/**
+ * The plain twin of the native table: a Map from fid to row number over one growing array of records. Values of 16-bit formats are kept widened:
+ * every value is one that the format has, and memoryBytes counts them as if stored in it.
+ */
 export class ReferenceTable implements FidTable {
   readonly dim: number;
   readonly stateLength: number;
   readonly #options: TableOptions;
   readonly #layout: RecordLayout;
   readonly #record: number;
+  readonly #format: RowFormat;
   readonly #rowOf = new Map<bigint, number>();
   readonly #fids: bigint[] = [];
   readonly #timestamps: number[] = [];
@@ -34,6 +50,7 @@ export class ReferenceTable implements FidTable {
     this.dim = this.#layout.dim;
     this.stateLength = this.#layout.stateLength;
     this.#record = this.dim + this.stateLength;
+    this.#format = options.format ?? RowFormat.fp32;
     this.#records = new Float32Array(this.#record * Math.min(options.maxRows, 64));
   }
 
@@ -48,7 +65,8 @@ export class ReferenceTable implements FidTable {
 
   memoryBytes(): number {
     // Map entry, boxed fid and timestamp: an estimate.
-    return this.#records.byteLength + this.#fids.length * 64;
+    const record = this.dim * (this.#format === RowFormat.fp32 ? 4 : 2) + this.stateLength * 4;
+    return (this.#records.length / this.#record) * record + this.#fids.length * 64;
   }
 
   lookup(
@@ -87,6 +105,8 @@ export class ReferenceTable implements FidTable {
     gradients: readonly Float32Array[],
     learningRates: Float32Array,
     clipRowNorm: number,
+    fids?: readonly BigInt64Array[],
+    step?: number,
   ): number {
     if (gradients.length !== handles.length) throw shapeMismatch('apply', 'gradients', handles.length, gradients.length);
     need('apply', 'learningRates', learningRates, this.#options.slices.length);
@@ -104,7 +124,8 @@ export class ReferenceTable implements FidTable {
         else for (let d = 0; d < this.dim; d++) sum[d] += gradient[d];
       }
     }
-    for (const [row, gradient] of sums) this.#updateRow(row, gradient, learningRates, fround(clipRowNorm));
+    if (this.#format !== RowFormat.fp32) checkRounding(fids, starts, counts, step);
+    for (const [row, gradient] of sums) this.#updateRow(row, gradient, learningRates, fround(clipRowNorm), step);
     return sums.size;
   }
 
@@ -166,6 +187,7 @@ export class ReferenceTable implements FidTable {
       const row = this.#rowOf.get(fids[i]) ?? this.#addRow(fids[i]);
       if (this.#options.timestamps) this.#timestamps[row] = timestamps[i];
       this.#records.set(records.subarray(i * this.#record, (i + 1) * this.#record), row * this.#record);
+      this.#nearest(row);
     }
   }
 
@@ -226,6 +248,7 @@ export class ReferenceTable implements FidTable {
     const { low, high } = unsignedHalves(fid);
     const start = row * this.#record;
     initializeRow(slices, seedLow, seedHigh, low, high, this.#records, start);
+    this.#nearest(row);
     slices.forEach(({ dim, optimizer }, k) => {
       initialState(optimizer.kind, dim, optimizer.hyper, this.#records, start + this.#layout.stateOffsets[k]);
     });
@@ -233,7 +256,7 @@ export class ReferenceTable implements FidTable {
     return row;
   }
 
-  #updateRow(row: number, gradient: Float32Array, learningRates: Float32Array, clip: number): void {
+  #updateRow(row: number, gradient: Float32Array, learningRates: Float32Array, clip: number, step = 0): void {
     if (clip > 0) {
       const norm = Math.sqrt(sumSquaresInLanes(gradient, 0, this.dim));
       if (norm > clip) {
@@ -257,7 +280,27 @@ export class ReferenceTable implements FidTable {
         optimizer.hyper,
       );
     });
+    if (this.#format !== RowFormat.fp32) this.#roundRow(row, step);
     this.#dirty.add(row);
+  }
+
+  #roundRow(row: number, step: number): void {
+    const { seedLow, seedHigh } = this.#options;
+    const { low, high } = unsignedHalves(this.#fids[row]);
+    const noise = new Uint16Array(this.dim);
+    roundingNoise(seedLow, seedHigh, low, high, step, noise);
+    const start = row * this.#record;
+    for (let d = 0; d < this.dim; d++) {
+      this.#records[start + d] = widen(this.#format, roundStochastically(this.#format, this.#records[start + d], noise[d]));
+    }
+  }
+
+  #nearest(row: number): void {
+    if (this.#format === RowFormat.fp32) return;
+    const start = row * this.#record;
+    for (let d = 0; d < this.dim; d++) {
+      this.#records[start + d] = widen(this.#format, roundToNearest(this.#format, this.#records[start + d]));
+    }
   }
 
   #rowsOf(where: string, bucketBits: number, bucket: number): number[] {

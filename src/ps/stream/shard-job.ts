@@ -77,8 +77,7 @@ export class ShardJob {
   frame(line: WorkerLine, frame: FrameReader): void {
     if (this.failure !== null) return;
     if (frame.kind === FrameKind.ping) {
-      line.writer?.begin(FrameKind.pong, 0, 0, 0, 0);
-      line.writer?.end();
+      sendPong(line);
       return;
     }
     const request = line.take(frame);
@@ -212,6 +211,11 @@ export class ShardJob {
     }
   }
 
+  /** Tells every worker that the shard is there. */
+  signOfLife(): void {
+    for (const line of this.lines) sendPong(line);
+  }
+
   /** Lets go of all streams. */
   close(): void {
     for (const line of this.lines) line.detach();
@@ -221,5 +225,10 @@ export class ShardJob {
 function sendFailure(line: WorkerLine, error: MonolithError): void {
   line.writer?.begin(FrameKind.failure, 0, 0, 0, 256);
   line.writer?.field('failure', encodeFailure({ error, retry: false }));
+  line.writer?.end();
+}
+
+function sendPong(line: WorkerLine): void {
+  line.writer?.begin(FrameKind.pong, 0, 0, 0, 0);
   line.writer?.end();
 }

@@ -6,12 +6,17 @@ import { OrderedReceiver } from './ordered-receiver.js';
 import type { ShardJob } from './shard-job.js';
 import type { WorkerLine } from './worker-line.js';
 
+/** Pongs that nobody asked for, while frames wait. */
+const SIGN_OF_LIFE_MS = 250;
+
 /**
  * The shard's end of all workers' streams, whatever carries them. Knows at most one job; a worker of another job, or one that comes before
  * the chief, is told so and comes again.
  */
 export class ShardStreamServer {
   private job: ShardJob | null = null;
+  /** While something else must not be disturbed: what to do afterwards. */
+  private waiting: (() => void)[] | null = null;
 
   constructor(readonly shard: number) {}
 
@@ -23,6 +28,22 @@ export class ShardStreamServer {
   setJob(job: ShardJob | null): void {
     this.job?.close();
     this.job = job;
+  }
+
+  /** Takes no frame until `work` has ended; workers get a sign of life meanwhile. */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    if (this.waiting !== null)
+      throw new MonolithError('FailedPrecondition', `shard ${this.shard} is busy with another call; repeat this one`);
+    const waiting: (() => void)[] = [];
+    this.waiting = waiting;
+    const timer = setInterval(() => this.job?.signOfLife(), SIGN_OF_LIFE_MS);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      this.waiting = null;
+      for (const go of waiting) go();
+    }
   }
 
   /** A new stream; its first frame says whose it is. */
@@ -43,12 +64,16 @@ export class ShardStreamServer {
       job = this.jobOf(hello);
       line = job.hello(hello, duplex);
     });
-    duplex.onMessage = (message) => {
+    const receive = (message: Uint8Array): void => {
       try {
         receiver.receive(message);
       } catch (error) {
         this.refuse(duplex, job, line, MonolithError.from(error));
       }
+    };
+    duplex.onMessage = (message) => {
+      if (this.waiting === null) receive(message);
+      else this.waiting.push(() => receive(message));
     };
     duplex.onEnd = () => {
       if (line !== null && line.duplex === duplex) line.detach();

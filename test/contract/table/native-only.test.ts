@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { OptimizerKind } from '../../../src/kernels/index.js';
+import { OptimizerKind, RowFormat } from '../../../src/kernels/index.js';
 import { NativeTable } from '../../../src/kernels/native/native-table.js';
 import { nativeAddon, options, slice } from './backends.js';
 
@@ -23,7 +23,7 @@ test('fifty threads in turn load the addon, use a table and end', { skip: addon 
 test('the raw addon answers wrong arguments with TypeError or RangeError', { skip: addon === null }, () => {
   const raw = addon as unknown as { [name: string]: (...args: unknown[]) => unknown };
   const words = Float64Array.of(4, 2, -1, 1, 1, 0, 0.1, 1e-10, 0, 0);
-  const table = raw.tableCreate(words, 1, 2, 64, 1000, false);
+  const table = raw.tableCreate(words, 1, 2, 64, 1000, false, 0);
   const expected = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
   const functions = Object.keys(raw).filter((name) => /^(table|dedupe|embedding|optimizerStep|gatherRows|adviseHuge)/.test(name));
   assert.ok(functions.length > 15);
@@ -70,14 +70,15 @@ test('the raw addon answers wrong arguments with TypeError or RangeError', { ski
   ]) {
     const wrong = words.slice();
     wrong[change[0]] = change[1];
-    assert.throws(() => raw.tableCreate(wrong, 1, 2, 64, 1000, false), RangeError);
+    assert.throws(() => raw.tableCreate(wrong, 1, 2, 64, 1000, false, 0), RangeError);
   }
-  assert.throws(() => raw.tableCreate(words.subarray(1), 1, 2, 64, 1000, false), RangeError);
-  assert.throws(() => raw.tableCreate(words, 1, 2, 63, 1000, false), RangeError);
+  assert.throws(() => raw.tableCreate(words.subarray(1), 1, 2, 64, 1000, false, 0), RangeError);
+  assert.throws(() => raw.tableCreate(words, 1, 2, 64, 1000, false, 3), RangeError);
+  assert.throws(() => raw.tableCreate(words, 1, 2, 63, 1000, false, 0), RangeError);
   assert.throws(() => raw.tableAttach(0), RangeError);
   assert.throws(() => raw.tableDescribe(table, new Float64Array(5)), RangeError);
   // Beyond maxRows: creating has no room, and says so.
-  const full = raw.tableCreate(words, 1, 2, 64, 2, false);
+  const full = raw.tableCreate(words, 1, 2, 64, 2, false, 0);
   const fids = BigInt64Array.of(1n, 2n, 3n);
   assert.equal(raw.tableLookup(full, fids, 0, 3, true, 0, new Float32Array(12), new Int32Array(3)), -3);
   assert.equal(raw.tableLookup(full, fids, 0, 3, false, 0, new Float32Array(12), new Int32Array(3)), 0);
@@ -99,6 +100,20 @@ test('memory grows by a segment when rows need one, and not before', { skip: add
   assert.equal(table.memoryBytes(), one);
   lookup(900, 200);
   assert.ok(table.memoryBytes() - one >= 1024 * 128);
+});
+
+test('16-bit values take half the memory of float32 ones, index and optimizer state are as large', { skip: addon === null }, () => {
+  if (addon === null) return;
+  const count = 1 << 18;
+  const rowwise = { kind: OptimizerKind.rowwiseAdagrad, hyper: [0, 0.1, 1e-10] } as const;
+  const bytes = Object.values(RowFormat).map((format) => {
+    const table = new NativeTable(addon, options([slice(16, { optimizer: rowwise })], { segmentRows: 1 << 18, format }));
+    const fids = BigInt64Array.from({ length: count }, (_, i) => BigInt(i) * 0x9e3779b1n);
+    table.lookup(fids, 0, count, true, 1, new Float32Array(16 * count), new Int32Array(count));
+    return table.memoryBytes() / count;
+  });
+  assert.ok(Math.abs(bytes[0] - bytes[1] - 32) < 0.5, `bytes a row: ${bytes}`);
+  assert.equal(bytes[1], bytes[2]);
 });
 
 test('rows are dirty from creation or update until cleared', { skip: addon === null }, () => {

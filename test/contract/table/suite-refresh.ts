@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FidTable } from '../../../src/kernels/index.js';
+import { type FidTable, RowFormat } from '../../../src/kernels/index.js';
 import { bits, type Candidate, generator, options, randomFloats, slice } from './backends.js';
 
 type Batch = { readonly fids: BigInt64Array; readonly rows: Float32Array; readonly handles: Int32Array };
@@ -21,9 +21,15 @@ function distinct(count: number, below: number, next: () => number): BigInt64Arr
 
 /** Promises of FidTable.refresh, on one implementation. */
 export function refreshSuite({ name, kernels }: Candidate): void {
-  for (const dims of [[1], [16], [1, 16], [5]]) {
-    test(`${name}: rows looked up before an update and refreshed after it are those of a lookup after it (slices ${dims})`, () => {
-      const table = kernels.createTable(options(dims.map((dim) => slice(dim))));
+  const layouts = [[1], [16], [1, 16], [5]].flatMap((dims) => Object.entries(RowFormat).map(([word, format]) => ({ dims, word, format })));
+  for (const { dims, word, format } of layouts) {
+    test(`${name}: rows looked up before an update and refreshed after it are those of a lookup after it (slices ${dims}, ${word})`, () => {
+      const table = kernels.createTable(
+        options(
+          dims.map((dim) => slice(dim)),
+          { format },
+        ),
+      );
       const next = generator(3);
       for (let round = 0; round < 6; round++) {
         const size = round === 0 ? 3 : 3000;
@@ -39,6 +45,8 @@ export function refreshSuite({ name, kernels }: Candidate): void {
           gradients,
           new Float32Array(dims.length).fill(0.1),
           0,
+          sources.map(({ fids }) => fids),
+          round,
         );
         // The third target is left out but for its last two rows.
         const targetStarts = Int32Array.of(0, 0, size - 2);

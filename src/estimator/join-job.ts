@@ -1,0 +1,29 @@
+import type { ResolvedConfig } from '../config/index.js';
+import { runRole } from '../runner/index.js';
+import type { TrainResult } from '../training/index.js';
+import { Estimator, type TrainOptions } from './estimator.js';
+import { packageVersion } from './version.js';
+
+export type JoinOptions = TrainOptions & {
+  /** Lines about the other processes of the job. */
+  readonly log: (line: string) => void;
+};
+
+/**
+ * Takes part in a job on several hosts until it is over, as chief, worker or parameter server: as `distributed` and `discovery` of the
+ * configuration say. Ends by itself when the chief says that the job is done.
+ *
+ * @returns how the training ended at the chief; null for the other roles.
+ * @throws what {@link Estimator.train} throws; Unavailable naming a process that was away for longer than the peer timeout; Discovery; for
+ * workers and parameter servers also what the chief ended the job with.
+ */
+export function joinJob(resolved: ResolvedConfig, options: JoinOptions): Promise<TrainResult | null> {
+  const { log, signal, ...rest } = options;
+  const stop = signal === undefined ? {} : { signal };
+  return runRole(resolved.config, {
+    version: packageVersion(),
+    log,
+    ...stop,
+    train: (config, startEngine) => new Estimator({ ...resolved, config }).train({ ...rest, ...stop, startEngine }),
+  });
+}

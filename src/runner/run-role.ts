@@ -1,0 +1,49 @@
+import { MonolithError } from '../base/index.js';
+import type { RunConfig } from '../config/index.js';
+import { openDiscovery } from '../discovery/index.js';
+import { placeOf } from './place.js';
+import { runChief, runPs, runWorker, type StartDistributed } from './roles.js';
+import { runDistributed } from './run-distributed.js';
+
+export type RunRoleOptions<T> = {
+  /** Version of the program, for messages when processes differ. */
+  readonly version: string;
+  /** Ends a worker or parameter server at once, and the chief while it waits for others; its training has a signal of its own. */
+  readonly signal?: AbortSignal;
+  /** Lines for the operator. */
+  readonly log: (line: string) => void;
+  /** The chief's training; not called in other roles. `config` is that of the job. */
+  readonly train: (config: RunConfig, start: StartDistributed) => Promise<T>;
+};
+
+/**
+ * Runs this process's part of a job on several hosts to its end.
+ * @returns what `train` returned; null for workers and parameter servers.
+ * @throws InvalidConfig, Discovery, Unavailable naming the process that is gone, what the chief ended the job with, what failed here.
+ */
+export async function runRole<T>(given: RunConfig, options: RunRoleOptions<T>): Promise<T | null> {
+  const discovery = await openDiscovery(given.discovery);
+  if (discovery === null) {
+    throw new MonolithError('InvalidConfig', 'a run on several hosts needs to know how its processes find each other: give --discovery');
+  }
+  const { config, run, listed } = await placeOf(given, discovery);
+  const { version, signal, log } = options;
+  return runDistributed<T | null>(
+    discovery,
+    run,
+    async (context) => {
+      const parts = { config, context, listed, version };
+      switch (config.distributed.role) {
+        case 'ps':
+          await runPs(parts);
+          return null;
+        case 'worker':
+          await runWorker(parts);
+          return null;
+        default:
+          return runChief(parts, (start) => options.train(config, start));
+      }
+    },
+    { log, ...(signal === undefined ? {} : { signal }) },
+  );
+}

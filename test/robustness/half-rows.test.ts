@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { type CliResult, checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { clickConfig, writeClicks } from '../helpers/click-data.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+before(async () => {
+  folder = await temporaryFolder('half-rows');
+  writeClicks(folder.in('train.csv'), 3000, 1);
+  writeClicks(folder.in('test.csv'), 500, 2);
+  writeFileSync(folder.in('run.yaml'), clickConfig(folder.path, 'workers: 2'));
+});
+after(() => folder.remove());
+
+function args(run: string, storage: string, ...flags: string[]): string[] {
+  const stored = ['--embedding.storage', storage];
+  return ['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(run), ...stored, ...flags];
+}
+
+function contentOf(result: CliResult): ReturnType<typeof checkpointContent> {
+  assert.equal(result.code, 0, result.stderr);
+  return checkpointContent(String(lastEvent(result).checkpoint));
+}
+
+const said = /rows of the checkpoint were stored as (\w+): they are rounded to nearest (\w+)/;
+
+for (const storage of ['bf16', 'fp16']) {
+  describe(`rows stored as ${storage}`, () => {
+    let uncut: ReturnType<typeof checkpointContent>;
+    before(async () => {
+      uncut = contentOf(await runCli(args(`${storage}-uncut`, storage, '--ps', '1')));
+    });
+
+    test('give the same checkpoint for 1, 2 and 3 shards and any number of batches ahead, and another one than float32', async () => {
+      for (const ps of ['2', '3', '1']) assert.deepEqual(contentOf(await runCli(args(`${storage}-${ps}`, storage, '--ps', ps))), uncut, ps);
+      const ahead = contentOf(await runCli(args(`${storage}-ahead`, storage, '--ps', '3', '--embedding-prefetch-capacity', '4')));
+      assert.deepEqual(ahead, uncut);
+      assert.notDeepEqual(contentOf(await runCli(args(`${storage}-fp32`, 'fp32'))).sections, uncut.sections);
+    });
+
+    test('are restored to the bit: a run that is killed ends like one that is not, on another number of shards', async () => {
+      const kill = { env: { MONOLITH_LOCAL_FAILPOINTS: 'checkpoint.afterCommit=kill@3' } };
+      assert.equal((await runCli(args(`${storage}-killed`, storage, '--ps', '2'), kill)).signal, 'SIGKILL');
+      const resumed = await runCli(args(`${storage}-killed`, storage, '--ps', '3'));
+      assert.match(resumed.stdout, /"resumed_step":60/);
+      assert.doesNotMatch(resumed.stderr, said);
+      assert.deepEqual(contentOf(resumed), uncut);
+    });
+
+    test('are evaluated as they were at the end of training', async () => {
+      const training = await runCli(args(`${storage}-evaluated`, storage));
+      const evaluation = await runCli(['eval', '--model-dir', folder.in(`${storage}-evaluated`), '--json']);
+      assert.equal(evaluation.code, 0, evaluation.stderr);
+      const { auc, logloss } = lastEvent(training).eval as { auc: number; logloss: number };
+      assert.deepEqual([lastEvent(evaluation).auc, lastEvent(evaluation).logloss], [auc, logloss]);
+    });
+
+    test('take those of a float32 checkpoint rounded, and say so; float32 rows take theirs exactly', async () => {
+      const run = `${storage}-from-fp32`;
+      contentOf(await runCli(args(run, 'fp32', '--epochs', '1')));
+      const rounded = await runCli(args(run, storage, '--epochs', '2'));
+      assert.deepEqual(said.exec(rounded.stderr)?.slice(1), ['fp32', storage]);
+      const back = await runCli(args(run, 'fp32', '--epochs', '3'));
+      assert.doesNotMatch(back.stderr, said);
+      contentOf(back);
+      const { auc } = lastEvent(back).eval as { auc: number };
+      const { auc: expected } = lastEvent(await runCli(args(`${run}-never`, 'fp32'))).eval as { auc: number };
+      assert.ok(Math.abs(auc - expected) < 0.02, `AUC ${auc}, without rounding ${expected}`);
+    });
+  });
+}

@@ -1,0 +1,89 @@
+// Which test shows which numbered behaviour. Names of tests begin with the numbers of what they show: '#39 ids are made distinct …'.
+//   node test/run.mjs --list-spec           prints the table
+//   node test/run.mjs --list-spec --write   writes docs/spec-coverage.md too
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const page = join(root, 'docs/spec-coverage.md');
+
+const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
+
+/** Behaviours of parameter servers, clients, barriers, LocalCluster, discovery and the runner on several hosts. */
+export const items = [
+  ...['5d', '5f', '6c', '7a', '9', '13', '15', '18', '22b', '23', '24', '26', '27', '29'],
+  ...range(33, 61),
+  ...range(64, 71),
+  ...range(73, 82),
+];
+
+/** A test's name where it stands in the source: the first argument of test(…) or it(…), as a literal. */
+const TEST_NAME = /\b(?:test|it)(?:\.\w+)?\(\s*(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/g;
+const NUMBERS = /^(?:#\d+[a-z]?\b[\s,/+–-]*)+/;
+
+/** Numbers at the beginning of a test's name. */
+export function numbersOf(name) {
+  return [...(NUMBERS.exec(name)?.[0] ?? '').matchAll(/#(\d+[a-z]?)/g)].map(([, number]) => number);
+}
+
+/** Names of the tests in a source text, in order. A name that begins with the variable of a loop over numbers stands once for each of them. */
+export function testNames(source) {
+  return [...source.matchAll(TEST_NAME)].flatMap((match) => {
+    const name = (match[1] ?? match[2] ?? match[3]).replace(/\\(['"`])/g, '$1');
+    const variable = /^\$\{(\w+)\}/.exec(name);
+    if (variable === null) return [name];
+    const loops = [...source.slice(0, match.index).matchAll(new RegExp(`\\bconst ${variable[1]} of \\[([^\\]]*)\\]`, 'g'))];
+    const numbers = [...(loops.at(-1)?.[1] ?? '').matchAll(/#\d+[a-z]?/g)];
+    return numbers.length === 0 ? [name] : numbers.map(([number]) => number + name.slice(variable[0].length));
+  });
+}
+
+/** item → its tests: file, relative to the repository, and name. */
+export function specCoverage() {
+  const coverage = new Map(items.map((item) => [item, []]));
+  const folder = join(root, 'test/spec');
+  for (const file of readdirSync(folder, { recursive: true }).map(String).sort()) {
+    if (!file.endsWith('.test.ts')) continue;
+    const path = relative(root, join(folder, file)).split(sep).join('/');
+    for (const name of testNames(readFileSync(join(folder, file), 'utf8'))) {
+      for (const number of numbersOf(name)) coverage.get(number)?.push({ file: path, name: name.replace(/\s+/g, ' ') });
+    }
+  }
+  return coverage;
+}
+
+/** The table as lines of Markdown. */
+export function coverageTable(coverage = specCoverage()) {
+  const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+  const rows = [...coverage].flatMap(([item, tests]) =>
+    tests.length === 0 ? [`| #${item} | **none** | |`] : tests.map(({ file, name }) => `| #${item} | ${file} | ${cell(name)} |`),
+  );
+  return ['| Item | Test file | Test |', '|---|---|---|', ...rows].join('\n');
+}
+
+/** Prints the table; with `write`, the page in docs too. Answers with the number of items without a test. */
+export function listSpec(write) {
+  const coverage = specCoverage();
+  const missing = [...coverage].filter(([, tests]) => tests.length === 0).map(([item]) => `#${item}`);
+  const count = [...coverage.values()].reduce((sum, tests) => sum + tests.length, 0);
+  const table = coverageTable(coverage);
+  process.stdout.write(`${table}\n`);
+  process.stderr.write(
+    `${items.length - missing.length} of ${items.length} items, ${count} tests${missing.length > 0 ? `; without: ${missing.join(', ')}` : ''}\n`,
+  );
+  if (write) {
+    writeFileSync(
+      page,
+      `# Which test shows which behaviour
+
+Numbered behaviours of parameter servers, their clients and barriers, LocalCluster, discovery and the runner on several hosts, each with
+the tests that show it through the package's public exports. Made by \`npm test -- --list-spec --write\`; run them with \`npm test -- spec\`.
+\`\${…}\` in a name stands for the cases that one test is written for.
+
+${table}
+`,
+    );
+  }
+  return missing.length;
+}
