@@ -16,8 +16,8 @@ struct HalfRounding {
   uint16_t* noise;
 };
 
-// dim floats, padded to whole lines, and noise for dim rounded up to a multiple of 4.
-static inline size_t half_work_floats(size_t dim) { return (dim + 15) & ~size_t{15}; }
+// dim floats and noise for dim, both rounded up to a multiple of 32.
+static inline size_t half_work_floats(size_t dim) { return (dim + 31) & ~size_t{31}; }
 static inline size_t half_work_bytes(size_t dim) { return half_work_floats(dim) * (sizeof(float) + sizeof(uint16_t)); }
 
 // As UpdateRowsFn and UpdateMergedFn; fids[count] beside handles or merged rows.

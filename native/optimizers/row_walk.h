@@ -28,7 +28,7 @@ inline double sum_squares(size_t n, const float* x) {
 }
 
 // The gradient of a row, scaled down where it is longer than `clip` > 0.
-inline const float* clipped(const RowUpdatePlan& plan, const float* gradient, float clip) {
+__attribute__((always_inline)) inline const float* clipped(const RowUpdatePlan& plan, const float* gradient, float clip) {
   if (clip > 0.0f) {
     const double norm = __builtin_sqrt(sum_squares(plan.dim, gradient));
     if (norm > static_cast<double>(clip)) {
@@ -41,7 +41,7 @@ inline const float* clipped(const RowUpdatePlan& plan, const float* gradient, fl
 }
 
 // Gradients of a merged row, added in the order of sources.
-inline const float* summed(const RowUpdatePlan& plan, const GradientPart* parts, const MergedRow& row) {
+__attribute__((always_inline)) inline const float* summed(const RowUpdatePlan& plan, const GradientPart* parts, const MergedRow& row) {
   const float* gradient = parts[row.first].gradient;
   int32_t next = parts[row.first].next;
   if (next >= 0) {

@@ -63,16 +63,52 @@ struct Bf16 {
     return with_sign<0x7F80u, 0x7FC0u>(bits, rounded < kMost ? rounded : kMost);
   }
 
-  // Plain loops: compilers make vectors of them.
+  // Plain loops, where nothing else is said: compilers make vectors of them.
   ML_HALF_INLINE void widen(const uint16_t* in, size_t n, float* out) {
     for (size_t i = 0; i < n; i++) out[i] = widen1(in[i]);
   }
   ML_HALF_INLINE void nearest(const float* in, size_t n, uint16_t* out) {
     for (size_t i = 0; i < n; i++) out[i] = nearest1(in[i]);
   }
+#if defined(__AVX512F__)
+  ML_HALF_INLINE void stochastic(const float* in, const uint16_t* noise, size_t n, uint16_t* out) {
+    for (size_t i = 0; i < n; i += 16) {
+      const __mmask16 mask = n - i >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << (n - i)) - 1);
+      const __m512i bits = _mm512_maskz_loadu_epi32(mask, in + i);
+      const __m512i size = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFFFFFF));
+      const __m512i moved = _mm512_add_epi32(size, _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, noise + i)));
+      const __m512i rounded = _mm512_min_epu32(_mm512_srli_epi32(moved, 16), _mm512_set1_epi32(kMost));
+      const __m512i infinity = _mm512_set1_epi32(kInfinityBits);
+      const __m512i sign = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(0x8000));
+      const __m512i finite = _mm512_mask_mov_epi32(rounded, _mm512_cmpeq_epu32_mask(size, infinity), _mm512_set1_epi32(0x7F80));
+      const __m512i whole = _mm512_or_si512(finite, sign);
+      const __m512i all = _mm512_mask_mov_epi32(whole, _mm512_cmpgt_epu32_mask(size, infinity), _mm512_set1_epi32(0x7FC0));
+      _mm256_mask_storeu_epi16(out + i, mask, _mm512_cvtepi32_epi16(all));
+    }
+  }
+#elif defined(__AVX2__)
+  ML_HALF_INLINE void stochastic(const float* in, const uint16_t* noise, size_t n, uint16_t* out) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+      const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i));
+      const __m256i size = _mm256_and_si256(bits, _mm256_set1_epi32(0x7FFFFFFF));
+      const __m256i random = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(noise + i)));
+      const __m256i rounded = _mm256_min_epu32(_mm256_srli_epi32(_mm256_add_epi32(size, random), 16), _mm256_set1_epi32(kMost));
+      const __m256i infinity = _mm256_set1_epi32(kInfinityBits);
+      const __m256i sign = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(0x8000));
+      const __m256i finite = _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7F80), _mm256_cmpeq_epi32(size, infinity));
+      const __m256i whole = _mm256_or_si256(finite, sign);
+      const __m256i all = _mm256_blendv_epi8(whole, _mm256_set1_epi32(0x7FC0), _mm256_cmpgt_epi32(size, infinity));
+      const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), packed);
+    }
+    for (const size_t end = i + n % 8; i < end; i++) out[i] = stochastic1(in[i], noise[i]);
+  }
+#else
   ML_HALF_INLINE void stochastic(const float* in, const uint16_t* noise, size_t n, uint16_t* out) {
     for (size_t i = 0; i < n; i++) out[i] = stochastic1(in[i], noise[i]);
   }
+#endif
 };
 
 struct Fp16 {

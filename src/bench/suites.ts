@@ -4,6 +4,7 @@ export const suiteNames = [
   'kernels',
   'table',
   'ring',
+  'grpc',
   'parsers',
   'step',
   'memory',
@@ -46,6 +47,8 @@ export function suiteOf(name: SuiteName): Suite {
       return { text: 'embedding table: fill, lookup, apply, dedupe, pooling', folder: 'table', limits: ['gather'] };
     case 'ring':
       return { text: 'rings and barrier between threads, beside postMessage', folder: 'sharedarraybuffer-ring', limits: [] };
+    case 'grpc':
+      return { text: 'rows between a worker and a parameter-server process over gRPC', folder: 'grpc', limits: ['copy'] };
     case 'parsers':
       return { text: 'records a second of every parser, one core', folder: 'data', limits: [] };
     case 'step':

@@ -184,3 +184,4 @@ try {
   output.talk(failure.code === 'Internal' ? `${message}\n` : `${failure.code}  ${message}\n`);
   process.exitCode = exitCodeOf(failure.code);
 }
+await output.end();

@@ -4,13 +4,16 @@ import { ExitCode, exitCodeOf } from './exit-codes.js';
 export type Output = {
   result(text: string): void;
   talk(text: string): void;
+  /** The process is to end when the command has, whatever else is still under way, such as a connection to a host that is gone. */
+  leaveAtEnd(): void;
 };
 
 /**
  * The streams of the process. A reader that closes standard output early (head, less) ends the program quietly, unless `keepRunning`: a
  * training run goes on, with nobody listening. Output that is lost for another reason, such as a full disk, ends it with an error.
  */
-export function processOutput(keepRunning: boolean): Output {
+export function processOutput(keepRunning: boolean): Output & { end(): Promise<void> } {
+  let leave = false;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') {
       if (!keepRunning) process.exit(ExitCode.done);
@@ -28,6 +31,16 @@ export function processOutput(keepRunning: boolean): Output {
     },
     talk: (text) => {
       process.stderr.write(text);
+    },
+    leaveAtEnd: () => {
+      leave = true;
+    },
+    end: async () => {
+      if (!leave) return;
+      for (const stream of [process.stdout, process.stderr]) {
+        if (!stream.destroyed) await new Promise<void>((resolve) => stream.write('', () => resolve()));
+      }
+      process.exit();
     },
   };
 }

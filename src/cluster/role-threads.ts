@@ -37,9 +37,13 @@ export class RoleThreads implements ShardThreads {
   async start(index: number): Promise<void> {
     const memory = this.currentMemory();
     if (memory.abort.isAborted()) {
-      throw new MonolithError('CommunicationError', `a thread of this cluster has died; stop the cluster before parameter server ${index} is started`, {
-        index,
-      });
+      throw new MonolithError(
+        'CommunicationError',
+        `a thread of this cluster has died; stop the cluster before parameter server ${index} is started`,
+        {
+          index,
+        },
+      );
     }
     const { port1, port2 } = new MessageChannel();
     // One supervisor a thread, all over one abort word: each thread may be expected to end while the others may not.

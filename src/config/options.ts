@@ -139,7 +139,7 @@ export const optionTree = {
   shardWork: choice(
     'auto',
     ['auto', 'threads', 'in-place'],
-    'Who does the work of shards: threads of their own, or workers, in place and in turns (one message less, nothing ahead, staleness 0). auto: in place where workers and shards outnumber the cores. Changes no result of sync mode.',
+    'Who does the work of shards: threads of their own, or workers, in place and in turns (one message less, nothing ahead, staleness 0). auto: in place in sync mode where workers and shards outnumber the cores. Changes no result of sync mode.',
     { group: 'Cluster' },
   ),
   mode: choice('sync', ['sync', 'async'], 'sync: one result for one seed. async: workers do not wait for each other.', {

@@ -82,8 +82,12 @@ export class Follower {
     });
   }
 
-  /** Ends the thread, the lines and the data. */
-  async close(): Promise<void> {
+  /**
+   * Ends the thread, the lines and the data.
+   * @param reason what ended the job; null when it is done, so that the thread has nothing left to wait for.
+   */
+  async close(reason: MonolithError | null): Promise<void> {
+    if (reason !== null) this.host.fail(reason);
     this.failure ??= new MonolithError('Aborted', 'the worker is closed');
     await this.host.close();
     for (const bridge of this.bridges) bridge.close();

@@ -85,6 +85,7 @@ export async function runWorker(parts: RoleParts): Promise<void> {
   let starting: Promise<Follower> | null = null;
   let follower: Follower | null = null;
   let link: ChiefLink | null = null;
+  let reason: MonolithError | null = null;
   try {
     // Nobody calls a worker; its health is what this is for.
     server = await listen(parts, []);
@@ -127,7 +128,7 @@ export async function runWorker(parts: RoleParts): Promise<void> {
     try {
       await Promise.race([open?.ended, failed, stopped(context.signal)]);
     } catch (error) {
-      const reason = MonolithError.from(error);
+      reason = MonolithError.from(error);
       open?.fail(reason, (follower as Follower | null)?.badBatch ?? null);
       throw reason;
     }
@@ -135,7 +136,7 @@ export async function runWorker(parts: RoleParts): Promise<void> {
   } finally {
     await farewell(link);
     await (starting as Promise<Follower> | null)?.catch(() => {});
-    await (follower as Follower | null)?.close();
+    await (follower as Follower | null)?.close(reason);
     await server?.close(DRAIN_MS);
   }
 }

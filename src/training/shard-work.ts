@@ -6,14 +6,16 @@ import type { RunSpec } from './run-spec.js';
  * Decides who does the work of shards that lie in this process and fits the spec to it. With `in-place` a worker has one region: rows come when it
  * asks and pushes are applied before it goes on, so there is nothing to prepare ahead and staleness is 0.
  *
- * `auto` takes workers where they and the shards are more threads than cores; with one worker, shards of their own work while it computes, and
- * tables of the reference backend belong to their threads.
+ * `auto` takes workers in synchronous mode where they and the shards are more threads than cores. With one worker, shards of their own work while
+ * it computes; asynchronous workers hardly wait for hand-overs, and what `staleness` asks for would be lost; tables of the reference backend
+ * belong to their threads.
  *
  * @throws InvalidConfig for `in-place` on the reference backend; BackendUnavailable as selectBackend.
  */
 export function resolveShardWork(spec: RunSpec, cores: number): RunSpec {
   if (spec.shardWork === 'threads') return spec;
-  if (spec.shardWork === 'auto' && (spec.workers < 2 || spec.workers + spec.ps <= cores)) return { ...spec, shardWork: 'threads' };
+  const waits = spec.mode === 'sync' && spec.workers > 1 && spec.workers + spec.ps > cores;
+  if (spec.shardWork === 'auto' && !waits) return { ...spec, shardWork: 'threads' };
   if (selectBackend(spec.backend).backend.name === 'native') {
     const slotsPerWorker = spec.slotsPerWorker - spec.prefetch;
     return { ...spec, shardWork: 'in-place', staleness: 0, prefetch: 0, regionsPerWorker: 1, slotsPerWorker };

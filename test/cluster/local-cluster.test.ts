@@ -195,12 +195,13 @@ describe('a local cluster in asynchronous mode', () => {
 });
 
 describe('a local cluster whose workers do the work of shards in place', { skip: !shardWorkChoices().includes('in-place') }, () => {
-  test('is what auto takes where workers and shards outnumber the cores, and more than one worker trains', async () => {
-    for (const [workers, ps, expected] of [
-      [2, availableCores(), 'in-place'],
-      [1, availableCores(), 'threads'],
+  test('is what auto takes where workers that train in step and shards outnumber the cores', async () => {
+    for (const [workers, mode, expected] of [
+      [2, 'sync', 'in-place'],
+      [2, 'async', 'threads'],
+      [1, 'sync', 'threads'],
     ] as const) {
-      const cluster = await startCluster({ model: 'lr', workers, ps });
+      const cluster = await startCluster({ model: 'lr', workers, ps: availableCores(), mode });
       await cluster.close();
       assert.equal(cluster.spec.shardWork, expected);
     }

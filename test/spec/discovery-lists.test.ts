@@ -108,13 +108,13 @@ describe('#5f TF_CONFIG', () => {
   });
 
   test('#5f any text gives a value or a Discovery error', () => {
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => onlyDiscoveryErrors(() => parseTfConfig(text))));
+    void fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => onlyDiscoveryErrors(() => parseTfConfig(text))));
     const role = fc.oneof(fc.array(spots), fc.anything());
     const like = fc.record({
       cluster: fc.oneof(fc.dictionary(names, role), fc.anything()),
       task: fc.oneof(fc.record({ type: fc.oneof(names, fc.anything()), index: fc.oneof(fc.integer(), fc.anything()) }), fc.anything()),
     });
-    fc.assert(
+    void fc.assert(
       fc.property(like, (value) => {
         let text: string;
         try {
@@ -276,16 +276,16 @@ describe('a static list', () => {
   });
 
   test('any text gives a list or a Discovery error; a list written out is read again', () => {
-    fc.assert(fc.property(fc.string(), (text) => onlyDiscoveryErrors(() => parseStaticList(text))));
+    void fc.assert(fc.property(fc.string(), (text) => onlyDiscoveryErrors(() => parseStaticList(text))));
     const role = fc.tuple(names, fc.array(spots)).map(([name, all]) => `${name}=${all.join(',')}`);
-    fc.assert(fc.property(fc.array(role), (roles) => onlyDiscoveryErrors(() => parseStaticList(roles.join(';')))));
+    void fc.assert(fc.property(fc.array(role), (roles) => onlyDiscoveryErrors(() => parseStaticList(roles.join(';')))));
     const port = fc.integer({ min: 1, max: 65535 });
     const good = fc.dictionary(
       fc.constantFrom('ps', 'worker', 'x'),
       fc.uniqueArray(port, { minLength: 1 }).map((ports) => ports.map((number) => `h:${number}`)),
       { minKeys: 1 },
     );
-    fc.assert(
+    void fc.assert(
       fc.property(good, (roles) => {
         const text = Object.entries(roles).map(([name, all]) => `${name}=${all.join(',')}`);
         assert.deepEqual(parseStaticList(text.join(';')), new Map(Object.entries(roles)));

@@ -137,7 +137,7 @@ describe('#5e RunConfig and RunnerConfig', () => {
   });
 
   test('#5e any JSON gives a config or a RunConfig error; overrides make the same config again', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.json(), (text) => {
         try {
           UserRunConfig.fromJson(text);
@@ -156,7 +156,7 @@ describe('#5e RunConfig and RunnerConfig', () => {
       },
       { requiredKeys: [] },
     );
-    fc.assert(
+    void fc.assert(
       fc.property(some, (given) => {
         const run = new UserRunConfig(given as Partial<RunConfigValues>);
         const again = UserRunConfig.fromJson(JSON.stringify(run.userOverrides()));

@@ -54,6 +54,7 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
       },
     };
     const { distributed } = config;
+    if (distributed.enabled || distributed.localHosts > 0) output.leaveAtEnd();
     const log = (line: string): void => {
       if (!config.quiet) output.talk(`${line}\n`);
     };
