@@ -91,16 +91,21 @@ export {
 export {
   canonicalSyncTarget,
   checkDistributedConfig,
+  type DistributedEntry,
   type DistributedRole,
   type DistributedRunConfig,
   type DistributedRunnerSettings,
   defaultDistributedRunConfig,
   distributedConfigFromRunner,
+  exercisePs,
+  exerciseWorker,
   orderPsAddresses,
   type PsOrderIssue,
   type RoleBody,
   type RoleContext,
   type RunDistributedOptions,
   runDistributed,
+  runDistributedFromRunConfig,
+  runDistributedFromRunnerConfig,
 } from './runner/index.js';
 export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';

@@ -18,8 +18,8 @@ export const items = [
   ...range(73, 82),
 ];
 
-/** A test's name where it stands in the source: the first argument of test(…) or it(…), as a literal. */
-const TEST_NAME = /\b(?:test|it)(?:\.\w+)?\(\s*(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/g;
+/** A name where it stands in the source: the first argument of describe(…), test(…) or it(…), as a literal, and the line's indentation. */
+const NAMED = /^([ \t]*)[^\n]*?\b(describe|test|it)(?:\.\w+)?\(\s*(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/gm;
 const NUMBERS = /^(?:#\d+[a-z]?\b[\s,/+–-]*)+/;
 
 /** Numbers at the beginning of a test's name. */
@@ -27,9 +27,32 @@ export function numbersOf(name) {
   return [...(NUMBERS.exec(name)?.[0] ?? '').matchAll(/#(\d+[a-z]?)/g)].map(([, number]) => number);
 }
 
-/** Names of the tests in a source text, in order. */
+/**
+ * Names of the tests in a source text, in order. One that begins with the variable of a loop over numbers stands once for each of them; one
+ * without numbers gets the name of its suite in front, if that begins with numbers.
+ */
 export function testNames(source) {
-  return [...source.matchAll(TEST_NAME)].map((match) => (match[1] ?? match[2] ?? match[3]).replace(/\\(['"`])/g, '$1'));
+  const suites = [];
+  return [...source.matchAll(NAMED)].flatMap((match) => {
+    const [, indentation, kind] = match;
+    const name = (match[3] ?? match[4] ?? match[5]).replace(/\\(['"`])/g, '$1');
+    while (suites.length > 0 && suites.at(-1).depth >= indentation.length) suites.pop();
+    if (kind === 'describe') {
+      suites.push({ depth: indentation.length, name });
+      return [];
+    }
+    const variable = /^\$\{(\w+)\}/.exec(name);
+    if (variable !== null) {
+      const loops = [
+        ...source.slice(0, match.index + match[0].length).matchAll(new RegExp(`\\bconst ${variable[1]} of \\[([^\\]]*)\\]`, 'g')),
+      ];
+      const numbers = [...(loops.at(-1)?.[1] ?? '').matchAll(/#\d+[a-z]?/g)];
+      if (numbers.length > 0) return numbers.map(([number]) => number + name.slice(variable[0].length));
+    }
+    if (numbersOf(name).length > 0) return [name];
+    const suite = suites.findLast((one) => numbersOf(one.name).length > 0);
+    return [suite === undefined ? name : `${suite.name}: ${name}`];
+  });
 }
 
 /** item → its tests: file, relative to the repository, and name. */

@@ -235,7 +235,12 @@ export class LocalCluster extends TrainingDelegate {
       start: async () => {
         this.requireNoRun();
         await this.roleThreads.start(shard);
-        await this.named.restore(this.roleThreads, shard);
+        try {
+          await this.named.restore(this.roleThreads, shard);
+        } catch (error) {
+          await this.roleThreads.stop(shard);
+          throw error;
+        }
       },
       stop: () =>
         this.endRole(async () => {

@@ -36,6 +36,15 @@ export class RoleThreads implements ShardThreads {
   /** @throws what the thread failed with. */
   async start(index: number): Promise<void> {
     const memory = this.currentMemory();
+    if (memory.abort.isAborted()) {
+      throw new MonolithError(
+        'CommunicationError',
+        `a thread of this cluster has died; stop the cluster before parameter server ${index} is started`,
+        {
+          index,
+        },
+      );
+    }
     const { port1, port2 } = new MessageChannel();
     // One supervisor a thread, all over one abort word: each thread may be expected to end while the others may not.
     const supervisor = new Supervisor(memory.abort);
@@ -109,7 +118,8 @@ export class RoleThreads implements ShardThreads {
 
   /** A thread that died elsewhere explains why this one ended. */
   private async explain(shard: Shard, error: unknown): Promise<unknown> {
-    for (const other of this.shards) if (other !== null && other.supervisor.failure !== null) return other.supervisor.failure;
+    const cause = this.shards.find((other) => other?.supervisor.isCause);
+    if (cause?.supervisor.failure) return cause.supervisor.failure;
     return shard.supervisor.explain(error);
   }
 }

@@ -19,6 +19,8 @@ export class Supervisor {
   /** What ended the run, null while it is sound. */
   failure: MonolithError | null = null;
   badBatch: BadBatch | null = null;
+  /** Whether what failed here is what ended the run, and not a thread of another supervisor over the same abort word. */
+  isCause = false;
   private closing = false;
   /** End the waits of {@link whileSound}. */
   private readonly waits = new Set<(error: MonolithError) => void>();
@@ -96,7 +98,7 @@ export class Supervisor {
   private fail(error: MonolithError): void {
     // A thread that was merely told that the run ends is never the cause.
     if (this.failure === null && error.code !== 'Aborted') this.failure = error;
-    this.abort.abort(ABORT_FAILED);
+    if (this.abort.abort(ABORT_FAILED)) this.isCause = true;
     if (this.failure !== null) for (const end of this.waits) end(this.failure);
   }
 }

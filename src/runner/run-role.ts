@@ -1,9 +1,11 @@
 import { MonolithError } from '../base/index.js';
 import type { RunConfig } from '../config/index.js';
 import { openDiscovery } from '../discovery/index.js';
+import { runChief, type StartDistributed } from './chief-role.js';
 import { placeOf } from './place.js';
-import { runChief, runPs, runWorker, type StartDistributed } from './roles.js';
+import { runPs } from './ps-role.js';
 import { runDistributed } from './run-distributed.js';
+import { runWorker } from './worker-role.js';
 
 export type RunRoleOptions<T> = {
   /** Version of the program, for messages when processes differ. */

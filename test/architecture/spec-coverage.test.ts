@@ -28,11 +28,23 @@ describe('numbered behaviours', () => {
       test.skip("#6c, #33 two", () => {});
       it(\`#45 \${role} three\`, async () => {});
       describe('#99 no test', () => {});
+      describe('#36 suite', () => {
+        test('with a test', () => {});
+      });
       contest('#98 neither');
-      test('four, after #97', () => {});`;
+      test('four, after #97', () => {});
+      for (const item of ['#18', '#24']) test(\`\${item} five\`, () => {});`;
     const names = tool.testNames(source);
-    assert.deepEqual(names, ["#5d it's one", '#6c, #33 two', `#45 \${role} three`, 'four, after #97']);
-    assert.deepEqual(names.map(tool.numbersOf), [['5d'], ['6c', '33'], ['45'], []]);
+    assert.deepEqual(names, [
+      "#5d it's one",
+      '#6c, #33 two',
+      `#45 \${role} three`,
+      '#36 suite: with a test',
+      'four, after #97',
+      '#18 five',
+      '#24 five',
+    ]);
+    assert.deepEqual(names.map(tool.numbersOf), [['5d'], ['6c', '33'], ['45'], ['36'], [], ['18'], ['24']]);
   });
 
   test('every one of them has a test', () => {

@@ -10,7 +10,7 @@ import { Job, newestStep, sectionsOf, trainedLocally } from '../helpers/job.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'monolith-local-job-'));
 const config = join(folder, 'config.yaml');
-const epochs = ['--epochs', '6'];
+const epochs = ['--epochs', '3'];
 const sizes = ['--workers', '2', '--ps', '2'];
 let expected: Record<string, string> = {};
 
@@ -51,7 +51,7 @@ test('two workers and two parameter servers end with the bits of a run on thread
       .map((line) => (JSON.parse(line) as { event: string }).event);
     assert.equal(events[0], 'start');
     assert.equal(events.at(-1), 'done');
-    assert.equal(events.filter((event) => event === 'eval').length, 6);
+    assert.equal(events.filter((event) => event === 'eval').length, 3);
   } finally {
     await job.kill();
   }
@@ -64,7 +64,7 @@ test('parameter servers that are killed at random moments and started again lose
     const chief = job.startAll();
     await job.checkpoint(20);
     let kills = 0;
-    while (kills < 3 && chief.child.exitCode === null) {
+    while (kills < 2 && chief.child.exitCode === null) {
       const index = random.nextBelow(2);
       const victim = job.find(`ps ${index}`);
       await sleep(random.nextBelow(150));

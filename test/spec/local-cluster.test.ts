@@ -161,6 +161,9 @@ describe('#5d LocalCluster base', () => {
     await cluster.terminateThread('ps', 1);
     await assert.rejects(cluster.trainStep(0, { w: [1, 1] }), hasCode('WorkerDied', /PS shard 1/));
     assert.equal(cluster.workerStep(0), 0);
+    // The other thread has ended too by now, or will soon; the one that died is named all the same.
+    await cluster.parameterServers[0].stop();
+    await assert.rejects(cluster.parameterServers[0].start(), hasCode('CommunicationError', /stop the cluster/));
     await cluster.stop();
     await cluster.start();
     assert.deepEqual(numbers((await cluster.trainStep(0, { w: [1, 1] })).w), [0.9, 1.9]);
