@@ -7,4 +7,5 @@ const server = await RpcServer.start({ services: host.services });
 process.stdout.write(`${server.address}\n`);
 process.stdin.on('end', () => process.exit(0)).resume();
 await host.finished;
+process.stdout.write(`${process.cpuUsage().user + process.cpuUsage().system}\n`);
 setTimeout(() => process.exit(0), 100);

@@ -125,7 +125,7 @@ describe('parameter-server processes that are killed', () => {
       let kills = 0;
       let ended = false;
       const killing = (async () => {
-        while (!ended && kills < (mode === 'sync' ? 3 : 2)) {
+        while (!ended && kills < (mode === 'sync' ? 3 : 1)) {
           await new Promise((resolve) => setTimeout(resolve, 5 + random.nextBelow(120)));
           if (ended) return;
           const s = random.nextBelow(2);
