@@ -29,7 +29,8 @@ export async function runRole<T>(given: RunConfig, options: RunRoleOptions<T>): 
     throw new MonolithError('InvalidConfig', 'a run on several hosts needs to know how its processes find each other: give --discovery');
   }
   const { config, run, listed } = await placeOf(given, discovery);
-  const { version, signal, log } = options;
+  const { version, log } = options;
+  const signal = options.signal === undefined ? undefined : cancelling(options.signal);
   return runDistributed<T | null>(
     discovery,
     run,
@@ -48,4 +49,13 @@ export async function runRole<T>(given: RunConfig, options: RunRoleOptions<T>): 
     },
     { log, ...(signal === undefined ? {} : { signal }) },
   );
+}
+
+/** The same signal, with a reason that is an error of ours: waits throw it. */
+function cancelling(signal: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort(new MonolithError('Cancelled', 'this process was told to stop'));
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  return controller.signal;
 }

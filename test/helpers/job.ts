@@ -47,7 +47,7 @@ export class Job {
 
   start(role: 'chief' | 'worker' | 'ps', index = 0, more: readonly string[] = []): JobProcess {
     const { folder, config, workers, ps, flags = [], prefix = () => [], own = () => [] } = this.options;
-    const discovery = this.options.discovery ?? ['--discovery', 'host-files', '--discovery.folder', join(folder, 'discovery')];
+    const discovery = this.options.discovery ?? ['--discovery', 'host-files', '--discovery-folder', join(folder, 'discovery')];
     const where = role === 'chief' ? ['--model-dir', this.modelDir] : ['--index', String(index)];
     const command = role === 'chief' ? ['train', config, '--distributed', '--role', 'chief'] : [role, config];
     const sizes = ['--workers', String(workers), '--ps', String(ps)];

@@ -100,7 +100,7 @@ describe('the request log', () => {
     const early = log.submit({ session, sequence: 1, base: 0 }, () => assert.fail('made'), 1, performance.now() + 20);
     await assert.rejects(Promise.resolve(early), { code: 'DeadlineExceeded' });
     assert.equal(log.held, 0);
-    log.submit({ session, sequence: 0, base: 0 }, () => bytes(0), 1, Number.POSITIVE_INFINITY);
+    await log.submit({ session, sequence: 0, base: 0 }, () => bytes(0), 1, Number.POSITIVE_INFINITY);
     assert.deepEqual(
       log.submit({ session, sequence: 1, base: 0 }, () => bytes(9), 1, Number.POSITIVE_INFINITY),
       bytes(9),

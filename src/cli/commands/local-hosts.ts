@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, MonolithError } from '../../base/index.js';
-import type { ResolvedConfig, RunConfig } from '../../config/index.js';
+import { optionAtPath, type ResolvedConfig, type RunConfig } from '../../config/index.js';
 import { type JoinOptions, joinJob, type TrainResult } from '../../estimator/index.js';
 
 /** Discovery in a folder of one machine: a process that is gone is gone soon. */
@@ -74,9 +74,13 @@ function childFlags({ workers, ps, distributed }: RunConfig, folder: string): st
     if (flag === null) kept.push(own[i]);
     else if (flag[2] === undefined && flag[1] !== 'json' && flag[1] !== 'quiet') i++;
   }
-  const where = ['--discovery', 'host-files', '--discovery.folder', folder, '--discovery.lost-after-ms', String(LOST_AFTER_MS)];
+  const where = ['--discovery', 'host-files', flagOf('discovery.folder'), folder, flagOf('discovery.lostAfterMs'), String(LOST_AFTER_MS)];
   const sizes = ['--workers', String(workers), '--ps', String(ps), '--local-hosts', '0'];
   return [...kept, ...sizes, '--peer-timeout-ms', String(distributed.peerTimeoutMs), ...where];
+}
+
+function flagOf(path: string): string {
+  return `--${optionAtPath(path)?.flag ?? path}`;
 }
 
 /** Processes of this program under the names of their roles. */
