@@ -6,17 +6,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { makeFid } from '../../src/base/index.js';
 import { OptimizerKind } from '../../src/kernels/index.js';
-import {
-  ExchangeRegion,
-  RemoteShard,
-  rpcControl,
-  rpcExchange,
-  SHARD_REQUEST_WORDS,
-  ShardBridge,
-  type ShardLine,
-  ShardOp,
-  type ShardSpec,
-} from '../../src/ps/index.js';
+import type { ShardSpec } from '../../src/ps/index.js';
+import { ExchangeRegion, SHARD_REQUEST_WORDS, type ShardLine, ShardOp } from '../../src/ps/index.js';
+import { RemoteShard, rpcControl, rpcExchange, ShardBridge } from '../../src/ps-rpc/index.js';
 import { AbortWord, Counter, MpscRing } from '../../src/sharedarraybuffer-ring/index.js';
 import { benchArguments, report } from '../lib/report.js';
 

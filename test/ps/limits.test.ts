@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { referenceBackend } from '../../src/kernels/index.js';
-import { PsClient, PsServer, PsService } from '../../src/ps/index.js';
-import { RequestLog } from '../../src/ps/service/request-log.js';
+import { PsClient, PsServer, PsService } from '../../src/ps-rpc/index.js';
+import { RequestLog } from '../../src/ps-rpc/service/request-log.js';
 
 async function withShard(limits: Parameters<typeof PsServer.start>[0], run: (client: PsClient) => Promise<void>): Promise<void> {
   const server = await PsServer.start(limits);

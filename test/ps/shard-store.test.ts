@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '../../src/base/index.js';
-import { ShardHost, type ShardJob } from '../../src/ps/index.js';
+import { ShardHost, type ShardJob } from '../../src/ps-rpc/index.js';
 import { startHost, startJob, stopHost } from '../helpers/hosted-job.js';
 import { ScriptedWorkers, stateOf, undisturbed } from '../helpers/scripted-job.js';
 
