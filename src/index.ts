@@ -73,7 +73,7 @@ export {
   type ReplicatorOptions,
   routeToShards,
   shardForId,
-} from './ps/index.js';
+} from './ps-rpc/index.js';
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,

@@ -6,17 +6,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { makeFid } from '../../src/base/index.js';
 import { OptimizerKind } from '../../src/kernels/index.js';
-import {
-  ExchangeRegion,
-  RemoteShard,
-  rpcControl,
-  rpcExchange,
-  SHARD_REQUEST_WORDS,
-  ShardBridge,
-  type ShardLine,
-  ShardOp,
-  type ShardSpec,
-} from '../../src/ps/index.js';
+import type { ShardSpec } from '../../src/ps/index.js';
+import { ExchangeRegion, SHARD_REQUEST_WORDS, type ShardLine, ShardOp } from '../../src/ps/index.js';
+import { RemoteShard, rpcControl, rpcExchange, ShardBridge } from '../../src/ps-rpc/index.js';
 import { AbortWord, Counter, MpscRing } from '../../src/sharedarraybuffer-ring/index.js';
 import { benchArguments, report } from '../lib/report.js';
 
@@ -45,19 +37,22 @@ const specOf = (rows: number, regions: number): ShardSpec => ({
   schedule: { kind: 'constant' },
 });
 
-async function startShard(): Promise<{ child: ChildProcess; address: string }> {
+type ShardProcess = { readonly child: ChildProcess; readonly address: string; readonly cpuUs: Promise<number> };
+
+async function startShard(): Promise<ShardProcess> {
   const program = fileURLToPath(new URL('./shard-process.js', import.meta.url));
   const child = spawn(process.execPath, [...process.execArgv, program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
   const address = await new Promise<string>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`the shard's process ended with code ${code}`)));
-    createInterface({ input: child.stdout }).once('line', resolve);
+    lines.once('line', resolve);
   });
-  return { child, address };
+  return { child, address, cpuUs: new Promise((resolve) => lines.once('line', (text) => resolve(Number(text)))) };
 }
 
 /** Pulls and pushes `rows` rows at a time with `regions` batches under way; M rows a second of each round. */
-async function measure(rows: number, regions: number): Promise<number[]> {
-  const { child, address } = await startShard();
+async function measure(rows: number, regions: number): Promise<{ figures: number[]; workerUs: number; shardUs: number }> {
+  const { child, address, cpuUs } = await startShard();
   const spec = specOf(rows, regions);
   const abort = new AbortWord(new SharedArrayBuffer(AbortWord.byteLength), 0);
   const slots = 4 * regions;
@@ -107,13 +102,17 @@ async function measure(rows: number, regions: number): Promise<number[]> {
     const steps = Math.max(regions * 2, Math.round((benchArguments.seconds * 3_000_000) / rows / ROUNDS));
     await run(steps);
     const figures: number[] = [];
+    const before = process.cpuUsage();
     for (let round = 0; round < ROUNDS; round++) {
       const from = performance.now();
       await run(steps);
       figures.push((steps * rows) / (performance.now() - from) / 1000);
     }
+    const { user, system } = process.cpuUsage(before);
     await remote.finish();
-    return figures;
+    const thousands = (rows * steps) / 1000;
+    // The shard's process counts its start and the warm-up too.
+    return { figures, workerUs: (user + system) / (ROUNDS * thousands), shardUs: (await cpuUs) / ((ROUNDS + 1) * thousands) };
   } finally {
     bridge.close();
     remote.close();
@@ -126,9 +125,15 @@ for (const [rows, regions] of [
   [16_384, 4],
   [65_536, 4],
 ]) {
-  const figures = await measure(rows, regions);
+  const { figures, workerUs, shardUs } = await measure(rows, regions);
   const name = `pull + push, ${rows} rows of ${DIM} floats, ${regions} batches under way`;
-  report({ name: `${name}: rows`, unit: 'M rows/s', better: 'higher', values: figures });
+  report({
+    name: `${name}: rows`,
+    unit: 'M rows/s',
+    better: 'higher',
+    values: figures,
+    info: { 'worker µs of CPU a 1000 rows': workerUs, 'shard µs of CPU a 1000 rows': shardUs },
+  });
   report({
     name: `${name}: bytes`,
     unit: 'GB/s',

@@ -118,8 +118,8 @@ class ServerDuplex implements RpcDuplex {
     call.on('finish', () => this.#close(null));
   }
 
-  write(message: Uint8Array): boolean {
-    return this.#closed !== null || this.#call.write(asBuffer(message));
+  write(message: Uint8Array, sent?: () => void): boolean {
+    return this.#closed !== null || this.#call.write(asBuffer(message), sent);
   }
 
   onMessage(listener: (message: Buffer) => void): void {

@@ -4,8 +4,11 @@ import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
 export type RpcDuplex = {
   /** host:port of the other side. */
   readonly peer: string;
-  /** Sends a message. False: the send buffer is full, better wait for `onDrain`. A message may be viewed until it is sent: don't change it. */
-  write(message: Uint8Array): boolean;
+  /**
+   * Sends a message. False: the send buffer is full, better wait for `onDrain`. A message may be viewed until it is sent: don't change it.
+   * On a server `sent` says that the bytes are no longer looked at.
+   */
+  write(message: Uint8Array, sent?: () => void): boolean;
   onMessage(listener: (message: Buffer) => void): void;
   /** There is room again after a `write` that said false. */
   onDrain(listener: () => void): void;

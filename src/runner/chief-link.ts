@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { MonolithError, monotonicMs } from '../base/index.js';
 import { type Answer, type ChiefMessage, type Command, chiefMessage, type FollowerMessage, followerMessage } from '../proto/index.js';
-import type { MessageDuplex } from '../ps/index.js';
+import type { MessageDuplex } from '../ps-rpc/index.js';
 import { JOB_PROTOCOL, signOfLifeMs } from './followers.js';
 import { Outbox } from './outbox.js';
 import { fromWire, toWire } from './wire-error.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MonolithError } from '../base/index.js';
 import type { RpcService } from '../grpc/index.js';
 import { trainingJobPaths } from '../proto/index.js';
-import { type MessageDuplex, RemoteShard, rpcControl, rpcMessages } from '../ps/index.js';
+import { type MessageDuplex, RemoteShard, rpcControl, rpcMessages } from '../ps-rpc/index.js';
 import { type RunSpec, shardSpecOf } from '../training/index.js';
 import { DistributedEngine } from './distributed-engine.js';
 import { channelOptions } from './endpoint.js';

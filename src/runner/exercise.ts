@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { RpcServer } from '../grpc/index.js';
-import { PsBarrier, PsClient, PsServer } from '../ps/index.js';
+import { PsBarrier, PsClient, PsServer } from '../ps-rpc/index.js';
 import { splitBind } from './endpoint.js';
 import type { RoleContext } from './run-distributed.js';
 

@@ -1,7 +1,7 @@
 import type { RunConfig } from '../config/index.js';
 import type { RpcServer } from '../grpc/index.js';
 import { selectBackend } from '../kernels/index.js';
-import { PsService, ShardHost, type ShardRuntime } from '../ps/index.js';
+import { PsService, ShardHost, type ShardRuntime } from '../ps-rpc/index.js';
 import { stopped } from './distributed-engine.js';
 import { JobLifetime } from './job-lifetime.js';
 import { DRAIN_MS, listen, type RoleParts } from './role-parts.js';

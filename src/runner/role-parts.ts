@@ -1,7 +1,8 @@
 import type { RunConfig } from '../config/index.js';
 import { RpcServer, type RpcService } from '../grpc/index.js';
 import { fileDescriptors } from '../proto/index.js';
-import { rpcExchange, ShardBridge, type ShardLine } from '../ps/index.js';
+import type { ShardLine } from '../ps/index.js';
+import { rpcExchange, ShardBridge } from '../ps-rpc/index.js';
 import type { RunSpec } from '../training/index.js';
 import { advertisedAddress, bindAddress, channelOptions, serverSecurity } from './endpoint.js';
 import { Peers } from './peers.js';

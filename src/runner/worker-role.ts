@@ -1,7 +1,7 @@
 import { MonolithError } from '../base/index.js';
 import { RpcChannel } from '../grpc/index.js';
 import { trainingJobPaths } from '../proto/index.js';
-import { type MessageDuplex, rpcMessages } from '../ps/index.js';
+import { type MessageDuplex, rpcMessages } from '../ps-rpc/index.js';
 import { ChiefLink } from './chief-link.js';
 import { stopped } from './distributed-engine.js';
 import { channelOptions } from './endpoint.js';

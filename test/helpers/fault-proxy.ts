@@ -1,5 +1,5 @@
 import { RpcChannel, RpcServer } from '../../src/grpc/index.js';
-import { PS_SERVICE, PsHeader } from '../../src/ps/index.js';
+import { PS_SERVICE, PsHeader } from '../../src/ps-rpc/index.js';
 
 /** One request on its way through the proxy. */
 export type ProxiedCall = { readonly method: string; readonly number: number; readonly sequence: number | null };

@@ -1,7 +1,7 @@
 // Between two ends of message streams: messages are sent 1 to 5 times, late, out of order, not at all before a cut; streams are cut. What
 // happens follows from a seed and the order of messages.
 import { SeededRandom } from '../../src/base/index.js';
-import type { MessageDuplex } from '../../src/ps/index.js';
+import type { MessageDuplex } from '../../src/ps-rpc/index.js';
 
 export type WireFaults = {
   /** Most copies of one message. */

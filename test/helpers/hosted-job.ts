@@ -1,6 +1,6 @@
 // Scripted workers against real shard hosts over gRPC on this machine.
 import { RpcServer } from '../../src/grpc/index.js';
-import { RemoteShard, rpcControl, rpcExchange, ShardBridge, ShardHost, type ShardHostOptions } from '../../src/ps/index.js';
+import { RemoteShard, rpcControl, rpcExchange, ShardBridge, ShardHost, type ShardHostOptions } from '../../src/ps-rpc/index.js';
 import type { ScriptedWorkers } from './scripted-job.js';
 
 export type Hosted = { host: ShardHost; server: RpcServer };

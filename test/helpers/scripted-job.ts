@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { makeFid, SeededRandom } from '../../src/base/index.js';
 import { type KernelBackend, OptimizerKind, selectBackend } from '../../src/kernels/index.js';
+import type { ShardSpec } from '../../src/ps/index.js';
 import {
   type DenseBlock,
   type DenseTensor,
@@ -12,9 +13,8 @@ import {
   SHARD_REQUEST_WORDS,
   type ShardLine,
   ShardOp,
-  ShardRuntime,
-  type ShardSpec,
 } from '../../src/ps/index.js';
+import { ShardRuntime } from '../../src/ps-rpc/index.js';
 import { AbortWord, Counter, MpscRing } from '../../src/sharedarraybuffer-ring/index.js';
 
 export const backend: KernelBackend = selectBackend('auto').backend;

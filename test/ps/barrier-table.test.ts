@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { BarrierTable } from '../../src/ps/service/barrier-table.js';
+import { BarrierTable } from '../../src/ps-rpc/service/barrier-table.js';
 
 const never = new AbortController().signal;
 const call = { requestId: '', resize: false, signal: never };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { MonolithError } from '../../src/base/index.js';
-import { FRAME_BYTES, FrameKind, FrameReader, FrameWriter } from '../../src/ps/stream/frame.js';
+import { FRAME_BYTES, FrameKind, FrameReader, FrameWriter } from '../../src/ps-rpc/stream/frame.js';
 import {
   decodeControlPiece,
   decodeHello,
@@ -13,7 +13,7 @@ import {
   encodeControlPiece,
   encodeHello,
   encodeWelcome,
-} from '../../src/ps/stream/messages.js';
+} from '../../src/ps-rpc/stream/messages.js';
 
 const root = protobuf.loadSync(fileURLToPath(new URL('../../../protos/shard_stream.proto', import.meta.url)));
 const plain = (name: string): protobuf.Type => root.lookupType(`monolith_local.shard_stream.${name}`);

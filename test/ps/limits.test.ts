@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { referenceBackend } from '../../src/kernels/index.js';
-import { PsClient, PsServer, PsService } from '../../src/ps/index.js';
-import { RequestLog } from '../../src/ps/service/request-log.js';
+import { PsClient, PsServer, PsService } from '../../src/ps-rpc/index.js';
+import { RequestLog } from '../../src/ps-rpc/service/request-log.js';
 
 async function withShard(limits: Parameters<typeof PsServer.start>[0], run: (client: PsClient) => Promise<void>): Promise<void> {
   const server = await PsServer.start(limits);
@@ -100,7 +100,7 @@ describe('the request log', () => {
     const early = log.submit({ session, sequence: 1, base: 0 }, () => assert.fail('made'), 1, performance.now() + 20);
     await assert.rejects(Promise.resolve(early), { code: 'DeadlineExceeded' });
     assert.equal(log.held, 0);
-    log.submit({ session, sequence: 0, base: 0 }, () => bytes(0), 1, Number.POSITIVE_INFINITY);
+    await log.submit({ session, sequence: 0, base: 0 }, () => bytes(0), 1, Number.POSITIVE_INFINITY);
     assert.deepEqual(
       log.submit({ session, sequence: 1, base: 0 }, () => bytes(9), 1, Number.POSITIVE_INFINITY),
       bytes(9),

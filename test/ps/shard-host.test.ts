@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { MonolithError } from '../../src/base/index.js';
-import { RemoteShard, rpcControl, type ShardJob } from '../../src/ps/index.js';
+import { RemoteShard, rpcControl, type ShardJob } from '../../src/ps-rpc/index.js';
 import { type Hosted, startHost, startJob, stopHost } from '../helpers/hosted-job.js';
 import { ScriptedWorkers, type ScriptOptions, scriptSpec, stateOf, undisturbed } from '../helpers/scripted-job.js';
 

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '../../src/base/index.js';
-import { ShardHost, type ShardJob } from '../../src/ps/index.js';
+import { ShardHost, type ShardJob } from '../../src/ps-rpc/index.js';
 import { startHost, startJob, stopHost } from '../helpers/hosted-job.js';
 import { ScriptedWorkers, stateOf, undisturbed } from '../helpers/scripted-job.js';
 
@@ -125,7 +125,7 @@ describe('parameter-server processes that are killed', () => {
       let kills = 0;
       let ended = false;
       const killing = (async () => {
-        while (!ended && kills < (mode === 'sync' ? 3 : 2)) {
+        while (!ended && kills < (mode === 'sync' ? 3 : 1)) {
           await new Promise((resolve) => setTimeout(resolve, 5 + random.nextBelow(120)));
           if (ended) return;
           const s = random.nextBelow(2);

@@ -1,7 +1,7 @@
 // Workers and shards over message streams: the result is that of shards called directly, whatever happens to the messages.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { duplexPair, type MessageDuplex, ShardBridge, ShardJob, ShardRuntime, ShardStreamServer } from '../../src/ps/index.js';
+import { duplexPair, type MessageDuplex, ShardBridge, ShardJob, ShardRuntime, ShardStreamServer } from '../../src/ps-rpc/index.js';
 import { FaultyWire, type WireFaults } from '../helpers/faulty-wire.js';
 import { backend, ScriptedWorkers, type ScriptOptions, stateOf, undisturbed } from '../helpers/scripted-job.js';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MonolithError, SeededRandom } from '../../src/base/index.js';
 import { Operation } from '../../src/proto/index.js';
-import { duplexPair, type MessageDuplex } from '../../src/ps/index.js';
+import { duplexPair, type MessageDuplex } from '../../src/ps-rpc/index.js';
 import { ChiefLink, Followers } from '../../src/runner/index.js';
 
 type Line = {

@@ -12,6 +12,7 @@ import {
   type RunnerDiscovery,
   resolveConfig,
   runnerConfig,
+  runnerConfigFromJson,
   UserRunConfig,
 } from '../../src/index.js';
 
@@ -112,35 +113,47 @@ describe('the guard', () => {
     await assert.rejects(getDiscovery(config, null), { code: 'MissingPsm' });
   });
 
-  for (const item of ['#18', '#22b', '#24']) {
-    test(`${item} uniform operations: Primus answers by index, the ZK description refuses with Discovery`, async () => {
-      const discovery = await getDiscovery(runnerConfig(primus));
-      assert.deepEqual([...((await discovery?.query('ps')) ?? [])], [[0, 'h1:2222'], [1, 'host1:2222']]); // biome-ignore format: pairs
-      await discovery?.register('ps', 0, 'h1:2222');
-      await discovery?.deregister('ps', 0, 'h1:2222');
-      await discovery?.close();
-      const zk = await getDiscovery(runnerConfig({ isLocal: false, discoveryType: 'Zk' }));
-      await assert.rejects(async () => zk?.query('ps'), { code: 'Discovery' });
-    });
+  /** Primus answers by index; the description of a ZooKeeper refuses. */
+  async function checkOperations(): Promise<void> {
+    const discovery = await getDiscovery(runnerConfig(primus));
+    assert.deepEqual([...((await discovery?.query('ps')) ?? [])], [[0, 'h1:2222'], [1, 'host1:2222']]); // biome-ignore format: pairs
+    await discovery?.register('ps', 0, 'h1:2222');
+    await discovery?.deregister('ps', 0, 'h1:2222');
+    await discovery?.close();
+    const zk = await getDiscovery(runnerConfig({ isLocal: false, discoveryType: 'Zk' }));
+    await assert.rejects(async () => zk?.query('ps'), { code: 'Discovery' });
   }
 
-  for (const item of ['#23', '#22b', '#24']) {
-    test(`${item} a local guard has no kind and refuses everything; a Primus guard answers`, async () => {
-      const local = await monolithDiscovery(runnerConfig());
-      assert.equal(local.kind, null);
-      const refused = { code: 'LocalModeNoDiscovery', message: 'No discovery backend available in local mode' };
-      await assert.rejects(local.register('ps', 0, '127.0.0.1:1000'), refused);
-      await assert.rejects(local.deregister('ps', 0, '127.0.0.1:1000'), refused);
-      await assert.rejects(local.query('ps'), refused);
-      assert.equal(local.zkConfig(), null);
-      await local.close();
-      const guard = await monolithDiscovery(runnerConfig(primus));
-      assert.equal(guard.kind, 'tf_config');
-      await guard.register('ps', 0, 'h1:2222');
-      await guard.deregister('ps', 0, 'h1:2222');
-      assert.deepEqual(await guard.query('ps'), new Map([[0, 'h1:2222'], [1, 'host1:2222']])); // biome-ignore format: pairs
-    });
+  /** A local guard has no kind and refuses everything; a Primus guard answers. */
+  async function checkGuards(): Promise<void> {
+    const local = await monolithDiscovery(runnerConfig());
+    assert.equal(local.kind, null);
+    const refused = { code: 'LocalModeNoDiscovery', message: 'No discovery backend available in local mode' };
+    await assert.rejects(local.register('ps', 0, '127.0.0.1:1000'), refused);
+    await assert.rejects(local.deregister('ps', 0, '127.0.0.1:1000'), refused);
+    await assert.rejects(local.query('ps'), refused);
+    assert.equal(local.zkConfig(), null);
+    await local.close();
+    const guard = await monolithDiscovery(runnerConfig(primus));
+    assert.equal(guard.kind, 'tf_config');
+    await guard.register('ps', 0, 'h1:2222');
+    await guard.deregister('ps', 0, 'h1:2222');
+    assert.deepEqual(await guard.query('ps'), new Map([[0, 'h1:2222'], [1, 'host1:2222']])); // biome-ignore format: pairs
   }
+
+  test('#18 uniform operations: Primus answers by index, the ZK description refuses with Discovery', checkOperations);
+  test('#22b uniform operations and guards by the public exports', async () => {
+    await checkOperations();
+    await checkGuards();
+  });
+  test('#23 a local guard has no kind and refuses everything; a Primus guard answers', checkGuards);
+  test('#24 the same of a configuration that came as JSON', async () => {
+    const config = runnerConfigFromJson(JSON.stringify({ is_local: false, discovery_type: 1, tf_config: tfConfig }));
+    const guard = await monolithDiscovery(config);
+    assert.deepEqual(await guard.query('ps'), new Map([[0, 'h1:2222'], [1, 'host1:2222']])); // biome-ignore format: pairs
+    await guard.close();
+    await assert.rejects(guard.query('ps'), { code: 'LocalModeNoDiscovery' });
+  });
 
   test('#23 a failure of any backend has code Discovery and the words of the backend', async () => {
     const guard = new MonolithDiscoveryGuard(new CountingDiscovery(new Error('disk on fire')));

@@ -63,11 +63,11 @@ function random(seed: number): () => number {
 
 describe('an apply is made once and in its turn', () => {
   test('R30 delivered 1–5 times, out of order, up to 1000 requests late', async () => {
-    const steps = 1040;
+    const steps = 1010;
     const next = random(7);
     const fault = ({ method }: ProxiedCall): Fault => {
       if (method !== 'ApplyGradients') return {};
-      const copiesAfterMs = Array.from({ length: Math.floor(next() ** 3 * 5) }, () => next() * 20);
+      const copiesAfterMs = Array.from({ length: next() < 0.15 ? Math.ceil(next() * 4) : 0 }, () => next() * 20);
       return { delayMs: next() * 10, copiesAfterMs, ...(next() < 0.1 && { lateByRequests: Math.ceil(next() * 1000) }) };
     };
     const expected = await undisturbed(steps);

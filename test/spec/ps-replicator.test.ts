@@ -75,8 +75,8 @@ async function withReplication(
   }
 }
 
-describe('#77 changed rows reach serving', () => {
-  test('of every table, soon after an apply; after stop nothing more comes', () => {
+describe('changed rows reach serving', () => {
+  test('#77 of every table, soon after an apply; after stop nothing more comes', () => {
     const receiver = new Receiver();
     return withReplication([receiver], {}, async (client, server) => {
       await client.lookup('t', [7, 8], 2, true);
@@ -100,7 +100,7 @@ describe('#77 changed rows reach serving', () => {
     });
   });
 
-  test('also after the receiver was down or refused, and a target that is down holds up no other', () => {
+  test('#77 also after the receiver was down or refused, and a target that is down holds up no other', () => {
     const [one, other] = [new Receiver(), new Receiver()];
     return withReplication([one, other], {}, async (client, server) => {
       const { port } = one;
@@ -120,7 +120,7 @@ describe('#77 changed rows reach serving', () => {
     });
   });
 
-  test('a queue that is full sends the table whole: memory is bounded and nothing is lost', () => {
+  test('#77 a queue that is full sends the table whole: memory is bounded and nothing is lost', () => {
     const receiver = new Receiver();
     return withReplication([receiver], { maxPending: 50, rowsPerPush: 20 }, async (client, server) => {
       receiver.refuse = true;

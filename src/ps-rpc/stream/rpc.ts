@@ -19,8 +19,11 @@ export function rpcMessages(stream: RpcDuplex, side: 'server' | 'client', whenOv
     peer: stream.peer,
     onMessage: null,
     onEnd: null,
-    send: (message) => {
-      if (open) stream.write(message);
+    send: (message, done) => {
+      if (!open) return;
+      // A client's stream may call back before it has copied the bytes (it keeps them for a retry), a server's does not.
+      if (side === 'server') stream.write(message, done);
+      else stream.write(message);
     },
     close: () => {
       if (!open) return;

@@ -1,11 +1,10 @@
 import { MonolithError, monotonicMs } from '../../base/index.js';
-import { type DenseBlock, planDenseBlocks } from '../dense-blocks.js';
+import { type DenseBlock, planDenseBlocks, type ShardSpec } from '../../ps/index.js';
 import { type ControlMessage, callControl, RemoteFailure } from './control-call.js';
 import { bytesOf } from './copy-bytes.js';
 import { Patience, type ShardConnect } from './patience.js';
 import { ownedBlocks } from './region-bytes.js';
 import { makeRows, rowsByteLength, type ShardRows } from './shard-runtime.js';
-import type { ShardSpec } from './shard-spec.js';
 
 export type RemoteShardOptions = {
   /** Name of this run of the job; anew for each start of the chief. */

@@ -1,5 +1,4 @@
-import type { DenseBlock } from '../dense-blocks.js';
-import type { ExchangeRegion } from '../exchange.js';
+import type { DenseBlock, ExchangeRegion } from '../../ps/index.js';
 import { bytesOf } from './copy-bytes.js';
 
 /** The blocks that a shard owns, in ascending order. */

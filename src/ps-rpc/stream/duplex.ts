@@ -7,8 +7,10 @@ import type { MonolithError } from '../../base/index.js';
 export interface MessageDuplex {
   /** Who is at the other end, for messages: an address. */
   readonly peer: string;
-  /** The bytes must not change afterwards. */
-  send(message: Uint8Array): void;
+  /**
+   * The bytes must not change until `done` is called; an end that can't tell never calls it.
+   */
+  send(message: Uint8Array, done?: () => void): void;
   /** Ends both directions, once what was sent has gone out; twice is fine. */
   close(): void;
   /** `message` is valid during the call only, unless it is kept whole. */

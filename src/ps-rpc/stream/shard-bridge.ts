@@ -1,6 +1,5 @@
 import { MonolithError, monotonicMs } from '../../base/index.js';
-import { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, ShardOp } from '../shard-channel.js';
-import type { ShardLine } from '../shard-line.js';
+import { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, type ShardLine, ShardOp } from '../../ps/index.js';
 import { bytesOf, copyBytes } from './copy-bytes.js';
 import type { MessageDuplex } from './duplex.js';
 import { FrameKind, type FrameReader, FrameWriter } from './frame.js';

@@ -32,6 +32,11 @@ export const MOST_FRAME_BYTES = 4 << 20;
 const FRAME_HEAD = 64;
 const PIECE_HEAD = 40;
 
+/** Buffers of a whole frame that a writer keeps, and the size of a frame from which it takes one. */
+const WHOLE_FRAME = FRAME_BYTES + FRAME_HEAD;
+const MOST_SPARE = 8;
+const WORTH_KEEPING = FRAME_BYTES / 4;
+
 /** Tags: field number · 8 + wire type (0 varint, 2 bytes). */
 const TAG = {
   kind: 0x08,
@@ -63,7 +68,11 @@ export class FrameWriter {
   private step = 0;
   private ahead = 0;
 
-  constructor(private readonly send: (message: Uint8Array) => void) {}
+  /** Large buffers that have been sent and may be filled again: fresh ones cost page faults and garbage collections. */
+  private readonly spare: Uint8Array[] = [];
+
+  /** @param send calls `done` when it no longer looks at the message, or never. */
+  constructor(private readonly send: (message: Uint8Array, done: () => void) => void) {}
 
   /** @param ahead bytes of data that will follow, about: sizes the buffers. */
   begin(kind: number, sequence: number, region: number, step: number, ahead: number): void {
@@ -137,17 +146,24 @@ export class FrameWriter {
     this.room(2);
     this.bytes[this.at++] = TAG.last;
     this.bytes[this.at++] = 1;
-    this.send(this.bytes.subarray(0, this.at));
+    this.flush();
   }
 
   private cut(): void {
-    this.send(this.bytes.subarray(0, this.at));
+    this.flush();
     this.open();
+  }
+
+  private flush(): void {
+    const { bytes, spare } = this;
+    this.send(bytes.subarray(0, this.at), () => {
+      if (bytes.length === WHOLE_FRAME && spare.length < MOST_SPARE) spare.push(bytes);
+    });
   }
 
   private open(): void {
     const wanted = Math.min(FRAME_BYTES, Math.max(0, this.ahead) + 4 * PIECE_HEAD) + FRAME_HEAD;
-    this.bytes = Buffer.allocUnsafe(wanted);
+    this.bytes = wanted > WORTH_KEEPING ? (this.spare.pop() ?? Buffer.allocUnsafe(WHOLE_FRAME)) : Buffer.allocUnsafe(wanted);
     this.at = 0;
     this.varint(TAG.kind, this.kind);
     this.varint(TAG.number, ++this.number);

@@ -1,13 +1,13 @@
 import { MonolithError } from '../../base/index.js';
 import type { RpcService } from '../../grpc/index.js';
 import { type BackendChoice, type KernelBackend, selectBackend } from '../../kernels/index.js';
+import { parseShardSpec } from '../../ps/index.js';
 import { type ControlMessage, serveControl } from './control-call.js';
 import { bytesOf } from './copy-bytes.js';
 import type { MessageDuplex } from './duplex.js';
 import { rpcMessages, SHARD_STREAM_SERVICE } from './rpc.js';
 import { ShardJob } from './shard-job.js';
 import { makeRows, rowsByteLength, ShardRuntime } from './shard-runtime.js';
-import { parseShardSpec } from './shard-spec.js';
 import { ShardStore } from './shard-store.js';
 import { ShardStreamServer } from './stream-server.js';
 

@@ -1,4 +1,4 @@
-import { ShardOp } from '../shard-channel.js';
+import { ShardOp } from '../../ps/index.js';
 
 /** A request of the worker that may have to be sent again. */
 export type LiveRequest = {

@@ -2,12 +2,17 @@ import { MonolithError } from '../../base/index.js';
 import { EmbeddingTable } from '../../embedding/index.js';
 import type { KernelBackend } from '../../kernels/index.js';
 import { learningRateAt } from '../../optimizers/index.js';
-import { type DenseBlock, initializeDenseState, planDenseBlocks } from '../dense-blocks.js';
-import { DenseShard } from '../dense-shard.js';
-import { ExchangeRegion } from '../exchange.js';
-import { PsShard, SHARD_STATS } from '../shard.js';
+import {
+  type DenseBlock,
+  DenseShard,
+  ExchangeRegion,
+  initializeDenseState,
+  PsShard,
+  planDenseBlocks,
+  SHARD_STATS,
+  type ShardSpec,
+} from '../../ps/index.js';
 import { ownedBlocks, type RegionBytes, regionBytes } from './region-bytes.js';
-import type { ShardSpec } from './shard-spec.js';
 
 /** Rows of one table: what dumps give and loads take. Ascending by unsigned fid where a shard made them. */
 export type ShardRows = {

@@ -1,10 +1,10 @@
-import { MonolithError } from '../../base/index.js';
-import type { EmbeddingTableSpec } from '../../embedding/index.js';
-import { InitializerKind, OptimizerKind } from '../../kernels/index.js';
-import { checkSchedule, type ScheduleSpec } from '../../optimizers/index.js';
-import { type DenseTensor, planDenseBlocks } from '../dense-blocks.js';
-import type { DenseClip } from '../dense-shard.js';
-import type { ExchangeLayout } from '../exchange.js';
+import { MonolithError } from '../base/index.js';
+import type { EmbeddingTableSpec } from '../embedding/index.js';
+import { InitializerKind, OptimizerKind } from '../kernels/index.js';
+import { checkSchedule, type ScheduleSpec } from '../optimizers/index.js';
+import { type DenseTensor, planDenseBlocks } from './dense-blocks.js';
+import type { DenseClip } from './dense-shard.js';
+import type { ExchangeLayout } from './exchange.js';
 
 /** What a shard must know of a run to play its part: the part of the run's spec that concerns tables and dense parameters. Plain JSON. */
 export type ShardSpec = {

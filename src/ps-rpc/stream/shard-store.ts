@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DurableWriter, MonolithError, makeFolderDurable, removeQuietly, renameDurable } from '../../base/index.js';
 import type { KernelBackend } from '../../kernels/index.js';
+import { parseShardSpec } from '../../ps/index.js';
 import {
   applyRecord,
   beginRecord,
@@ -17,7 +18,6 @@ import {
 import { RecordWriter, readRecords, sealRecord } from './record-file.js';
 import { type JobJournal, ShardJob } from './shard-job.js';
 import { type ShardRows, ShardRuntime } from './shard-runtime.js';
-import { parseShardSpec } from './shard-spec.js';
 
 export type ShardStoreOptions = {
   readonly shard: number;
