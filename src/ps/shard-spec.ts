@@ -1,6 +1,6 @@
 import { MonolithError } from '../base/index.js';
 import type { EmbeddingTableSpec } from '../embedding/index.js';
-import { InitializerKind, OptimizerKind } from '../kernels/index.js';
+import { InitializerKind, OptimizerKind, RowFormat } from '../kernels/index.js';
 import { checkSchedule, type ScheduleSpec } from '../optimizers/index.js';
 import { type DenseTensor, planDenseBlocks } from './dense-blocks.js';
 import type { DenseClip } from './dense-shard.js';
@@ -89,6 +89,9 @@ function checkTable(value: unknown, t: number): number {
   if (typeof table.name !== 'string' || table.name.length > 1024) throw wrong(`tables[${t}].name`, table.name, 'a string of at most 1024');
   integer(table.maxRows, `tables[${t}].maxRows`, 0, MOST_FLOATS);
   atLeastZero(table.expectedRows, `tables[${t}].expectedRows`);
+  if (table.storage !== undefined && !Object.keys(RowFormat).includes(String(table.storage))) {
+    throw wrong(`tables[${t}].storage`, table.storage, `one of ${Object.keys(RowFormat).join(', ')}`);
+  }
   const slices = list(table.slices, `tables[${t}].slices`, MOST_SLICES);
   const rates = list(table.sliceRates, `tables[${t}].sliceRates`, MOST_SLICES);
   rates.forEach((rate, k) => void atLeastZero(rate, `tables[${t}].sliceRates[${k}]`));

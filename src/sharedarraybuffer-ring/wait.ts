@@ -12,7 +12,7 @@ const SPINS_WITH_SHARED_CORES = 200;
 /** How often a value is looked at where `Atomics.waitAsync` is missing. */
 const POLL_MS = 1;
 
-/** Cores that this process may use. */
+/** Cores that this process may run on, by affinity; a quota of processor time, such as a container's, is not seen. */
 export function availableCores(): number {
   return availableParallelism();
 }

@@ -34,7 +34,10 @@ for (const storage of ['bf16', 'fp16']) {
 
     test('give the same checkpoint for 1, 2 and 3 shards and any number of batches ahead, and another one than float32', async () => {
       for (const ps of ['2', '3', '1']) assert.deepEqual(contentOf(await runCli(args(`${storage}-${ps}`, storage, '--ps', ps))), uncut, ps);
-      const ahead = contentOf(await runCli(args(`${storage}-ahead`, storage, '--ps', '3', '--embedding-prefetch-capacity', '4')));
+      const flags = ['--ps', '3', '--shard-work', 'threads', '--embedding-prefetch-capacity', '4'];
+      const run = await runCli(args(`${storage}-ahead`, storage, ...flags));
+      assert.ok((lastEvent(run).stages as { shard_refresh: number }).shard_refresh > 0, 'rows looked up ahead were refreshed');
+      const ahead = contentOf(run);
       assert.deepEqual(ahead, uncut);
       assert.notDeepEqual(contentOf(await runCli(args(`${storage}-fp32`, 'fp32'))).sections, uncut.sections);
     });

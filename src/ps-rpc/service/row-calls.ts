@@ -123,6 +123,8 @@ export class RowCalls {
         [summed],
         this.#rates(sliceRates, learningRate, globalStep),
         0,
+        [unique],
+        globalStep,
       );
       this.changed?.(
         tableName,
