@@ -1,5 +1,4 @@
 import type { ResolvedConfig } from '../config/index.js';
-import { runRole } from '../runner/index.js';
 import type { TrainResult } from '../training/index.js';
 import { Estimator, type TrainOptions } from './estimator.js';
 import { packageVersion } from './version.js';
@@ -17,7 +16,9 @@ export type JoinOptions = TrainOptions & {
  * @throws what {@link Estimator.train} throws; Unavailable naming a process that was away for longer than the peer timeout; Discovery; for
  * workers and parameter servers also what the chief ended the job with.
  */
-export function joinJob(resolved: ResolvedConfig, options: JoinOptions): Promise<TrainResult | null> {
+export async function joinJob(resolved: ResolvedConfig, options: JoinOptions): Promise<TrainResult | null> {
+  // What speaks over the network takes a while to load: a run on one host goes without it.
+  const { runRole } = await import('../runner/index.js');
   const { log, signal, ...rest } = options;
   const stop = signal === undefined ? {} : { signal };
   return runRole(resolved.config, {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../src/base/index.js';
+import { PsClient } from '../../src/index.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 import { Job, newestStep, sectionsOf, trainedLocally } from '../helpers/job.js';
 
@@ -138,6 +139,21 @@ test('a worker with another configuration is told which option differs', async (
       job.find('worker 1').stderr(),
       /InvalidConfig {2}worker 1 has another configuration than the chief: batchSize \(here 32, there 64\), clip\.value \(here 0, there 2\)/,
     );
+    // The parameter servers have the job and answer calls for rows of its tables.
+    const addresses = [0, 1].map((i) => /listening on (\S+)/.exec(job.find(`ps ${i}`).stderr())?.[1] ?? '');
+    const client = await PsClient.connect(addresses);
+    try {
+      const stats = await client.getStatsAll(true);
+      assert.deepEqual(
+        stats.map(({ shardId, tableStats }) => [shardId, tableStats.map(({ name }) => name)]),
+        [
+          [0, ['linear+embedding']],
+          [1, ['linear+embedding']],
+        ],
+      );
+    } finally {
+      client.close();
+    }
   } finally {
     await job.kill();
   }
