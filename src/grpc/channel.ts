@@ -14,6 +14,8 @@ export type RpcChannelOptions = {
   /** Silence after which the peer is asked for a sign of life, and how long it may take to answer; defaults 5000 and 5000. */
   readonly keepAliveMs?: number;
   readonly keepAliveTimeoutMs?: number;
+  /** For channels of large streams: messages are not kept for a repeat of the call, so that `write` can say when it no longer needs the bytes. */
+  readonly keepNothing?: boolean;
 };
 
 export type CallOptions = {
@@ -35,11 +37,14 @@ export class RpcChannel {
   readonly address: string;
   readonly #client: Client;
   readonly #tokens: Tokens | null;
+  readonly #keepNothing: boolean;
   #closed = false;
 
   /** Does no I/O. Throws InvalidConfig for an address or security settings that can't be used. */
   constructor(address: string, options: RpcChannelOptions = {}) {
     const { security = {}, messageBytes = -1, keepAliveMs = KEEPALIVE_TIME_MS, keepAliveTimeoutMs = KEEPALIVE_TIMEOUT_MS } = options;
+    const { keepNothing = false } = options;
+    this.#keepNothing = keepNothing;
     splitAddress(address);
     this.address = address;
     this.#tokens = Tokens.from(security);
@@ -59,6 +64,7 @@ export class RpcChannel {
       'grpc.enable_http_proxy': 0,
       'grpc.service_config_disable_resolution': 1,
       'grpc.enable_channelz': 0,
+      ...(keepNothing && { 'grpc.per_rpc_retry_buffer_size': 0 }),
       ...(serverName !== undefined && { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
     });
   }
@@ -124,7 +130,7 @@ export class RpcChannel {
   duplex(path: string, headers?: Readonly<Record<string, string>>): RpcDuplex {
     if (this.#closed) throw new MonolithError('Cancelled', `${this.address}: ${path}: the channel is closed`, { peer: this.address });
     const call = this.#client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, this.#metadata(headers), {});
-    return new ClientDuplex(call, this.address, path);
+    return new ClientDuplex(call, this.address, path, this.#keepNothing);
   }
 
   /** Calls that run fail with Cancelled or end; twice is fine. */
@@ -152,6 +158,7 @@ class ClientDuplex implements RpcDuplex {
     call: ClientDuplexStream<Buffer, Buffer>,
     readonly peer: string,
     path: string,
+    private readonly tellsSent: boolean,
   ) {
     this.#call = call;
     call.on('error', (error: ServiceError) => this.#close(this.#failure ?? fromServiceError(error, peer, path)));
@@ -160,8 +167,8 @@ class ClientDuplex implements RpcDuplex {
     });
   }
 
-  write(message: Uint8Array): boolean {
-    return this.#closed !== null || this.#call.write(asBuffer(message));
+  write(message: Uint8Array, sent?: () => void): boolean {
+    return this.#closed !== null || this.#call.write(asBuffer(message), this.tellsSent ? sent : undefined);
   }
 
   onMessage(listener: (message: Buffer) => void): void {

@@ -6,7 +6,7 @@ export type RpcDuplex = {
   readonly peer: string;
   /**
    * Sends a message. False: the send buffer is full, better wait for `onDrain`. A message may be viewed until it is sent: don't change it.
-   * On a server `sent` says that the bytes are no longer looked at.
+   * `sent` says that the bytes are no longer looked at; a client's channel does so only with `keepNothing`.
    */
   write(message: Uint8Array, sent?: () => void): boolean;
   onMessage(listener: (message: Buffer) => void): void;

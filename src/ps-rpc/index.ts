@@ -13,6 +13,7 @@ export { type PsDiagnostics, PsService, type PsServiceOptions } from './service/
 export type { ChangeListener } from './service/row-calls.js';
 export type { ServedTable, ServedTableConfig, TableSource } from './service/served-tables.js';
 export { duplexPair, type MessageDuplex } from './stream/duplex.js';
+export { NormMeeting } from './stream/norm-meeting.js';
 export type { ShardConnect } from './stream/patience.js';
 export { RemoteShard, type RemoteShardOptions } from './stream/remote-shard.js';
 export { type RpcShardOptions, rpcControl, rpcExchange, rpcMessages } from './stream/rpc.js';

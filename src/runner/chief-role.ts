@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MonolithError } from '../base/index.js';
 import type { RpcService } from '../grpc/index.js';
 import { trainingJobPaths } from '../proto/index.js';
-import { type MessageDuplex, RemoteShard, rpcControl, rpcMessages } from '../ps-rpc/index.js';
+import { type MessageDuplex, NormMeeting, RemoteShard, rpcControl, rpcMessages } from '../ps-rpc/index.js';
 import { type RunSpec, shardSpecOf } from '../training/index.js';
 import { DistributedEngine } from './distributed-engine.js';
 import { channelOptions } from './endpoint.js';
@@ -50,13 +50,14 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
       const connect = rpcControl({ resolveAddress: address, channel });
       shards.push(new RemoteShard(connect, { job, shard: s, spec: shardSpecOf(spec), peerTimeoutMs: distributed.peerTimeoutMs }));
     }
+    const norms = spec.clip.globalNorm > 0 && spec.ps > 1 ? new NormMeeting(spec.ps) : undefined;
     return DistributedEngine.start({
       spec,
       shards,
       identity,
       startTimeoutMs: distributed.startTimeoutMs,
       signal: context.signal,
-      openBridge: (line) => openBridge(parts, peers, job, line, spec),
+      openBridge: (line) => openBridge(parts, peers, job, line, spec, norms),
       openFollowers: (handlers) => {
         const ours = sharedConfig(config);
         const opened = new Followers({

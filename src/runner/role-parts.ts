@@ -2,7 +2,7 @@ import type { RunConfig } from '../config/index.js';
 import { RpcServer, type RpcService } from '../grpc/index.js';
 import { fileDescriptors } from '../proto/index.js';
 import type { ShardLine } from '../ps/index.js';
-import { rpcExchange, ShardBridge } from '../ps-rpc/index.js';
+import { type NormMeeting, rpcExchange, ShardBridge } from '../ps-rpc/index.js';
 import type { RunSpec } from '../training/index.js';
 import { advertisedAddress, bindAddress, channelOptions, serverSecurity } from './endpoint.js';
 import { Peers } from './peers.js';
@@ -55,13 +55,21 @@ export function peersOf({ config, context }: RoleParts): Peers {
 }
 
 /** The line between the worker of this process and a shard, wherever that is at the time. */
-export function openBridge({ config, context }: RoleParts, peers: Peers, job: string, line: ShardLine, spec: RunSpec): ShardBridge {
+export function openBridge(
+  { config, context }: RoleParts,
+  peers: Peers,
+  job: string,
+  line: ShardLine,
+  spec: RunSpec,
+  norms?: NormMeeting,
+): ShardBridge {
   const { distributed } = config;
   const connect = rpcExchange({ resolveAddress: () => peers.address('ps', line.shard), channel: channelOptions(distributed) });
   return new ShardBridge(line, connect, {
     job,
     numShards: spec.ps,
     peerTimeoutMs: distributed.peerTimeoutMs,
+    ...(norms !== undefined && { norms }),
     onEvent: ({ kind, peer, reason }) =>
       context.log(
         kind === 'lost'

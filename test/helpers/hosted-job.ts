@@ -1,6 +1,14 @@
 // Scripted workers against real shard hosts over gRPC on this machine.
 import { RpcServer } from '../../src/grpc/index.js';
-import { RemoteShard, rpcControl, rpcExchange, ShardBridge, ShardHost, type ShardHostOptions } from '../../src/ps-rpc/index.js';
+import {
+  NormMeeting,
+  RemoteShard,
+  rpcControl,
+  rpcExchange,
+  ShardBridge,
+  ShardHost,
+  type ShardHostOptions,
+} from '../../src/ps-rpc/index.js';
 import type { ScriptedWorkers } from './scripted-job.js';
 
 export type Hosted = { host: ShardHost; server: RpcServer };
@@ -32,8 +40,17 @@ export async function startJob(
     await remote.writeDense(parameters, state);
     await remote.committed(0);
   }
-  const bridges = workers.workers.flatMap(({ lines }) =>
-    lines.map((line) => new ShardBridge(line, rpcExchange(resolve(line.shard)), { job, numShards: shards.length, peerTimeoutMs })),
+  const norms = new NormMeeting(shards.length);
+  const bridges = workers.workers.flatMap(({ lines }, worker) =>
+    lines.map(
+      (line) =>
+        new ShardBridge(line, rpcExchange(resolve(line.shard)), {
+          job,
+          numShards: shards.length,
+          peerTimeoutMs,
+          ...(worker === 0 && { norms }),
+        }),
+    ),
   );
   await Promise.all(bridges.map((bridge) => bridge.ready));
   return { remotes, bridges };

@@ -30,12 +30,14 @@ export type ScriptOptions = {
   readonly vocabulary?: number;
   /** Gradients are multiples of 2⁻⁴ and rules are plain SGD: sums are exact, so no order of workers shows in the result. */
   readonly exact?: boolean;
+  /** Clipping by the global norm of the dense gradients; 0: none. */
+  readonly globalNorm?: number;
 };
 
 const DIMS = [16, 1, 5];
 
 export function scriptSpec(options: ScriptOptions = {}): ShardSpec {
-  const { mode = 'sync', workers = 2, numShards = 2, prefetch = 1, staleness = 0, ids = 200, exact = false } = options;
+  const { mode = 'sync', workers = 2, numShards = 2, prefetch = 1, staleness = 0, ids = 200, exact = false, globalNorm = 0 } = options;
   const optimizer = exact ? { kind: OptimizerKind.sgd, hyper: [0] } : { kind: OptimizerKind.adagrad, hyper: [0, 0.1, 1e-8] };
   const learningRate = exact ? 1 : 0.05;
   const initializer = exact ? ({ kind: 0, a: 0, b: 0 } as const) : ({ kind: 2, a: -0.1, b: 0.1 } as const);
@@ -66,7 +68,7 @@ export function scriptSpec(options: ScriptOptions = {}): ShardSpec {
     })),
     tensors,
     denseStateLength: planDenseBlocks(tensors).stateLength,
-    clip: { value: 0, globalNorm: 0, rowNorm: 0 },
+    clip: { value: 0, globalNorm, rowNorm: 0 },
     schedule: { kind: 'constant' },
   };
 }
@@ -216,6 +218,17 @@ export function stateOf(runtimes: readonly ShardRuntime[]): string {
   return hash.digest('hex');
 }
 
+/** A step on all shards, whose norms meet in between where the gradients are clipped by them. */
+function applyTogether(runtimes: readonly ShardRuntime[], region: number, step: number): void {
+  if (runtimes[0].logic.sumsApart) {
+    for (const { logic } of runtimes) logic.sumDense(-1, region);
+    for (const { blocks, numShards, blockNorms } of runtimes) {
+      for (const { index } of blocks) blockNorms[index] = runtimes[index % numShards].blockNorms[index];
+    }
+  }
+  for (const { logic } of runtimes) logic.applyStep(region, step);
+}
+
 /** What a run ends with where workers and shards share memory and nothing can go wrong: the shards are called directly. */
 export function undisturbed(options: ScriptOptions = {}): string {
   const workers = new ScriptedWorkers(options);
@@ -258,9 +271,10 @@ export function undisturbed(options: ScriptOptions = {}): string {
         });
         mirror.gradients.set(new Uint8Array(regions[r].gradients.buffer, regions[r].gradients.byteOffset, mirror.gradients.length));
       });
-      if (spec.mode === 'sync') runtime.logic.applyStep(r, step);
-      else for (let w = 0; w < spec.workers; w++) runtime.logic.applyOne(w, r, step);
+      if (spec.mode === 'sync') continue;
+      for (let w = 0; w < spec.workers; w++) runtime.logic.applyOne(w, r, step);
     }
+    if (spec.mode === 'sync') applyTogether(runtimes, r, step);
     for (const { parameters: own } of copies) {
       for (const runtime of runtimes)
         for (const { offset, length } of runtime.owned) own.set(runtime.parameters.subarray(offset, offset + length), offset);

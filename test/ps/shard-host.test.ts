@@ -205,7 +205,11 @@ describe('shards in hosts over gRPC', () => {
         'InvalidConfig',
         /more address space/,
       );
-      await refused({ clip: { value: 0, globalNorm: 1, rowNorm: 0 } }, 'InvalidConfig', /clip\.globalNorm 1: .*use one PS process/);
+      await refused(
+        { mode: 'async', clip: { value: 0, globalNorm: 1, rowNorm: 0 } },
+        'InvalidConfig',
+        /clip\.globalNorm 1: .*use one PS process/,
+      );
       await refused({}, 'InvalidConfig', /a call for shard 2 came to shard 1/, 2);
       const remote = new RemoteShard(rpcControl({ resolveAddress: () => Promise.resolve(host.server.address) }), {
         job: 'other',

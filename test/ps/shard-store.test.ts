@@ -114,11 +114,15 @@ async function startProcess(shard: number, folder: string): Promise<{ child: Chi
 }
 
 describe('parameter-server processes that are killed', () => {
-  for (const mode of ['sync', 'async'] as const) {
-    test(`kill −9 at random moments and restarts change nothing, ${mode}`, async () => {
-      const options = { mode, workers: 2, numShards: 2, prefetch: 1, steps: 24, exact: mode === 'async', ids: 300 } as const;
+  for (const [mode, globalNorm] of [
+    ['sync', 0],
+    ['sync', 0.5],
+    ['async', 0],
+  ] as const) {
+    test(`kill −9 at random moments and restarts change nothing, ${mode}${globalNorm > 0 ? ', clipped by global norm' : ''}`, async () => {
+      const options = { mode, workers: 2, numShards: 2, prefetch: 1, steps: 24, exact: mode === 'async', ids: 300, globalNorm } as const;
       const workers = new ScriptedWorkers(options);
-      const paths = [0, 1].map((s) => join(folders.root, `${mode}-${s}`));
+      const paths = [0, 1].map((s) => join(folders.root, `${mode}-${globalNorm}-${s}`));
       const running = await Promise.all(paths.map((path, s) => startProcess(s, path)));
       const { remotes, bridges } = await startJob(workers, (s) => running[s].address, 'job', 30_000);
       const random = new SeededRandom(5);

@@ -1,7 +1,15 @@
 // Workers and shards over message streams: the result is that of shards called directly, whatever happens to the messages.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { duplexPair, type MessageDuplex, ShardBridge, ShardJob, ShardRuntime, ShardStreamServer } from '../../src/ps-rpc/index.js';
+import {
+  duplexPair,
+  type MessageDuplex,
+  NormMeeting,
+  ShardBridge,
+  ShardJob,
+  ShardRuntime,
+  ShardStreamServer,
+} from '../../src/ps-rpc/index.js';
 import { FaultyWire, type WireFaults } from '../helpers/faulty-wire.js';
 import { backend, ScriptedWorkers, type ScriptOptions, stateOf, undisturbed } from '../helpers/scripted-job.js';
 
@@ -19,6 +27,7 @@ async function runOverStreams(options: ScriptOptions, wire: Wire = (_w, _s, ends
     server.setJob(job);
     return server;
   });
+  const norms = new NormMeeting(spec.layout.numShards);
   const bridges = workers.workers.flatMap(({ lines }, w) =>
     lines.map(
       (line, s) =>
@@ -29,7 +38,7 @@ async function runOverStreams(options: ScriptOptions, wire: Wire = (_w, _s, ends
             servers[s].accept(far);
             return Promise.resolve(near);
           },
-          { job: 'job', numShards: spec.layout.numShards, peerTimeoutMs: 10_000 },
+          { job: 'job', numShards: spec.layout.numShards, peerTimeoutMs: 10_000, ...(w === 0 && { norms }) },
         ),
     ),
   );
@@ -49,6 +58,7 @@ describe('workers and shards over streams', () => {
     { workers: 2, numShards: 2, prefetch: 0 },
     { workers: 3, numShards: 2, prefetch: 2 },
     { workers: 2, numShards: 1, ids: 25_000, vocabulary: 100_000, steps: 2 },
+    { workers: 2, numShards: 3, prefetch: 2, globalNorm: 0.5 },
     { mode: 'async', workers: 1, numShards: 2, prefetch: 0 },
     { mode: 'async', workers: 3, numShards: 2, prefetch: 2, staleness: 2, exact: true },
   ] satisfies ScriptOptions[]) {
@@ -72,11 +82,12 @@ describe('workers and shards over streams that misbehave', () => {
   ];
   for (const options of [
     { workers: 2, numShards: 2, prefetch: 1, steps: 16, ids: 120 },
+    { workers: 2, numShards: 2, prefetch: 1, steps: 16, ids: 120, globalNorm: 0.5 },
     { mode: 'async', workers: 2, numShards: 2, prefetch: 1, staleness: 2, exact: true, steps: 16, ids: 120 },
   ] satisfies ScriptOptions[]) {
     const expected = undisturbed(options);
     for (const { name, faults, expected: enough } of cases) {
-      test(`${options.mode ?? 'sync'}, ${name}: every push is applied exactly once`, async () => {
+      test(`${options.mode ?? 'sync'}${'globalNorm' in options ? ' clipped' : ''}, ${name}: every push is applied exactly once`, async () => {
         const counts = { repeated: 0, late: 0, vanished: 0, cuts: 0 };
         for (let seed = 1; seed <= 3; seed++) {
           const wire = new FaultyWire(seed, faults);

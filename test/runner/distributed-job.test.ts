@@ -18,7 +18,7 @@ let expected: Record<string, string> = {};
 before(async () => {
   writeClicks(join(folder, 'train.csv'), 3000, 1);
   writeClicks(join(folder, 'test.csv'), 400, 2);
-  writeFileSync(config, clickConfig(folder).replace('clip: {globalNorm: 1}', ''));
+  writeFileSync(config, clickConfig(folder));
   expected = await trainedLocally(folder, config, [...sizes, ...epochs]);
 });
 after(() => rmSync(folder, { recursive: true, force: true }));

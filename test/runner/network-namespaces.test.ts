@@ -22,7 +22,7 @@ describe('three hosts with addresses of their own', { skip }, () => {
     hosts = new Hosts(3);
     writeClicks(join(folder, 'train.csv'), 3000, 1);
     writeClicks(join(folder, 'test.csv'), 400, 2);
-    writeFileSync(config, clickConfig(folder).replace('clip: {globalNorm: 1}', ''));
+    writeFileSync(config, clickConfig(folder));
     expected = await trainedLocally(folder, config, ['--workers', '1', '--ps', '2', ...epochs]);
   });
   after(() => {

@@ -23,7 +23,7 @@ export const FrameKind = {
 } as const;
 
 /** Bytes of a frame that is cut where more is to come: large enough to cost little, far below every message limit. */
-export const FRAME_BYTES = 1 << 20;
+export const FRAME_BYTES = 1 << 18;
 
 /** Largest frame that is taken; a block (64 KiB) or a wide row may stand beyond FRAME_BYTES. */
 export const MOST_FRAME_BYTES = 4 << 20;
@@ -34,8 +34,8 @@ const PIECE_HEAD = 40;
 
 /** Buffers of a whole frame that a writer keeps, and the size of a frame from which it takes one. */
 const WHOLE_FRAME = FRAME_BYTES + FRAME_HEAD;
-const MOST_SPARE = 8;
-const WORTH_KEEPING = FRAME_BYTES / 4;
+const MOST_SPARE = 32;
+const WORTH_KEEPING = FRAME_BYTES / 16;
 
 /** Tags: field number · 8 + wire type (0 varint, 2 bytes). */
 const TAG = {

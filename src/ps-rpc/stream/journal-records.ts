@@ -10,8 +10,9 @@ import { makeRows, rowsByteLength, type ShardRows, type ShardRuntime } from './s
 //   apply  4, region, number of workers, 0, step u64 · per worker {worker u32, 0, sequence u64, [table] count u32, padding} ·
 //          per worker {per table {fids, gradients}, gradients of owned dense blocks}
 //   clear  5, 0
+//   norms  7, number of blocks · float64 of each: Σ g² of the apply that follows, where several shards clip by global norm
 //   end    6, 0                                                                                         last of every snapshot
-export const RecordKind = { begin: 1, dense: 2, rows: 3, apply: 4, clear: 5, end: 6 } as const;
+export const RecordKind = { begin: 1, dense: 2, rows: 3, apply: 4, clear: 5, end: 6, norms: 7 } as const;
 
 const VERSION = 1;
 
@@ -52,6 +53,10 @@ export function rowsRecord(table: number, { count, fids, timestamps, records }: 
 
 export function clearRecord(): Uint8Array[] {
   return [words(RecordKind.clear, 0)];
+}
+
+export function normsRecord(norms: Float64Array): Uint8Array[] {
+  return [words(RecordKind.norms, norms.length), bytesOf(norms)];
 }
 
 export function endRecord(): Uint8Array[] {
@@ -111,6 +116,12 @@ export function replayRecord(job: ShardJob, payload: Buffer): void {
     case RecordKind.clear:
       for (const table of runtime.tables) table.clear();
       return;
+    case RecordKind.norms: {
+      const count = payload.readUInt32LE(4);
+      need(payload, 8 + 8 * runtime.blocks.length);
+      for (let b = 0; b < count; b++) runtime.blockNorms[b] = payload.readDoubleLE(8 + 8 * b);
+      return;
+    }
     case RecordKind.apply:
       replayApply(job, payload);
       return;

@@ -20,10 +20,7 @@ export function rpcMessages(stream: RpcDuplex, side: 'server' | 'client', whenOv
     onMessage: null,
     onEnd: null,
     send: (message, done) => {
-      if (!open) return;
-      // A client's stream may call back before it has copied the bytes (it keeps them for a retry), a server's does not.
-      if (side === 'server') stream.write(message, done);
-      else stream.write(message);
+      if (open) stream.write(message, done);
     },
     close: () => {
       if (!open) return;
@@ -64,7 +61,7 @@ export type RpcShardOptions = {
 /** Opens streams of one method of a shard; each has a connection of its own, so that one that is stuck takes no other with it. */
 function rpcConnect(method: string, { resolveAddress, channel = {} }: RpcShardOptions): ShardConnect {
   return async () => {
-    const connection = new RpcChannel(await resolveAddress(), channel);
+    const connection = new RpcChannel(await resolveAddress(), { ...channel, keepNothing: true });
     try {
       await connection.ready(CONNECT_TIMEOUT_MS);
       return rpcMessages(connection.duplex(`/${SHARD_STREAM_SERVICE}/${method}`), 'client', () => connection.close());

@@ -5,6 +5,7 @@ import type { MessageDuplex } from './duplex.js';
 import { FrameKind, type FrameReader, FrameWriter } from './frame.js';
 import { type LiveRequest, LiveRequests } from './live-requests.js';
 import { decodeFailure, decodeWelcome, encodeHello, PROTOCOL_VERSION, type Welcome } from './messages.js';
+import type { NormMeeting } from './norm-meeting.js';
 import { OrderedReceiver } from './ordered-receiver.js';
 import { Patience, type ShardConnect } from './patience.js';
 import { ownedBlocks, regionBytes } from './region-bytes.js';
@@ -14,6 +15,8 @@ export type ShardBridgeOptions = {
   readonly numShards: number;
   /** How long the shard may be away before the run ends with an error that names it. */
   readonly peerTimeoutMs: number;
+  /** Shared by the bridges of worker 0, one a shard; needed where clipping by global norm spans several shards. */
+  readonly norms?: NormMeeting;
   /** Told of each stream that broke and of each return; for logs. */
   readonly onEvent?: (event: { readonly kind: 'lost' | 'back'; readonly peer: string; readonly reason: string }) => void;
 };
@@ -79,6 +82,7 @@ export class ShardBridge {
       this.failed,
     ]);
     this.ready.catch(() => {});
+    options.norms?.join(line.shard, (step, norms) => this.sendNorms(step, norms));
     void this.takeRequests();
     void this.keepConnected();
   }
@@ -166,7 +170,7 @@ export class ShardBridge {
     this.welcome = null;
     this.rowsHere = 0;
     this.blocksHere = 0;
-    const writer = new FrameWriter((message) => duplex.send(message));
+    const writer = new FrameWriter((message, done) => duplex.send(message, done));
     this.writer = writer;
     let lastHere = monotonicMs();
     const ended = new Promise<MonolithError | null>((resolve) => {
@@ -240,6 +244,9 @@ export class ShardBridge {
       case FrameKind.applied:
         this.takeValues(frame);
         if (frame.last) this.acknowledge(frame.sequence);
+        break;
+      case FrameKind.ownNorms:
+        this.takeNorms(frame);
         break;
       case FrameKind.pong:
         break;
@@ -339,6 +346,21 @@ export class ShardBridge {
       this.blocksHere++;
     }
     if (last && this.blocksHere !== this.owned.length) throw this.corrupt(`${this.blocksHere} dense blocks, expected ${this.owned.length}`);
+  }
+
+  private takeNorms({ norms, step }: FrameReader): void {
+    const { options, owned, line } = this;
+    if (options.norms === undefined) throw this.corrupt('norms of blocks, which go to worker 0 of a job that clips by global norm');
+    if (norms === null || norms.length !== owned.length * 8)
+      throw this.corrupt(`${norms?.length} bytes of norms of ${owned.length} blocks`);
+    options.norms.give(line.shard, step, new Float64Array(Uint8Array.from(norms).buffer));
+  }
+
+  /** Without a stream nothing is lost: the shard says its norms again on the next one. */
+  private sendNorms(step: number, norms: Float64Array): void {
+    this.writer?.begin(FrameKind.norms, 0, 0, step, norms.byteLength);
+    this.writer?.field('norms', bytesOf(norms));
+    this.writer?.end();
   }
 
   private acknowledge(sequence: number): void {

@@ -1,4 +1,5 @@
 import { MonolithError } from '../../base/index.js';
+import { bytesOf } from './copy-bytes.js';
 import type { MessageDuplex } from './duplex.js';
 import { FrameKind, type FrameReader } from './frame.js';
 import { encodeFailure, encodeWelcome, type Hello, PROTOCOL_VERSION } from './messages.js';
@@ -9,6 +10,8 @@ import { type CompleteRequest, RegionState, WorkerLine } from './worker-line.js'
 export interface JobJournal {
   /** Gradients of the given workers' `region`, before they are applied. `lines[w]` of other workers are not looked at. */
   apply(region: number, step: number, workers: readonly number[], sequences: readonly number[]): void;
+  /** Norms of all blocks, for the apply that follows. */
+  norms(norms: Float64Array): void;
   load(table: number, rows: ShardRows): void;
   dense(parameters: Float32Array, state: Float32Array): void;
   clear(): void;
@@ -22,6 +25,9 @@ export class ShardJob {
   readonly lines: readonly WorkerLine[];
   failure: MonolithError | null = null;
   private waitingApplies = 0;
+  /** The step whose gradients are all here and that waits for the norms of other shards' blocks. */
+  private unclipped: { readonly region: number; readonly step: number; readonly sequences: number[]; readonly own: Float64Array } | null =
+    null;
   private readonly everyone: readonly number[];
 
   constructor(
@@ -69,6 +75,7 @@ export class ShardJob {
       .filter(({ place }) => place.state === RegionState.sent && place.sequence > hello.answeredSequence)
       .sort((a, b) => a.place.sequence - b.place.sequence);
     for (const { region } of again) line.sendRows(region);
+    if (line.worker === 0) this.sendOwnNorms();
     this.sendDue(line);
     return line;
   }
@@ -78,6 +85,10 @@ export class ShardJob {
     if (this.failure !== null) return;
     if (frame.kind === FrameKind.ping) {
       sendPong(line);
+      return;
+    }
+    if (frame.kind === FrameKind.norms) {
+      this.norms(line, frame);
       return;
     }
     const request = line.take(frame);
@@ -130,7 +141,43 @@ export class ShardJob {
       }
       sequences.push(pending.sequence);
     }
+    if (!this.runtime.logic.sumsApart) {
+      this.applyStep(region, step, sequences);
+      return;
+    }
+    this.unclipped = { region, step, sequences, own: this.runtime.ownNorms(region) };
+    this.sendOwnNorms();
+  }
+
+  private sendOwnNorms(): void {
+    const [{ writer }] = this.lines;
+    if (this.unclipped === null) return;
+    const { step, own } = this.unclipped;
+    writer?.begin(FrameKind.ownNorms, 0, 0, step, own.byteLength);
+    writer?.field('norms', bytesOf(own));
+    writer?.end();
+  }
+
+  /** Norms of all blocks of a step: now it can be clipped and applied. They may come again. */
+  private norms(line: WorkerLine, { norms, step }: FrameReader): void {
+    const { unclipped, runtime } = this;
+    if (unclipped === null || step !== unclipped.step) return;
+    if (line.worker !== 0 || norms === null || norms.length !== runtime.blocks.length * 8) {
+      throw new MonolithError(
+        'RecordCorrupt',
+        `shard ${runtime.shard}: ${norms?.length ?? 0} bytes of norms from worker ${line.worker}, expected ${runtime.blocks.length * 8} from worker 0`,
+      );
+    }
+    const all = new Float64Array(Uint8Array.from(norms).buffer);
+    this.unclipped = null;
+    this.journal?.norms(all);
+    runtime.blockNorms.set(all);
+    this.applyStep(unclipped.region, step, unclipped.sequences);
+  }
+
+  private applyStep(region: number, step: number, sequences: readonly number[]): void {
     this.journal?.apply(region, step, this.everyone, sequences);
+    if (this.runtime.logic.sumsApart) this.runtime.logic.sumDense(-1, region);
     this.runtime.logic.applyStep(region, step);
     this.waitingApplies = 0;
     for (const own of this.lines) {
@@ -169,7 +216,11 @@ export class ShardJob {
     const { logic, spec } = this.runtime;
     for (const w of workers) logic.lookup(w, region, true, step);
     if (spec.mode === 'async') logic.applyOne(workers[0], region, step);
-    else logic.applyStep(region, step);
+    else {
+      // The norms of other shards' blocks stood in the record before.
+      if (logic.sumsApart) logic.sumDense(-1, region);
+      logic.applyStep(region, step);
+    }
     for (const [i, w] of workers.entries()) this.lines[w].applied = sequences[i];
   }
 

@@ -39,6 +39,8 @@ export class ShardRuntime {
   readonly mirrors: readonly (readonly RegionBytes[])[];
   readonly stats = new Float64Array(SHARD_STATS);
   readonly numShards: number;
+  /** Σ g² of all blocks in the step that is applied; used where clip.globalNorm > 0. Of other shards' blocks somebody must say it. */
+  readonly blockNorms: Float64Array;
 
   /** @throws InvalidConfig where the mirrors do not fit the address space. */
   constructor(
@@ -56,6 +58,7 @@ export class ShardRuntime {
     this.parameters = new Float32Array(layout.parametersLength);
     this.denseState = new Float32Array(stateLength);
     initializeDenseState(spec.tensors, this.owned, this.denseState);
+    this.blockNorms = new Float64Array(Math.max(1, blocks.length));
     const regions = mirrorRegions(spec);
     this.mirrors = regions.map((own) => own.map(regionBytes));
     const dense = new DenseShard(
@@ -68,8 +71,9 @@ export class ShardRuntime {
       this.denseState,
       regions.flatMap((own) => own.map((region) => region.gradients)),
       spec.clip,
-      new Float64Array(Math.max(1, blocks.length)),
-      () => {}, // one shard alone meets nobody; parseShardSpec refuses the rest
+      this.blockNorms,
+      // One shard alone meets nobody; several get norms over the stream before they apply.
+      layout.numShards === 1 ? () => {} : null,
     );
     this.logic = new PsShard({
       shard,
@@ -94,6 +98,17 @@ export class ShardRuntime {
     const { shardOffsets } = this.mirrors[worker][region].tables[table];
     shardOffsets.fill(0, 0, this.shard + 1);
     shardOffsets.fill(count, this.shard + 1);
+  }
+
+  /** Σ g² of the owned blocks over the gradients of all workers, in ascending order of block. The gradients stay as they are. */
+  ownNorms(region: number): Float64Array {
+    const { gradients } = this.mirrors[0][region];
+    const ranges = this.owned.map(({ offset, length }) => gradients.subarray(offset * 4, (offset + length) * 4));
+    // Sums are made in the first worker's place.
+    const before = ranges.map((range) => range.slice());
+    this.logic.sumDense(-1, region);
+    ranges.forEach((range, i) => void range.set(before[i]));
+    return Float64Array.from(this.owned, ({ index }) => this.blockNorms[index]);
   }
 
   sizes(): { rows: number[]; memoryBytes: number } {

@@ -10,6 +10,7 @@ import {
   denseRecord,
   endRecord,
   givenDenseRecord,
+  normsRecord,
   RecordKind,
   readBegin,
   replayRecord,
@@ -132,6 +133,10 @@ export class ShardStore implements JobJournal {
   apply(region: number, step: number, workers: readonly number[], sequences: readonly number[]): void {
     if (this.job === null) return;
     this.append(applyRecord(this.job.runtime, region, step, workers, sequences));
+  }
+
+  norms(norms: Float64Array): void {
+    this.append(normsRecord(norms));
   }
 
   load(table: number, rows: ShardRows): void {
