@@ -27,10 +27,10 @@ test('--local-hosts starts all processes of a job, says who says what, and gives
 });
 
 test('--local-hosts ends with the error and the exit code of the process that failed first', async () => {
-  // Norms of gradients do not travel between two parameter servers: they refuse the job.
-  const run = await runCli(['train', config, '--local-hosts', '4', '--model-dir', join(folder, 'refused')]);
-  assert.equal(run.code, 2, run.stderr);
-  assert.match(run.stderr, /InvalidConfig {2}.*clip\.globalNorm/);
+  // A table that is full is a parameter server's error.
+  const run = await runCli(['train', config, '--local-hosts', '4', '--table.max-rows', '3', '--model-dir', join(folder, 'refused')]);
+  assert.equal(run.code, 1, run.stderr);
+  assert.match(run.stderr, /TableFull {2}/);
 });
 
 test('--local-hosts that do not fit the numbers of workers and parameter servers are refused before anything starts', async () => {
