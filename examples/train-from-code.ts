@@ -1,12 +1,12 @@
 // train-from-code.mjs in TypeScript, every type from the package alone.
 //
 //   npx tsc --strict --target es2022 --module nodenext --outDir runs/js examples/train-from-code.ts && node runs/js/train-from-code.js
-import { Estimator, MonolithError, type PartialRunConfig } from 'monolith-local';
+import { Estimator, MonolithError, type PartialTrainingConfig } from 'monolith-local';
 
 const columns =
   'age workclass fnlwgt education education-num marital-status occupation relationship race sex gain loss hours country income';
 const categorical = ['workclass', 'education', 'marital-status', 'occupation', 'relationship', 'race', 'sex', 'country'];
-const config: PartialRunConfig = {
+const config: PartialTrainingConfig = {
   model: 'deepfm',
   modelOptions: { hidden: [64, 32] },
   modelDir: 'runs/train-from-code',

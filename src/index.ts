@@ -15,10 +15,10 @@ export {
 export {
   type ConfigSources,
   type FeatureSchema,
-  type PartialRunConfig,
+  type PartialTrainingConfig,
   type ResolvedConfig,
-  type RunConfig,
   resolveConfig,
+  type TrainingConfig,
 } from './config/index.js';
 export {
   BackendDiscovery,
@@ -80,13 +80,13 @@ export {
   getDiscoveryFromRunConfig,
   monolithDiscoveryFromRunConfig,
   optionsOfRunnerConfig,
+  RunConfig,
   type RunConfigValues,
   type RunnerConfig,
   restoreTimings,
   runnerConfig,
   runnerConfigFromJson,
   toEstimatorConfig,
-  UserRunConfig,
 } from './run-config/index.js';
 export {
   canonicalSyncTarget,

@@ -1,10 +1,10 @@
 import { optionAtPath } from './option-table.js';
 import { optimizerNumbers } from './options.js';
 import type { Problem } from './problems.js';
-import type { RunConfig } from './run-config.js';
+import type { TrainingConfig } from './training-config.js';
 
 /** Problems that no option has alone: combinations without meaning, and numbers that would silently not be used. */
-export function checkTogether(config: RunConfig, origins: ReadonlyMap<string, string>): Problem[] {
+export function checkTogether(config: TrainingConfig, origins: ReadonlyMap<string, string>): Problem[] {
   const problems: Problem[] = [];
   /** A problem at the option that was given; its message starts with the option's name in the source that gave it. */
   const add = (path: string, message: string): void => {
@@ -34,7 +34,7 @@ export function checkTogether(config: RunConfig, origins: ReadonlyMap<string, st
   return problems;
 }
 
-function checkDistributed({ distributed, discovery, workers, ps, data }: RunConfig, add: Add): void {
+function checkDistributed({ distributed, discovery, workers, ps, data }: TrainingConfig, add: Add): void {
   const { enabled, role, index, localHosts, tlsCert, tlsKey } = distributed;
   if ((tlsCert === null) !== (tlsKey === null)) add('distributed.tlsCert', 'a certificate and its key (distributed.tlsKey) go together');
   if (localHosts === 1) add('distributed.localHosts', 'one process is a run on one host; give at least 2');
@@ -56,7 +56,7 @@ function checkDistributed({ distributed, discovery, workers, ps, data }: RunConf
 
 type Add = (path: string, message: string) => void;
 
-function checkSplit(config: RunConfig, add: Add): void {
+function checkSplit(config: TrainingConfig, add: Add): void {
   const { split, eval: evalFiles } = config.data;
   if (split.by === 'none') {
     for (const name of ['fraction', 'column', 'evalValues', 'rows'] as const) {
@@ -84,7 +84,7 @@ function checkSplit(config: RunConfig, add: Add): void {
   }
 }
 
-function checkOptimizers(config: RunConfig, add: Add): void {
+function checkOptimizers(config: TrainingConfig, add: Add): void {
   for (const name of ['sparse', 'linear', 'dense'] as const) {
     const rule = config.optimizer[name];
     if (rule === null) continue;

@@ -4,19 +4,19 @@ import type { ResolvedConfig } from './merge.js';
 import { type OptionEntry, optionTable } from './option-table.js';
 import { optimizerNumbers } from './options.js';
 import { resolvePaths } from './paths.js';
-import type { RunConfig } from './run-config.js';
+import type { TrainingConfig } from './training-config.js';
 
 /** Longest value in the table of {@link explain}; the configuration file has it whole. */
 const MAX_VALUE_WIDTH = 48;
 
-function optionValue(config: RunConfig, keys: readonly string[]): unknown {
+function optionValue(config: TrainingConfig, keys: readonly string[]): unknown {
   let value: unknown = config;
   for (const key of keys) value = value === null || value === undefined ? undefined : (value as Record<string, unknown>)[key];
   return value;
 }
 
 /** Whether an option says something: a number that the chosen rule does not take, or one of a section that is null, does not. */
-function applies(config: RunConfig, entry: OptionEntry): boolean {
+function applies(config: TrainingConfig, entry: OptionEntry): boolean {
   if (!entry.option.optional) return entry.nullableSection === null || optionValue(config, entry.keys) !== undefined;
   const rule = optionValue(config, [...entry.keys.slice(0, -1), 'kind']) as keyof typeof optimizerNumbers | undefined;
   const key = entry.keys[entry.keys.length - 1] as string;
@@ -48,11 +48,11 @@ export function explain(resolved: Pick<ResolvedConfig, 'config' | 'origins'>): s
  * The configuration in force as a YAML file. Paths are written absolute, so that the file means the same run wherever it lies; read back by
  * `resolveConfig` it gives the same values.
  */
-export function configToYaml(config: RunConfig): string {
+export function configToYaml(config: TrainingConfig): string {
   const copy = structuredClone(config) as unknown as Record<string, unknown>;
   for (const { keys, option } of optionTable) {
     if (option.path === null || option.path === 'schema') continue;
-    const parent = optionValue(copy as unknown as RunConfig, keys.slice(0, -1)) as Record<string, unknown>;
+    const parent = optionValue(copy as unknown as TrainingConfig, keys.slice(0, -1)) as Record<string, unknown>;
     const key = keys[keys.length - 1] as string;
     parent[key] = resolvePaths(parent[key], option.path, resolve('.'));
   }

@@ -14,7 +14,7 @@ export {
 } from './option-table.js';
 export { isModelFile } from './paths.js';
 export { showValue } from './problems.js';
-export type { PartialRunConfig, RunConfig } from './run-config.js';
 export { parseJson, parseYaml, readStructuredFile } from './sources.js';
 export { editDistance, suggest } from './suggest.js';
+export type { PartialTrainingConfig, TrainingConfig } from './training-config.js';
 export { argumentsForYargs, type YargsOption, yargsOptions, yargsParserConfiguration } from './yargs-options.js';

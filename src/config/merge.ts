@@ -17,16 +17,16 @@ import {
 import { parseOptionText, splitList } from './parse-text.js';
 import { resolvePaths } from './paths.js';
 import { invalidConfig, type Problem, problemsOfMapping, showValue, suggestionText } from './problems.js';
-import type { PartialRunConfig, RunConfig } from './run-config.js';
 import { readStructuredFile } from './sources.js';
 import { suggest } from './suggest.js';
+import type { PartialTrainingConfig, TrainingConfig } from './training-config.js';
 
 /** Where a configuration comes from, lowest precedence first. */
 export type ConfigSources = {
   /** Path of a YAML or JSON file. Relative paths in it are relative to its folder. */
   readonly file?: string | undefined;
   /** Options given by a program, in the shape of a file. Relative paths are relative to the process's folder. */
-  readonly values?: PartialRunConfig | undefined;
+  readonly values?: PartialTrainingConfig | undefined;
   /** Environment variables; those that do not begin with MONOLITH_LOCAL_ are not looked at. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Flags without dashes: texts, lists of texts (given several times), true and false. undefined counts as not given. */
@@ -35,7 +35,7 @@ export type ConfigSources = {
 
 /** A complete configuration, and for each option where its value comes from. */
 export type ResolvedConfig = {
-  readonly config: RunConfig;
+  readonly config: TrainingConfig;
   /** Option path → `default`, the file's path, `options`, the variable's or the flag's name. */
   readonly origins: ReadonlyMap<string, string>;
   /** Folder that relative paths of the file were resolved against; '.' without a file. */
@@ -230,8 +230,8 @@ function unknownKeyText(keys: readonly string[], key: string, siblings: readonly
   return `unknown option ${path}${suggestionText(name === null ? null : (elsewhere.get(name) ?? null), siblings)}`;
 }
 
-/** All values put together in the shape of {@link RunConfig}, defaults where nothing was given. */
-function assemble(layers: Layers): { readonly config: RunConfig; readonly origins: Map<string, string> } {
+/** All values put together in the shape of {@link TrainingConfig}, defaults where nothing was given. */
+function assemble(layers: Layers): { readonly config: TrainingConfig; readonly origins: Map<string, string> } {
   const origins = new Map<string, string>();
   const config: Record<string, unknown> = {};
   const given = new Set<string>();
@@ -252,12 +252,12 @@ function assemble(layers: Layers): { readonly config: RunConfig; readonly origin
     const value = set === undefined ? defaultOf(entry) : set.value;
     if (value !== undefined) target[entry.keys[entry.keys.length - 1] as string] = value;
   }
-  const complete = config as unknown as RunConfig;
+  const complete = config as unknown as TrainingConfig;
   return { config: withInheritedLinear(complete, origins), origins };
 }
 
 /** `optimizer.linear` takes what it does not say from `optimizer.sparse`, as long as its rule is the same. */
-function withInheritedLinear(config: RunConfig, origins: Map<string, string>): RunConfig {
+function withInheritedLinear(config: TrainingConfig, origins: Map<string, string>): TrainingConfig {
   const { sparse, linear } = config.optimizer;
   if (linear === null) return config;
   const kindGiven = origins.get('optimizer.linear.kind') !== 'default';

@@ -1,5 +1,5 @@
 import { MonolithError } from '../base/index.js';
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import type { ConsulOptions } from './consul.js';
 import type { Discovery } from './discovery.js';
 import { HostFileDiscovery } from './host-files.js';
@@ -27,7 +27,7 @@ export async function openZooKeeper(options: ZooKeeperOptions): Promise<Discover
  * The discovery that a run's options ask for; null when they say `local`. Nothing is connected yet.
  * @throws InvalidConfig when an option is missing that the kind needs, MissingTfConfig, Discovery for a value that can't be used.
  */
-export async function openDiscovery(options: RunConfig['discovery'], variables: Environment = process.env): Promise<Discovery | null> {
+export async function openDiscovery(options: TrainingConfig['discovery'], variables: Environment = process.env): Promise<Discovery | null> {
   const { kind, lostAfterMs, operationTimeoutMs } = options;
   switch (kind) {
     case 'local':

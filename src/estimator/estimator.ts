@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type CheckpointReader, type ManifestFields, RunLock, removeAllCheckpoints } from '../checkpoint/index.js';
 import { type BadBatch, LocalCluster } from '../cluster/index.js';
-import { configToYaml, type PartialRunConfig, type ResolvedConfig, type RunConfig, resolveConfig } from '../config/index.js';
+import { configToYaml, type PartialTrainingConfig, type ResolvedConfig, resolveConfig, type TrainingConfig } from '../config/index.js';
 import type { BatchPipeline, DataPosition } from '../data/index.js';
 import { describe } from '../models/index.js';
 import { RunLog } from '../telemetry/index.js';
@@ -58,14 +58,15 @@ export type TrainOptions = {
  * ```
  */
 export class Estimator {
-  readonly config: RunConfig;
+  readonly config: TrainingConfig;
 
   /**
    * @param config options in the shape of a config file (missing ones take their defaults), or what resolveConfig returned.
    * @throws InvalidConfig naming the option.
    */
-  constructor(config: PartialRunConfig | ResolvedConfig) {
-    this.config = 'origins' in config ? (config as ResolvedConfig).config : resolveConfig({ values: config as PartialRunConfig }).config;
+  constructor(config: PartialTrainingConfig | ResolvedConfig) {
+    this.config =
+      'origins' in config ? (config as ResolvedConfig).config : resolveConfig({ values: config as PartialTrainingConfig }).config;
   }
 
   /**
@@ -236,7 +237,12 @@ export class Estimator {
 type Resumed = { readonly state: TrainerState; readonly newData: boolean };
 
 /** Loads a checkpoint and puts the data pipeline where it stood, when the data are the same. */
-async function resume(cluster: TrainingEngine, checkpoint: CheckpointReader, train: BatchPipeline, config: RunConfig): Promise<Resumed> {
+async function resume(
+  cluster: TrainingEngine,
+  checkpoint: CheckpointReader,
+  train: BatchPipeline,
+  config: TrainingConfig,
+): Promise<Resumed> {
   await restoreCluster(cluster, checkpoint);
   const { trainer, data } = checkpoint.manifest.fields as unknown as {
     trainer: TrainerState;
@@ -251,13 +257,13 @@ async function resume(cluster: TrainingEngine, checkpoint: CheckpointReader, tra
 }
 
 /** What must be equal for a position in the data to mean the same place. */
-function dataFingerprint(config: RunConfig, train: BatchPipeline): string {
+function dataFingerprint(config: TrainingConfig, train: BatchPipeline): string {
   const { train: _train, eval: _eval, parseThreads, cache, ...read } = config.data;
   return JSON.stringify({ files: train.identity, read, seed: config.seed });
 }
 
 function manifestFields(
-  config: RunConfig,
+  config: TrainingConfig,
   bound: ModelOnData,
   train: BatchPipeline,
   position: DataPosition,
@@ -283,7 +289,7 @@ function manifestFields(
 }
 
 /** The configuration as a later `eval` or `predict` wants it: without how this one call reports and whether it started anew. */
-function lasting(config: RunConfig): RunConfig {
+function lasting(config: TrainingConfig): TrainingConfig {
   return { ...config, json: false, quiet: false, fresh: false, distributed: { ...config.distributed, enabled: false, localHosts: 0 } };
 }
 
@@ -306,7 +312,7 @@ async function withBadBatch(error: unknown, cluster: RunEngine, modelDir: string
   return new MonolithError('NonFiniteLoss', `${error.message}${blamed}${place}. ${advice}`, details);
 }
 
-function requireData(config: RunConfig, command: string): void {
+function requireData(config: TrainingConfig, command: string): void {
   if (config.data.train.length === 0) throw noData(command, 'data.train (--data)');
 }
 

@@ -1,16 +1,16 @@
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import type { ModelOnData } from '../training/index.js';
 
 /** What a run is about to do; for banners and start events. */
 export type RunInfo = {
-  readonly config: RunConfig;
+  readonly config: TrainingConfig;
   readonly bound: ModelOnData;
   readonly backend: { readonly name: string; readonly instructionSet: string; readonly reason: string | null };
   readonly resumedStep: number | null;
   /** Set when the data are not those of the checkpoint: training starts at the beginning of the new ones. */
   readonly newData: boolean;
   /** How the rows of the checkpoint are stored, when those of this run are not and loading rounds them; else null. */
-  readonly roundedFrom: RunConfig['embedding']['storage'] | null;
+  readonly roundedFrom: TrainingConfig['embedding']['storage'] | null;
   readonly startupMs: number;
   /** Files after globs are resolved, their bytes (null when not known) and the format found. */
   readonly trainFiles: readonly string[];

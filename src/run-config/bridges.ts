@@ -1,6 +1,6 @@
-import type { PartialRunConfig } from '../config/index.js';
+import type { PartialTrainingConfig } from '../config/index.js';
 import type { RunConfigValues, RunnerConfig } from './fields.js';
-import type { UserRunConfig } from './run-config.js';
+import type { RunConfig } from './run-config.js';
 
 /** What an estimator takes from a run's configuration; everything else is at its default. */
 export type EstimatorSettings = {
@@ -11,12 +11,12 @@ export type EstimatorSettings = {
 };
 
 /** modelDir, logStepCountSteps and, as warmStartFrom, restoreCkpt. Of either record. */
-export function toEstimatorConfig(config: RunnerConfig | UserRunConfig): EstimatorSettings {
+export function toEstimatorConfig(config: RunnerConfig | RunConfig): EstimatorSettings {
   const { modelDir, logStepCountSteps, restoreCkpt } = valuesOf(config);
   return { modelDir, logStepCountSteps, ...(restoreCkpt === null ? {} : { warmStartFrom: restoreCkpt }) };
 }
 
-function valuesOf(config: RunnerConfig | UserRunConfig): RunConfigValues {
+function valuesOf(config: RunnerConfig | RunConfig): RunConfigValues {
   return 'toRunnerConfig' in config ? config.values : config;
 }
 
@@ -45,7 +45,7 @@ export function restoreTimings(config: RunnerConfig): { readonly timeoutMs: numb
  * The options of docs/configuration.md that a RunnerConfig has a say in; every other option stays with file, environment and flags. A number of
  * processes is raised to 1, the least that a run has.
  */
-export function optionsOfRunnerConfig(config: RunnerConfig): PartialRunConfig {
+export function optionsOfRunnerConfig(config: RunnerConfig): PartialTrainingConfig {
   return {
     modelDir: config.modelDir,
     ps: Math.max(1, config.numPs),
@@ -62,7 +62,7 @@ export function optionsOfRunnerConfig(config: RunnerConfig): PartialRunConfig {
   };
 }
 
-function discoveryKind(config: RunnerConfig): NonNullable<PartialRunConfig['discovery']> {
+function discoveryKind(config: RunnerConfig): NonNullable<PartialTrainingConfig['discovery']> {
   if (config.isLocal) return { kind: 'local' };
   switch (config.discoveryType) {
     case 'Primus':

@@ -6,7 +6,7 @@ import {
   type RunnerDiscovery,
 } from '../discovery/index.js';
 import type { RunnerConfig } from './fields.js';
-import type { UserRunConfig } from './run-config.js';
+import type { RunConfig } from './run-config.js';
 
 /** Options of the two functions here. */
 export type FromRunConfigOptions = {
@@ -23,7 +23,7 @@ export type FromRunConfigOptions = {
  * @throws RunConfig, MissingTfConfig, MissingPsm, Discovery
  */
 export async function getDiscoveryFromRunConfig(
-  runConfig: UserRunConfig,
+  runConfig: RunConfig,
   { base = {}, psm = null, variables = process.env }: FromRunConfigOptions = {},
 ): Promise<RunnerDiscovery | null> {
   return getDiscovery(runConfig.toRunnerConfig(base), psm, variables);
@@ -34,7 +34,7 @@ export async function getDiscoveryFromRunConfig(
  * @throws RunConfig, MissingTfConfig, Discovery
  */
 export async function monolithDiscoveryFromRunConfig(
-  runConfig: UserRunConfig,
+  runConfig: RunConfig,
   { base = {}, psm = null, variables = process.env }: FromRunConfigOptions = {},
 ): Promise<MonolithDiscoveryGuard> {
   return monolithDiscovery(runConfig.toRunnerConfig(base), psm, variables);

@@ -22,7 +22,7 @@ export function runnerConfigFromJson(text: string): RunnerConfig {
  *
  * @throws RunConfig for an unknown field or a value that is none of it.
  */
-export class UserRunConfig {
+export class RunConfig {
   readonly #set: ReadonlyMap<string, unknown>;
   /** All fields, those that were not set at their defaults. */
   readonly values: RunConfigValues;
@@ -35,8 +35,8 @@ export class UserRunConfig {
   }
 
   /** From JSON text; fields in snake_case or camelCase. @throws RunConfig */
-  static fromJson(text: string): UserRunConfig {
-    return new UserRunConfig(readJson('RunConfig', text) as Readonly<Record<string, unknown>>);
+  static fromJson(text: string): RunConfig {
+    return new RunConfig(readJson('RunConfig', text) as Readonly<Record<string, unknown>>);
   }
 
   /** Whether the user set this field, be it to its default. */
@@ -45,8 +45,8 @@ export class UserRunConfig {
   }
 
   /** This configuration with further fields set. @throws RunConfig */
-  with(given: Partial<RunConfigValues>): UserRunConfig {
-    return new UserRunConfig({ ...Object.fromEntries(this.#set), ...given });
+  with(given: Partial<RunConfigValues>): RunConfig {
+    return new RunConfig({ ...Object.fromEntries(this.#set), ...given });
   }
 
   /** The fields that were set, by their names in snake_case, as plain JSON. */

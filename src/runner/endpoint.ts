@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net';
 import { MonolithError } from '../base/index.js';
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import { type ChannelSecurity, isLoopback, joinAddress, type RpcChannelOptions, type ServerSecurity } from '../grpc/index.js';
 
-type Settings = RunConfig['distributed'];
+type Settings = TrainingConfig['distributed'];
 
 /** How this process lets others in. */
 export function serverSecurity({ tlsCert, tlsKey, tlsCa, tokenFile, insecure }: Settings): ServerSecurity {

@@ -1,6 +1,6 @@
 import { MonolithError } from '../base/index.js';
 import { WorkerHost } from '../cluster/index.js';
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import type { BatchPipeline, DataPosition } from '../data/index.js';
 import { type Answer, type BeginOrder, type Command, Operation } from '../proto/index.js';
 import type { ShardLine } from '../ps/index.js';
@@ -8,7 +8,7 @@ import { bindModel, hasEvaluationData, LOSS_HISTORY, openPipeline, type RunSpec,
 import { type Bridge, fingerprintOf } from './distributed-engine.js';
 
 export type FollowerParts = {
-  readonly config: RunConfig;
+  readonly config: TrainingConfig;
   readonly worker: number;
   readonly openBridge: (line: ShardLine, spec: RunSpec) => Bridge;
   readonly answer: (answer: Answer) => void;

@@ -1,12 +1,12 @@
 import { MonolithError } from '../base/index.js';
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import { type Discovery, indexOfService, MlpDiscovery, StaticDiscovery, TfConfigDiscovery } from '../discovery/index.js';
 import { type DistributedRunConfig, defaultDistributedRunConfig } from './distributed-config.js';
 
 /** What this process is in its job. */
 export type Place = {
   /** With role, index and numbers of processes as they are in the job: some discoveries know them better than options do. */
-  readonly config: RunConfig;
+  readonly config: TrainingConfig;
   readonly run: DistributedRunConfig;
   /** The address that the discovery lists for this process without being told; null where it lists none. */
   readonly listed: string | null;
@@ -21,7 +21,7 @@ const BEATS = 4;
  * Finds out what this process is: from its options, or from TF_CONFIG or the MLP environment where the discovery is one of these.
  * @throws InvalidConfig, Discovery for a role or place that the job does not have.
  */
-export async function placeOf(given: RunConfig, discovery: Discovery): Promise<Place> {
+export async function placeOf(given: TrainingConfig, discovery: Discovery): Promise<Place> {
   const config = await fromDiscovery(given, discovery);
   const { distributed, discovery: found } = config;
   const role = distributed.role === 'ps' ? 'ps' : 'worker';
@@ -63,7 +63,7 @@ function listsAll(discovery: Discovery): boolean {
   return discovery instanceof StaticDiscovery || discovery instanceof TfConfigDiscovery || discovery instanceof MlpDiscovery;
 }
 
-async function fromDiscovery(config: RunConfig, discovery: Discovery): Promise<RunConfig> {
+async function fromDiscovery(config: TrainingConfig, discovery: Discovery): Promise<TrainingConfig> {
   if (!(discovery instanceof TfConfigDiscovery) && !(discovery instanceof MlpDiscovery)) {
     const { distributed } = config;
     return distributed.role === 'chief' ? { ...config, distributed: { ...distributed, index: 0 } } : config;

@@ -1,4 +1,4 @@
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import type { RpcServer } from '../grpc/index.js';
 import { selectBackend } from '../kernels/index.js';
 import { PsService, ShardHost, type ShardRuntime } from '../ps-rpc/index.js';
@@ -36,7 +36,7 @@ export async function runPs(parts: RoleParts): Promise<void> {
 }
 
 /** The unary calls for rows, over the tables of the job that the shard has at the time. */
-function rowService(host: ShardHost, shardId: number, config: RunConfig): PsService {
+function rowService(host: ShardHost, shardId: number, config: TrainingConfig): PsService {
   const runtime = (): ShardRuntime | null => host.streams.current?.runtime ?? null;
   return new PsService({
     shardId,

@@ -1,4 +1,4 @@
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import { RpcServer, type RpcService } from '../grpc/index.js';
 import { fileDescriptors } from '../proto/index.js';
 import type { ShardLine } from '../ps/index.js';
@@ -13,7 +13,7 @@ export const DRAIN_MS = 300;
 
 /** What the body of a role works with. */
 export type RoleParts = {
-  readonly config: RunConfig;
+  readonly config: TrainingConfig;
   readonly context: RoleContext;
   /** The address that the discovery lists for this process without being told; null where it lists none. */
   readonly listed: string | null;

@@ -1,5 +1,5 @@
 import type { Discovery } from '../discovery/index.js';
-import { applyRuntimeEnvExports, type RunnerConfig, type UserRunConfig } from '../run-config/index.js';
+import { applyRuntimeEnvExports, type RunConfig, type RunnerConfig } from '../run-config/index.js';
 import { type DistributedRole, distributedConfigFromRunner } from './distributed-config.js';
 import { exercisePs, exerciseWorker } from './exercise.js';
 import { type RoleBody, type RunDistributedOptions, runDistributed } from './run-distributed.js';
@@ -31,7 +31,7 @@ export async function runDistributedFromRunnerConfig(discovery: Discovery, runne
  */
 export async function runDistributedFromRunConfig(
   discovery: Discovery,
-  config: UserRunConfig,
+  config: RunConfig,
   entry: DistributedEntry,
   base?: Partial<RunnerConfig>,
 ): Promise<void> {

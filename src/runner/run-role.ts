@@ -1,5 +1,5 @@
 import { MonolithError } from '../base/index.js';
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import { openDiscovery } from '../discovery/index.js';
 import { runChief, type StartDistributed } from './chief-role.js';
 import { placeOf } from './place.js';
@@ -15,7 +15,7 @@ export type RunRoleOptions<T> = {
   /** Lines for the operator. */
   readonly log: (line: string) => void;
   /** The chief's training; not called in other roles. `config` is that of the job. */
-  readonly train: (config: RunConfig, start: StartDistributed) => Promise<T>;
+  readonly train: (config: TrainingConfig, start: StartDistributed) => Promise<T>;
 };
 
 /**
@@ -23,7 +23,7 @@ export type RunRoleOptions<T> = {
  * @returns what `train` returned; null for workers and parameter servers.
  * @throws InvalidConfig, Discovery, Unavailable naming the process that is gone, what the chief ended the job with, what failed here.
  */
-export async function runRole<T>(given: RunConfig, options: RunRoleOptions<T>): Promise<T | null> {
+export async function runRole<T>(given: TrainingConfig, options: RunRoleOptions<T>): Promise<T | null> {
   const discovery = await openDiscovery(given.discovery);
   if (discovery === null) {
     throw new MonolithError('InvalidConfig', 'a run on several hosts needs to know how its processes find each other: give --discovery');

@@ -1,5 +1,5 @@
 import { MonolithError } from '../base/index.js';
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 
 /** Options in which processes of one job may differ: where they run, what they print, where the same files lie. */
 const OWN_OPTIONS: ReadonlySet<string> = new Set([
@@ -23,7 +23,7 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
 const OWN_SECTIONS = ['distributed', 'discovery', 'earlyStop'];
 
 /** What all processes of a job must have in common: dotted option names to values, as JSON. */
-export function sharedConfig(config: RunConfig): string {
+export function sharedConfig(config: TrainingConfig): string {
   const shared: Record<string, unknown> = {};
   const visit = (value: unknown, path: string): void => {
     if (OWN_OPTIONS.has(path) || OWN_SECTIONS.includes(path)) return;

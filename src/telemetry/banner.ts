@@ -1,10 +1,10 @@
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import { bytesText, counted, grouped, printable } from './text.js';
 
 /** What a run understood, before it starts. */
 export type BannerInfo = {
   readonly version: string;
-  readonly config: RunConfig;
+  readonly config: TrainingConfig;
   readonly tables: readonly { readonly name: string; readonly dim: number; readonly features: number }[];
   /** Numbers in dense parameters. */
   readonly denseParameters: number;
@@ -32,7 +32,7 @@ function filesText(files: readonly string[]): string {
   return files.length > MAX_FILES ? `${counted(files.length, 'file')}: ${shown}, …` : shown;
 }
 
-function optimizersText(config: RunConfig): string {
+function optimizersText(config: TrainingConfig): string {
   const { sparse, linear, dense } = config.optimizer;
   const rules = [`sparse ${sparse.kind} ${sparse.learningRate}`];
   if (linear !== null) rules.push(`linear ${linear.kind}${linear.learningRate === undefined ? '' : ` ${linear.learningRate}`}`);
@@ -67,7 +67,7 @@ function evaluationText({ config, evalFiles }: BannerInfo): string {
   }
 }
 
-function lengthText({ epochs, maxSteps }: RunConfig): string {
+function lengthText({ epochs, maxSteps }: TrainingConfig): string {
   const ends = [epochs > 0 ? counted(epochs, 'epoch') : 'no last epoch'];
   if (maxSteps > 0) ends.push(`at most ${counted(maxSteps, 'step')}`);
   return ends.join(', ');

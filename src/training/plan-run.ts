@@ -1,5 +1,5 @@
 import { MonolithError } from '../base/index.js';
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import { resolveInitializer } from '../embedding/index.js';
 import { completeOptions, type ModelDefinition, type ModelInputs, type ModelPlan, planModel } from '../models/index.js';
 import { checkSchedule, movingAverageOptimizer, type OptimizerSpec, resolveOptimizer } from '../optimizers/index.js';
@@ -14,14 +14,14 @@ const SLOTS_PER_WORKER = 4;
 const DEFAULT_INIT_RANGE = 0.01;
 
 /** Options of the model: those of the config, with `embedding.dim` filled in where it is set, the model takes an embeddingDim and none is given. */
-export function modelOptionsOf(config: RunConfig, definition: ModelDefinition): { readonly [name: string]: unknown } {
+export function modelOptionsOf(config: TrainingConfig, definition: ModelDefinition): { readonly [name: string]: unknown } {
   const takesDim = config.embedding.dim !== null && Object.hasOwn(definition.options, 'embeddingDim');
   const given = takesDim ? { embeddingDim: config.embedding.dim, ...config.modelOptions } : config.modelOptions;
   return completeOptions(definition, given);
 }
 
 /** The model's plan for the inputs of the data. @throws InvalidModel */
-export function planOfRun(config: RunConfig, definition: ModelDefinition, inputs: ModelInputs): ModelPlan {
+export function planOfRun(config: TrainingConfig, definition: ModelDefinition, inputs: ModelInputs): ModelPlan {
   return planModel(definition, modelOptionsOf(config, definition), inputs);
 }
 
@@ -33,7 +33,7 @@ export function planOfRun(config: RunConfig, definition: ModelDefinition, inputs
  * @throws InvalidConfig for numbers that do not fit each other.
  */
 export function planRun(
-  config: RunConfig,
+  config: TrainingConfig,
   model: string,
   definition: ModelDefinition,
   inputs: ModelInputs,
@@ -107,7 +107,7 @@ export function shareOfRows(rows: number, shards: number): number {
 const UNEVEN_SHARE = 1.05;
 
 /** The dense rule; parameters that must not decay (biases, norms) get it without weight decay. */
-function denseOptimizer(config: RunConfig, decay: boolean): DenseTensor['optimizer'] {
+function denseOptimizer(config: TrainingConfig, decay: boolean): DenseTensor['optimizer'] {
   const spec = withoutNulls(config.optimizer.dense);
   const resolved = resolveOptimizer(decay ? spec : { ...spec, weightDecay: 0 });
   if (config.optimizer.dense.kind === 'rowwise-adagrad') {

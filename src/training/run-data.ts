@@ -1,4 +1,4 @@
-import type { RunConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import { BatchPipeline, inspectInputs, type PipelineOptions } from '../data/index.js';
 import { loadModel, type ModelDefinition, type ModelInputs, type ModelPlan } from '../models/index.js';
 import { planOfRun, planRun } from './plan-run.js';
@@ -16,7 +16,7 @@ export type ModelOnData = {
 };
 
 /** Pipeline options of one use of the data; `groups` come from the model's plan. */
-function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan | null): Partial<PipelineOptions> {
+function pipelineOptions(config: TrainingConfig, use: DataUse, plan: ModelPlan | null): Partial<PipelineOptions> {
   const { data } = config;
   const split = data.split.by === 'none' ? 'all' : use === 'train' ? 'train' : 'eval';
   const fromTrain = use === 'train' || (use === 'evaluate' && data.eval.length === 0);
@@ -60,12 +60,12 @@ function pipelineOptions(config: RunConfig, use: DataUse, plan: ModelPlan | null
 }
 
 /** Whether a run has examples to evaluate on. */
-export function hasEvaluationData(config: RunConfig): boolean {
+export function hasEvaluationData(config: TrainingConfig): boolean {
   return config.data.eval.length > 0 || config.data.split.by !== 'none';
 }
 
 /** Loads the model and fits it to the inputs that the data offer. @throws UnknownModel, InvalidModel, DataNotFound, DataFormat */
-export async function bindModel(config: RunConfig, use: DataUse): Promise<ModelOnData> {
+export async function bindModel(config: TrainingConfig, use: DataUse): Promise<ModelOnData> {
   const definition = await loadModel(config.model);
   const inputs = await inspectInputs(pipelineOptions(config, use, null));
   return { model: config.model, definition, inputs, plan: planOfRun(config, definition, inputs) };
@@ -76,7 +76,7 @@ export async function bindModel(config: RunConfig, use: DataUse): Promise<ModelO
  * @param fillWorker the one worker that gets examples here; null: all.
  */
 export function openPipeline(
-  config: RunConfig,
+  config: TrainingConfig,
   use: DataUse,
   bound: ModelOnData,
   fillWorker: number | null = null,
@@ -85,6 +85,6 @@ export function openPipeline(
 }
 
 /** The run of a bound model on batches of the pipeline's layout. */
-export function specOfRun(config: RunConfig, bound: ModelOnData, pipeline: BatchPipeline): RunSpec {
+export function specOfRun(config: TrainingConfig, bound: ModelOnData, pipeline: BatchPipeline): RunSpec {
   return planRun(config, bound.model, bound.definition, bound.inputs, bound.plan, pipeline.layout);
 }

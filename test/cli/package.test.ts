@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Estimator, MonolithError, type PartialRunConfig } from '../../src/index.js';
+import { Estimator, MonolithError, type PartialTrainingConfig } from '../../src/index.js';
 import { temporaryFolder } from '../helpers/cli.js';
 import { writeClicks } from '../helpers/click-data.js';
 
@@ -16,7 +16,7 @@ before(() => {
   writeClicks(folder.in('test.csv'), 500, 2);
 });
 
-function config(name: string, more: PartialRunConfig = {}): PartialRunConfig {
+function config(name: string, more: PartialTrainingConfig = {}): PartialTrainingConfig {
   return {
     model: 'deepfm',
     modelOptions: { hidden: [8] },

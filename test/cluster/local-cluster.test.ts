@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { MonolithError } from '../../src/base/index.js';
 import { LocalCluster } from '../../src/cluster/index.js';
-import { type PartialRunConfig, resolveConfig } from '../../src/config/index.js';
+import { type PartialTrainingConfig, resolveConfig } from '../../src/config/index.js';
 import { loadModel } from '../../src/models/index.js';
 import { availableCores } from '../../src/sharedarraybuffer-ring/index.js';
 import { planOfRun, planRun, type TableRows } from '../../src/training/index.js';
@@ -15,7 +15,7 @@ const inputs = {
   sparse: ['a', 'b', 'c', 'd'].map((name) => ({ name, combiner: 0 as const })),
 };
 
-async function startCluster(values: PartialRunConfig): Promise<LocalCluster> {
+async function startCluster(values: PartialTrainingConfig): Promise<LocalCluster> {
   const { config } = resolveConfig({ values: { batchSize: 64, stepTimeoutMs: 10_000, ...values } });
   const definition = await loadModel(config.model);
   const plan = planOfRun(config, definition, inputs);
@@ -59,7 +59,7 @@ async function dumpForEver(cluster: LocalCluster): Promise<never> {
   for (;;) await cluster.dump(0, 0, 0);
 }
 
-async function trainedFingerprint(values: PartialRunConfig, steps = 12): Promise<string> {
+async function trainedFingerprint(values: PartialTrainingConfig, steps = 12): Promise<string> {
   const cluster = await startCluster(values);
   try {
     await trainSteps(cluster, 0, steps);
@@ -81,7 +81,7 @@ describe('a local cluster in synchronous mode', () => {
   }
 
   test('gives the same bits in place with more workers than cores, and with shards that no worker calls its own', async () => {
-    const values: PartialRunConfig = { model: 'deepfm', modelOptions: { hidden: [16] }, workers: 5 };
+    const values: PartialTrainingConfig = { model: 'deepfm', modelOptions: { hidden: [16] }, workers: 5 };
     const results = new Set<string>();
     for (const shardWork of shardWorkChoices())
       for (const ps of [2, 7]) results.add(await trainedFingerprint({ ...values, ps, shardWork }));
@@ -104,7 +104,7 @@ describe('a local cluster in synchronous mode', () => {
   });
 
   test('gives the same bits for every number of shards with clipping by global norm, row norm and dropout', async () => {
-    const values: PartialRunConfig = {
+    const values: PartialTrainingConfig = {
       model: 'deepfm',
       modelOptions: { hidden: [16, 8], dropout: 0.2, batchNorm: true },
       clip: { globalNorm: 0.05, rowNorm: 0.01 },
@@ -143,7 +143,7 @@ describe('a local cluster in synchronous mode', () => {
   });
 
   test('rows dumped from three shards and loaded into two continue bit for bit', async () => {
-    const values: PartialRunConfig = { model: 'fm', workers: 2 };
+    const values: PartialTrainingConfig = { model: 'fm', workers: 2 };
     const uncut = await trainedFingerprint({ ...values, ps: 2 }, 10);
     const first = await startCluster({ ...values, ps: 3 });
     let rows: TableRows[] = [];
@@ -219,7 +219,7 @@ describe('a local cluster whose workers do the work of shards in place', { skip:
 
   for (const clip of [{}, { globalNorm: 0.05 }]) {
     test(`trains asynchronously and applies every push before a worker goes on ${JSON.stringify(clip)}`, async () => {
-      const values: PartialRunConfig = { model: 'deepfm', modelOptions: { hidden: [16] }, mode: 'async', shardWork: 'in-place', clip };
+      const values: PartialTrainingConfig = { model: 'deepfm', modelOptions: { hidden: [16] }, mode: 'async', shardWork: 'in-place', clip };
       // One worker has nobody to race with: asynchronous training is synchronous training then.
       const alone = await trainedFingerprint({ ...values, workers: 1, ps: 3 });
       assert.equal(await trainedFingerprint({ ...values, workers: 1, ps: 3, mode: 'sync' }), alone);

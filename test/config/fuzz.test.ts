@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { MonolithError } from '../../src/base/index.js';
-import { optionTable, type PartialRunConfig, parseJson, parseYaml, resolveConfig } from '../../src/config/index.js';
+import { optionTable, type PartialTrainingConfig, parseJson, parseYaml, resolveConfig } from '../../src/config/index.js';
 
 /** Runs `body`; nothing but InvalidConfig may come out of it, and prototypes stay as they were. */
 function onlyInvalidConfig(body: () => unknown): void {
@@ -72,8 +72,8 @@ describe('configuration from a hostile hand', () => {
       fc.property(fc.array(change, { minLength: 1, maxLength: 6 }), (changes) => {
         let text = valid;
         for (const { at, cut, insert } of changes) text = text.slice(0, at) + insert + text.slice(at + cut);
-        onlyInvalidConfig(() => resolveConfig({ values: parseYaml(text, 'x.yaml') as PartialRunConfig }));
-        onlyInvalidConfig(() => resolveConfig({ values: parseJson(text, 'x.json') as PartialRunConfig }));
+        onlyInvalidConfig(() => resolveConfig({ values: parseYaml(text, 'x.yaml') as PartialTrainingConfig }));
+        onlyInvalidConfig(() => resolveConfig({ values: parseJson(text, 'x.json') as PartialTrainingConfig }));
       }),
       { numRuns: 1500 },
     );
@@ -87,7 +87,7 @@ describe('configuration from a hostile hand', () => {
     fc.assert(
       fc.property(fc.constantFrom(...optionTable), value, fc.string(), (entry, given, text) => {
         const values = entry.keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), given);
-        onlyInvalidConfig(() => resolveConfig({ values: values as PartialRunConfig }));
+        onlyInvalidConfig(() => resolveConfig({ values: values as PartialTrainingConfig }));
         onlyInvalidConfig(() => resolveConfig({ flags: { [entry.flag]: text }, env: { [entry.env]: text } }));
       }),
       { numRuns: 1500 },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { configToYaml, explain, optionTable, type RunConfig, resolveConfig } from '../../src/config/index.js';
+import { configToYaml, explain, optionTable, resolveConfig, type TrainingConfig } from '../../src/config/index.js';
 import type { OptimizerSpec, RowInitializer } from '../../src/models/index.js';
 import { inFolder, messageOf } from './helpers.js';
 
@@ -180,7 +180,7 @@ describe('resolving a configuration', () => {
   });
 
   test('the type of a configuration is known to the compiler', () => {
-    const config: RunConfig = resolveConfig().config;
+    const config: TrainingConfig = resolveConfig().config;
     const format: 'auto' | 'csv' | 'tsv' | 'criteo' | 'criteo-bin' | 'libsvm' | 'libffm' | 'tfrecord' = config.data.format;
     const header: boolean | 'auto' = config.data.header;
     const rules: readonly (OptimizerSpec | null)[] = [config.optimizer.sparse, config.optimizer.linear, config.optimizer.dense];

@@ -1,5 +1,5 @@
 import { LocalCluster } from '../../src/cluster/index.js';
-import { type PartialRunConfig, resolveConfig } from '../../src/config/index.js';
+import { type PartialTrainingConfig, resolveConfig } from '../../src/config/index.js';
 import { loadModel } from '../../src/models/index.js';
 import { planOfRun, planRun } from '../../src/training/index.js';
 import { fillStep, flatLayout } from './synthetic.js';
@@ -10,7 +10,7 @@ const inputs = {
 };
 
 /** A small cluster for made-up batches (see {@link trainSteps}): two workers and two shards unless `values` says otherwise. */
-export async function startSmallCluster(values: PartialRunConfig): Promise<LocalCluster> {
+export async function startSmallCluster(values: PartialTrainingConfig): Promise<LocalCluster> {
   const { config } = resolveConfig({ values: { batchSize: 32, workers: 2, ps: 2, stepTimeoutMs: 10_000, ...values } });
   const definition = await loadModel(config.model);
   const plan = planOfRun(config, definition, inputs);

@@ -8,12 +8,12 @@ import {
   monolithDiscovery,
   monolithDiscoveryFromRunConfig,
   openDiscovery,
+  RunConfig,
   type RunnerConfig,
   type RunnerDiscovery,
   resolveConfig,
   runnerConfig,
   runnerConfigFromJson,
-  UserRunConfig,
 } from '../../src/index.js';
 
 const tfConfig = JSON.stringify({
@@ -187,29 +187,29 @@ describe('the guard', () => {
 
 describe('from a RunConfig', () => {
   test('#26 Primus answers; Consul becomes zk by the merge; local has none', async () => {
-    const discovery = await getDiscoveryFromRunConfig(new UserRunConfig(primus));
+    const discovery = await getDiscoveryFromRunConfig(new RunConfig(primus));
     assert.equal(discovery?.kind, 'tf_config');
     assert.deepEqual(await discovery?.query('ps'), new Map([[0, 'h1:2222'], [1, 'host1:2222']])); // biome-ignore format: pairs
-    const consul = new UserRunConfig({ isLocal: false, discoveryType: 'Consul' });
+    const consul = new RunConfig({ isLocal: false, discoveryType: 'Consul' });
     assert.equal((await getDiscoveryFromRunConfig(consul))?.kind, 'zk');
-    assert.equal(await getDiscoveryFromRunConfig(new UserRunConfig()), null);
+    assert.equal(await getDiscoveryFromRunConfig(new RunConfig()), null);
     const base = { isLocal: false, discoveryType: 'Zk', zkServer: 'z:1' } as const;
-    assert.deepEqual((await getDiscoveryFromRunConfig(new UserRunConfig({ deepInsightName: 'd' }), { base }))?.zkConfig(), {
+    assert.deepEqual((await getDiscoveryFromRunConfig(new RunConfig({ deepInsightName: 'd' }), { base }))?.zkConfig(), {
       deepInsightName: 'd',
       zkServer: 'z:1',
     });
   });
 
   test('#27 the guard from a RunConfig; a merge that fails has code RunConfig', async () => {
-    const guard = await monolithDiscoveryFromRunConfig(new UserRunConfig(primus));
+    const guard = await monolithDiscoveryFromRunConfig(new RunConfig(primus));
     assert.equal(guard.kind, 'tf_config');
     assert.deepEqual(await guard.query('worker'), new Map([[0, 'h0:2222'], [1, 'h2:2222']])); // biome-ignore format: pairs
     await guard.close();
-    const zk = await monolithDiscoveryFromRunConfig(new UserRunConfig({ isLocal: false, discoveryType: 'Consul' }));
+    const zk = await monolithDiscoveryFromRunConfig(new RunConfig({ isLocal: false, discoveryType: 'Consul' }));
     assert.equal(zk.kind, 'zk');
     const base = { numPs: -1 };
-    await assert.rejects(monolithDiscoveryFromRunConfig(new UserRunConfig(primus), { base }), { code: 'RunConfig', message: /numPs/ });
-    await assert.rejects(getDiscoveryFromRunConfig(new UserRunConfig(primus), { base }), { code: 'RunConfig' });
+    await assert.rejects(monolithDiscoveryFromRunConfig(new RunConfig(primus), { base }), { code: 'RunConfig', message: /numPs/ });
+    await assert.rejects(getDiscoveryFromRunConfig(new RunConfig(primus), { base }), { code: 'RunConfig' });
   });
 });
 

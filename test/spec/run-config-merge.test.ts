@@ -4,13 +4,13 @@ import * as fc from 'fast-check';
 import {
   applyRuntimeEnvExports,
   optionsOfRunnerConfig,
+  RunConfig,
   type RunConfigValues,
   resolveConfig,
   restoreTimings,
   runnerConfig,
   runnerConfigFromJson,
   toEstimatorConfig,
-  UserRunConfig,
 } from '../../src/index.js';
 
 describe('#5e RunConfig and RunnerConfig', () => {
@@ -48,7 +48,7 @@ describe('#5e RunConfig and RunnerConfig', () => {
       tfGrpcWorkerCacheThreads: null,
       monolithGrpcWorkerServiceHandlerMultiplier: null,
     };
-    assert.deepEqual(new UserRunConfig().values, { ...shared, embeddingPrefetchCapacity: 0, enableEmbeddingPostpush: false });
+    assert.deepEqual(new RunConfig().values, { ...shared, embeddingPrefetchCapacity: 0, enableEmbeddingPostpush: false });
     assert.deepEqual(runnerConfig(), {
       ...shared,
       embeddingPrefetchCapacity: 1,
@@ -58,29 +58,29 @@ describe('#5e RunConfig and RunnerConfig', () => {
   });
 
   test('#5e what a user left alone never touches the base; what was set does', () => {
-    const kept = new UserRunConfig().toRunnerConfig({ numPs: 3, numWorkers: 8 });
+    const kept = new RunConfig().toRunnerConfig({ numPs: 3, numWorkers: 8 });
     assert.equal(kept.numPs, 3);
     assert.equal(kept.numWorkers, 8);
-    assert.equal(new UserRunConfig({ numPs: 2 }).toRunnerConfig({ numPs: 1 }).numPs, 2);
+    assert.equal(new RunConfig({ numPs: 2 }).toRunnerConfig({ numPs: 1 }).numPs, 2);
     // Better than "differs from the default": a field can be set back.
-    assert.equal(new UserRunConfig({ numPs: 0 }).toRunnerConfig({ numPs: 3 }).numPs, 0);
-    assert.equal(new UserRunConfig({ restoreDir: null }).toRunnerConfig({ restoreDir: '/r' }).restoreDir, null);
+    assert.equal(new RunConfig({ numPs: 0 }).toRunnerConfig({ numPs: 3 }).numPs, 0);
+    assert.equal(new RunConfig({ restoreDir: null }).toRunnerConfig({ restoreDir: '/r' }).restoreDir, null);
   });
 
   test('#5e Consul becomes Zk, for what the user set alone', () => {
-    assert.equal(new UserRunConfig({ discoveryType: 'Consul' }).toRunnerConfig().discoveryType, 'Zk');
-    assert.equal(new UserRunConfig().toRunnerConfig({ discoveryType: 'Consul' }).discoveryType, 'Consul');
+    assert.equal(new RunConfig({ discoveryType: 'Consul' }).toRunnerConfig().discoveryType, 'Zk');
+    assert.equal(new RunConfig().toRunnerConfig({ discoveryType: 'Consul' }).discoveryType, 'Consul');
   });
 
   test('#5e without GPU training prefetch is at least 1 and post-push on, unless the user says otherwise', () => {
-    const merged = new UserRunConfig().toRunnerConfig({ embeddingPrefetchCapacity: 0, enableEmbeddingPostpush: false });
+    const merged = new RunConfig().toRunnerConfig({ embeddingPrefetchCapacity: 0, enableEmbeddingPostpush: false });
     assert.equal(merged.embeddingPrefetchCapacity, 1);
     assert.equal(merged.enableEmbeddingPostpush, true);
-    assert.equal(new UserRunConfig({ embeddingPrefetchCapacity: 4 }).toRunnerConfig().embeddingPrefetchCapacity, 4);
-    const own = new UserRunConfig({ embeddingPrefetchCapacity: 0, enableEmbeddingPostpush: false }).toRunnerConfig();
+    assert.equal(new RunConfig({ embeddingPrefetchCapacity: 4 }).toRunnerConfig().embeddingPrefetchCapacity, 4);
+    const own = new RunConfig({ embeddingPrefetchCapacity: 0, enableEmbeddingPostpush: false }).toRunnerConfig();
     assert.equal(own.embeddingPrefetchCapacity, 0);
     assert.equal(own.enableEmbeddingPostpush, false);
-    const gpu = new UserRunConfig().toRunnerConfig({
+    const gpu = new RunConfig().toRunnerConfig({
       enableGpuTraining: true,
       embeddingPrefetchCapacity: 0,
       enableEmbeddingPostpush: false,
@@ -90,25 +90,25 @@ describe('#5e RunConfig and RunnerConfig', () => {
   });
 
   test('#5e parameter sync turns realtime training on and never off', () => {
-    const on = new UserRunConfig({ enableParameterSync: true }).toRunnerConfig();
+    const on = new RunConfig({ enableParameterSync: true }).toRunnerConfig();
     assert.deepEqual([on.enableRealtimeTraining, on.enableParameterSync], [true, true]);
     const base = { enableRealtimeTraining: true, enableParameterSync: true };
-    const kept = new UserRunConfig().toRunnerConfig(base);
+    const kept = new RunConfig().toRunnerConfig(base);
     assert.deepEqual([kept.enableRealtimeTraining, kept.enableParameterSync], [true, true]);
-    const back = new UserRunConfig({ enableParameterSync: false }).toRunnerConfig(base);
+    const back = new RunConfig({ enableParameterSync: false }).toRunnerConfig(base);
     assert.deepEqual([back.enableRealtimeTraining, back.enableParameterSync], [true, false]);
   });
 
   test('#5e userOverrides names exactly what was set, in snake_case', () => {
-    const run = new UserRunConfig({ numPs: 2, enableParameterSync: true });
+    const run = new RunConfig({ numPs: 2, enableParameterSync: true });
     assert.deepEqual(run.userOverrides(), { num_ps: 2, enable_parameter_sync: true });
-    assert.deepEqual(new UserRunConfig({ discoveryType: 'Zk' }).userOverrides(), { discovery_type: 'Zk' });
-    assert.deepEqual(new UserRunConfig().userOverrides(), {});
+    assert.deepEqual(new RunConfig({ discoveryType: 'Zk' }).userOverrides(), { discovery_type: 'Zk' });
+    assert.deepEqual(new RunConfig().userOverrides(), {});
     assert.deepEqual(run.with({ dim: 8 }).userOverrides(), { num_ps: 2, enable_parameter_sync: true, dim: 8 });
   });
 
   test('#5e JSON in snake_case or camelCase; kinds of discovery by name or number', () => {
-    const run = UserRunConfig.fromJson('{"num_ps": 2, "isLocal": false, "discovery_type": 3}');
+    const run = RunConfig.fromJson('{"num_ps": 2, "isLocal": false, "discovery_type": 3}');
     assert.deepEqual(run.userOverrides(), { num_ps: 2, is_local: false, discovery_type: 'Zk' });
     assert.equal(runnerConfigFromJson('{"enable_realtime_training": true, "discovery_type": "consul"}').discoveryType, 'Consul');
   });
@@ -126,12 +126,12 @@ describe('#5e RunConfig and RunnerConfig', () => {
       [JSON.parse('{"__proto__": {"numPs": 4}}'), /unknown field "__proto__"/],
     ];
     for (const [given, message] of cases) {
-      assert.throws(() => new UserRunConfig(given), { code: 'RunConfig', message });
+      assert.throws(() => new RunConfig(given), { code: 'RunConfig', message });
       assert.throws(() => runnerConfig(given), { code: 'RunConfig' });
     }
-    assert.throws(() => new UserRunConfig({ enableRealtimeTraining: true }), { code: 'RunConfig' });
+    assert.throws(() => new RunConfig({ enableRealtimeTraining: true }), { code: 'RunConfig' });
     for (const text of ['{', '[]', 'null', '3']) {
-      assert.throws(() => UserRunConfig.fromJson(text), { code: 'RunConfig' });
+      assert.throws(() => RunConfig.fromJson(text), { code: 'RunConfig' });
       assert.throws(() => runnerConfigFromJson(text), { code: 'RunConfig' });
     }
   });
@@ -140,7 +140,7 @@ describe('#5e RunConfig and RunnerConfig', () => {
     void fc.assert(
       fc.property(fc.json(), (text) => {
         try {
-          UserRunConfig.fromJson(text);
+          RunConfig.fromJson(text);
         } catch (error) {
           assert.equal((error as { code: string }).code, 'RunConfig');
         }
@@ -158,8 +158,8 @@ describe('#5e RunConfig and RunnerConfig', () => {
     );
     void fc.assert(
       fc.property(some, (given) => {
-        const run = new UserRunConfig(given as Partial<RunConfigValues>);
-        const again = UserRunConfig.fromJson(JSON.stringify(run.userOverrides()));
+        const run = new RunConfig(given as Partial<RunConfigValues>);
+        const again = RunConfig.fromJson(JSON.stringify(run.userOverrides()));
         assert.deepEqual(again.values, run.values);
         assert.deepEqual(again.toRunnerConfig({ numPs: 9 }), run.toRunnerConfig({ numPs: 9 }));
         for (const field of ['numPs', 'isLocal', 'restoreDir'] as const) assert.equal(run.isSet(field), given[field] !== undefined);
@@ -180,7 +180,7 @@ describe('bridges of a RunConfig', () => {
     const before = { ...process.env };
     applyRuntimeEnvExports(runnerConfig());
     assert.deepEqual({ ...process.env }, before);
-    assert.deepEqual(new UserRunConfig(set).userOverrides(), {
+    assert.deepEqual(new RunConfig(set).userOverrides(), {
       tf_grpc_worker_cache_threads: 16,
       monolith_grpc_worker_service_handler_multiplier: 3,
     });
@@ -189,13 +189,13 @@ describe('bridges of a RunConfig', () => {
   test('#16 the estimator takes three values, of either record', () => {
     const given = { modelDir: 'M', logStepCountSteps: 42, restoreCkpt: 'model.ckpt-30' };
     const expected = { modelDir: 'M', logStepCountSteps: 42, warmStartFrom: 'model.ckpt-30' };
-    assert.deepEqual(toEstimatorConfig(new UserRunConfig(given)), expected);
+    assert.deepEqual(toEstimatorConfig(new RunConfig(given)), expected);
     assert.deepEqual(toEstimatorConfig(runnerConfig(given)), expected);
     assert.deepEqual(toEstimatorConfig(runnerConfig()), { modelDir: './model', logStepCountSteps: 100 });
   });
 
   test('#20 restore timings merge, appear in overrides and have a floor of 1', () => {
-    const run = new UserRunConfig({ restoreSyncTimeoutSecs: 1, restoreSyncPollIntervalMs: 10 });
+    const run = new RunConfig({ restoreSyncTimeoutSecs: 1, restoreSyncPollIntervalMs: 10 });
     assert.deepEqual(run.userOverrides(), { restore_sync_timeout_secs: 1, restore_sync_poll_interval_ms: 10 });
     assert.deepEqual(restoreTimings(run.toRunnerConfig()), { timeoutMs: 1000, pollIntervalMs: 10 });
     const zero = runnerConfig({ restoreSyncTimeoutSecs: 0, restoreSyncPollIntervalMs: 0 });
@@ -204,7 +204,7 @@ describe('bridges of a RunConfig', () => {
   });
 
   test('#63 tuning fields merge and appear in overrides', () => {
-    const run = new UserRunConfig({ connectRetries: 11, retryBackoffMs: 77, barrierTimeoutMs: 2222 });
+    const run = new RunConfig({ connectRetries: 11, retryBackoffMs: 77, barrierTimeoutMs: 2222 });
     const { connectRetries, retryBackoffMs, barrierTimeoutMs } = run.toRunnerConfig({ connectRetries: 1 });
     assert.deepEqual([connectRetries, retryBackoffMs, barrierTimeoutMs], [11, 77, 2222]);
     assert.deepEqual(run.userOverrides(), { connect_retries: 11, retry_backoff_ms: 77, barrier_timeout_ms: 2222 });
@@ -217,7 +217,7 @@ describe('bridges of a RunConfig', () => {
       tableName: 'item_emb',
       dim: 128,
     };
-    const run = new UserRunConfig(names);
+    const run = new RunConfig(names);
     const merged = run.toRunnerConfig();
     assert.deepEqual({ ...merged, ...names }, merged);
     assert.deepEqual(run.userOverrides(), {

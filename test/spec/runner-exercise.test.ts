@@ -6,11 +6,11 @@ import {
   MemoryDiscovery,
   MonolithError,
   PsClient,
+  RunConfig,
   type RunnerConfig,
   runDistributedFromRunConfig,
   runDistributedFromRunnerConfig,
   runnerConfig,
-  UserRunConfig,
 } from '../../src/index.js';
 
 const DIM = 4;
@@ -110,7 +110,7 @@ describe('the exercise of a distributed run', () => {
   test('#29 a RunConfig drives a parameter server and a worker to the end', async () => {
     const discovery = new MemoryDiscovery();
     const end = new AbortController();
-    const config = new UserRunConfig({ numPs: 1, numWorkers: 1, dim: DIM });
+    const config = new RunConfig({ numPs: 1, numWorkers: 1, dim: DIM });
     const entry = (role: DistributedEntry['role']): DistributedEntry => ({ role, signal: end.signal });
     const ps = runDistributedFromRunConfig(discovery, config, entry('ps'));
     await runDistributedFromRunConfig(discovery, config, entry('worker'), { retryBackoffMs: 20, connectRetries: 500 });
@@ -121,7 +121,7 @@ describe('the exercise of a distributed run', () => {
   });
 
   test('#29 without a parameter server the worker says that discovery timed out', async () => {
-    const config = new UserRunConfig({ numPs: 1, numWorkers: 1, connectRetries: 1, retryBackoffMs: 5 });
+    const config = new RunConfig({ numPs: 1, numWorkers: 1, connectRetries: 1, retryBackoffMs: 5 });
     await assert.rejects(runDistributedFromRunConfig(new MemoryDiscovery(), config, { role: 'worker' }), (error: unknown) => {
       assert.ok(error instanceof MonolithError);
       assert.equal(error.code, 'DiscoveryTimeout');

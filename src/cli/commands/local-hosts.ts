@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, MonolithError } from '../../base/index.js';
-import { optionAtPath, type ResolvedConfig, type RunConfig } from '../../config/index.js';
+import { optionAtPath, type ResolvedConfig, type TrainingConfig } from '../../config/index.js';
 import { type JoinOptions, joinJob, type TrainResult } from '../../estimator/index.js';
 
 /** Discovery in a folder of one machine: a process that is gone is gone soon. */
@@ -46,7 +46,7 @@ export async function trainOnLocalHosts(resolved: ResolvedConfig, options: JoinO
 }
 
 /** Numbers of workers and parameter servers that make up the processes asked for. @throws InvalidConfig */
-function sized({ config, origins }: ResolvedConfig): RunConfig {
+function sized({ config, origins }: ResolvedConfig): TrainingConfig {
   const { localHosts } = config.distributed;
   const given = (path: string): boolean => (origins.get(path) ?? 'default') !== 'default';
   let { workers, ps } = config;
@@ -64,7 +64,7 @@ function sized({ config, origins }: ResolvedConfig): RunConfig {
 }
 
 /** The command line of a child behind its command: this one's, and where it is. */
-function childFlags({ workers, ps, distributed }: RunConfig, folder: string): string[] {
+function childFlags({ workers, ps, distributed }: TrainingConfig, folder: string): string[] {
   const [, , , ...own] = process.argv;
   const kept: string[] = [];
   for (let i = 0; i < own.length; i++) {
