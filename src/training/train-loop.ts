@@ -20,6 +20,8 @@ export type TrainerState = {
 export type TrainLoopSettings = {
   /** 0: no limit. Counts from the first start. */
   readonly maxSteps: number;
+  /** The step at which this call ends, 0 included; takes the place of maxSteps. Infinity: no limit. */
+  readonly target?: number;
   /** Steps between checkpoints; 0: only at the end. */
   readonly checkpointEvery: number;
   /** Steps between evaluations; 0: at the end of each epoch. */
@@ -57,6 +59,8 @@ export class TrainLoop {
   private examples: number;
   private runExamples = 0;
   private readonly earlyStopping: EarlyStopping;
+  /** Step at which training ends; Infinity without a limit. */
+  private readonly target: number;
   private evaluation: EvaluationMetrics | null = null;
   private evaluatedStep = -1;
   /** An evaluation of the schedule was given up at this step. */
@@ -89,6 +93,7 @@ export class TrainLoop {
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
     this.step = state?.step ?? 0;
+    this.target = settings.target ?? (settings.maxSteps > 0 ? settings.maxSteps : Number.POSITIVE_INFINITY);
     this.reportedStep = this.step;
     this.examples = state?.examples ?? 0;
     this.savedStep = parts.resumedFrom === null ? -1 : this.step;
@@ -99,7 +104,7 @@ export class TrainLoop {
 
   /** Trains until the data end, a limit is reached or `stop` fires; evaluates and saves at the end. */
   async run(): Promise<TrainResult> {
-    const { hooks, stop, settings, train, now, state } = this.parts;
+    const { hooks, stop, train, now, state } = this.parts;
     await callHooks(hooks, (hook) => hook.onStart?.(this.step));
     this.activeSince = now();
     this.reportedAt = now();
@@ -110,7 +115,7 @@ export class TrainLoop {
     if (reason === null && state?.evaluationDue === true) reason = await this.pauseTo(this.parts.evaluation !== null, false);
     while (reason === null) {
       if (stop?.aborted === true) reason = 'stopped';
-      else if (settings.maxSteps > 0 && this.step >= settings.maxSteps) reason = 'max steps';
+      else if (this.step >= this.target) reason = 'max steps';
       else reason = (await this.submitNext()) ?? (await this.betweenSteps(this.position.epoch));
     }
     await this.pause();
@@ -246,8 +251,7 @@ export class TrainLoop {
 
   /** Done part of the run by data read or steps made, whichever ends it first; null where neither tells. */
   private fraction(dataFraction: number | null): number | null {
-    const { maxSteps } = this.parts.settings;
-    const bySteps = maxSteps > 0 ? this.step / maxSteps : null;
+    const bySteps = Number.isFinite(this.target) && this.target > 0 ? this.step / this.target : null;
     if (dataFraction === null || bySteps === null) return dataFraction ?? bySteps;
     return Math.max(dataFraction, bySteps);
   }
