@@ -13,7 +13,8 @@ import {
   type TrainResult,
 } from '../training/index.js';
 import { closeAll } from './close-all.js';
-import { openNewest, restoreCluster, startCluster } from './session.js';
+import { openForUse } from './restored-start.js';
+import { restoreCluster, startCluster } from './session.js';
 import type { StepLimits } from './step-limits.js';
 import { type SessionOptions, TrainingSession } from './training-session.js';
 
@@ -63,7 +64,7 @@ export class Estimator {
   }
 
   /**
-   * Evaluates the newest checkpoint of the run folder on the evaluation data.
+   * Evaluates the newest checkpoint of the run folder, or the one that `restoreCkpt` names, on the evaluation data.
    * @throws CheckpointNotFound when nothing was trained yet.
    */
   async evaluate(): Promise<{ readonly step: number; readonly metrics: EvaluationMetrics }> {
@@ -73,7 +74,7 @@ export class Estimator {
   }
 
   /**
-   * Predictions of the newest checkpoint for `config.data.eval`, in the order of the records: exactly one call of `receive` value a record.
+   * Predictions of the newest checkpoint, or the one that `restoreCkpt` names, for `config.data.eval`, in the order of the records: exactly one call of `receive` value a record.
    * A record that can't be read gives NaN.
    *
    * @param receive gets probabilities (models with a logistic loss) or values; the view is valid only during the call.
@@ -111,7 +112,7 @@ export class Estimator {
     run: (cluster: LocalCluster, pipeline: BatchPipeline, step: number) => Promise<T>,
   ): Promise<T> {
     const { config } = this;
-    const checkpoint = await openNewest(config.modelDir);
+    const checkpoint = await openForUse(config);
     if (checkpoint === null) {
       throw new MonolithError(
         'CheckpointNotFound',

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+import { MonolithError } from '../base/index.js';
 import { type CheckpointReader, openCheckpoint, verify } from '../checkpoint/index.js';
 import type { TrainingConfig } from '../config/index.js';
 import { restoreCheckpointFor, restoreRunFolder } from '../restore/index.js';
@@ -21,7 +23,9 @@ export type TrainingStart = {
 export async function openStart(config: TrainingConfig): Promise<TrainingStart> {
   const { modelDir, restoreDir, restoreCkpt, fresh } = config;
   if (restoreDir === null) {
-    return { checkpoint: fresh ? null : await openNewest(modelDir), replaceOlder: fresh, note: null };
+    const checkpoint = fresh ? null : await openNewest(modelDir);
+    if (restoreCkpt !== null) await requireNewest(modelDir, restoreCkpt, checkpoint);
+    return { checkpoint, replaceOlder: fresh, note: null };
   }
   const { restored } = await restoreRunFolder({ restoreDir, modelDir, restoreCkpt }, { fresh, mustLoad: true, locked: true });
   const checkpoint = await openNewest(modelDir);
@@ -41,4 +45,15 @@ export async function openForUse({ modelDir, restoreDir, restoreCkpt }: Training
   const path = await restoreCheckpointFor(modelDir, restoreDir, restoreCkpt);
   await verify(path);
   return openCheckpoint(path);
+}
+
+/** A run folder is never taken back behind its newest checkpoint: what was trained since would be lost. */
+async function requireNewest(modelDir: string, restoreCkpt: string, newest: CheckpointReader | null): Promise<void> {
+  const path = await restoreCheckpointFor(modelDir, null, restoreCkpt);
+  if (newest !== null && resolve(path) === resolve(newest.entry.path)) return;
+  throw new MonolithError(
+    'InvalidConfig',
+    `--restore-ckpt ${restoreCkpt}: training goes on from ${newest === null ? 'the beginning' : `the newest checkpoint of ${modelDir}, ${newest.entry.name}`}; to start from another one, give a new --model-dir, and --restore-dir with the folder that has it`,
+    { restoreCkpt, modelDir },
+  );
 }
