@@ -75,6 +75,22 @@ export {
   shardForId,
 } from './ps-rpc/index.js';
 export {
+  type AddedFunction,
+  type AsyncFunctionHook,
+  AsyncFunctionManager,
+  enqueueDictsWithQueueReturn,
+  fillTemplate,
+  flattenNested,
+  MultiDeviceQueue,
+  type Nested,
+  NestedQueue,
+  type NestedTemplate,
+  Placeholder,
+  PrefetchQueue,
+  type QueueDevice,
+  type TensorLeaf,
+} from './queues/index.js';
+export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
   getDiscoveryFromRunConfig,

@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'RingPoisoned'
   | 'RingTimeout'
   | 'RingClosed'
+  | 'QueueClosed'
   | 'WaitTimeout'
   | 'ArenaFull'
   | 'WorkerDied'
