@@ -1,7 +1,22 @@
 /**
  * The public package: train, evaluate and predict from a program. Importing starts nothing.
  */
-export { type ErrorCode, type FolderSources, findMain, getLibopsPath, MonolithError } from './base/index.js';
+export {
+  type ErrorCode,
+  type FolderSources,
+  findMain,
+  getLibopsPath,
+  isabs,
+  type LaunchedPlace,
+  type LauncherBackend,
+  launchedPlace,
+  launcherBackend,
+  launcherLocalRank,
+  launcherLocalSize,
+  launcherRank,
+  launcherSize,
+  MonolithError,
+} from './base/index.js';
 export {
   type BarrierStatus,
   type ClusterConfig,
