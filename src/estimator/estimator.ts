@@ -129,22 +129,25 @@ export class Estimator {
           maxSteps: config.maxSteps,
           checkpointEvery: config.checkpointEvery,
           evalEvery: config.evalEvery,
+          logEverySeconds: config.logEvery,
+          retention: { newest: config.keepCheckpoints, best: null },
           earlyStop: config.earlyStop,
         },
         state: saved?.state ?? null,
         resumedFrom: checkpoint?.entry.path ?? null,
-        save: async (state, metrics, bestStep, position) => {
+        save: async (state, metrics, bestStep, position, keep) => {
           // Older checkpoints go when there is something to take their place, not before the new data have shown to be good.
           if (!cleared) await removeAllCheckpoints(config.modelDir);
           cleared = true;
           return saveSnapshot(cluster, {
             modelDir: config.modelDir,
             step: state.step,
-            keep: config.keepCheckpoints,
+            keep,
             keepStep: bestStep,
             fields: manifestFields(config, bound, train, position, state, metrics),
           });
         },
+        modelDir: config.modelDir,
         hooks: [logHook, ...(options.hooks ?? [])],
         stop: options.signal ?? null,
         now: () => performance.now(),
