@@ -98,19 +98,6 @@ export {
   shardForId,
 } from './ps-rpc/index.js';
 export {
-  copyCheckpointFromRestoreDir,
-  getCheckpointStateWithRestoreOverride,
-  type InitializeRestoreOptions,
-  initializeRestoreCheckpointFromRunConfig,
-  initializeRestoreCheckpointFromRunConfigDefaults,
-  initializeRestoreCheckpointFromRunner,
-  initializeRestoreCheckpointFromRunnerDefaults,
-  type PrepareRestoreOptions,
-  prepareRestoreCheckpoint,
-  type RestoreOverride,
-  type RestoreWait,
-  type RunnerMode,
-} from './restore/index.js';
   type AddedFunction,
   type AsyncFunctionHook,
   AsyncFunctionManager,
@@ -126,6 +113,20 @@ export {
   type QueueDevice,
   type TensorLeaf,
 } from './queues/index.js';
+export {
+  copyCheckpointFromRestoreDir,
+  getCheckpointStateWithRestoreOverride,
+  type InitializeRestoreOptions,
+  initializeRestoreCheckpointFromRunConfig,
+  initializeRestoreCheckpointFromRunConfigDefaults,
+  initializeRestoreCheckpointFromRunner,
+  initializeRestoreCheckpointFromRunnerDefaults,
+  type PrepareRestoreOptions,
+  prepareRestoreCheckpoint,
+  type RestoreOverride,
+  type RestoreWait,
+  type RunnerMode,
+} from './restore/index.js';
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
