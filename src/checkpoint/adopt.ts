@@ -2,10 +2,11 @@ import { link, open } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { crc32c, DurableWriter, failpoint, fsyncFolder, makeFolderDurable, removeQuietly } from '../base/index.js';
 import { commitCheckpoint } from './commit.js';
-import { parseOwnedName, type SectionInfo, temporaryFolderName } from './format.js';
+import { type BaseReference, parseOwnedName, type SectionInfo, temporaryFolderName } from './format.js';
 import { claimFolderName } from './leftovers.js';
 import { type CheckpointEntry, entryOf, listCheckpoints } from './list.js';
-import { openEntry } from './reader.js';
+import type { CheckpointManifest } from './manifest.js';
+import { openEntry, referenceTo } from './reader.js';
 import { SectionReader } from './section-reader.js';
 import type { CheckpointOptions } from './writer.js';
 
@@ -25,7 +26,7 @@ export async function checkpointAt(path: string): Promise<CheckpointEntry | null
 /**
  * Takes a checkpoint of another folder into this one, under the same step, with the commit protocol of a save: it is there whole or not at
  * all. Sections become hard links where the file system lets them, copies elsewhere; every byte is checked where it arrives. The source
- * stays as it is. A checkpoint of the same step that stands here is replaced.
+ * stays as it is. A checkpoint of the same step that stands here is replaced. A delta brings its base, which is there before it is.
  *
  * @param beforeCommit is called once everything is in place but the names that make it count.
  * @returns path of the manifest in `modelDir`.
@@ -37,26 +38,46 @@ export async function adoptCheckpoint(
   beforeCommit: () => Promise<void>,
   options: CheckpointOptions = {},
 ): Promise<string> {
-  const { manifest } = await openEntry(source, options);
-  const { step, sections, fields } = manifest;
+  const reader = await openEntry(source, options);
   await makeFolderDurable(modelDir);
-  const folder = await claimFolderName(modelDir, step);
-  const temporary = join(modelDir, temporaryFolderName(step));
+  const readers = reader.base === null ? [reader] : [reader.base, reader];
   try {
-    await makeFolderDurable(temporary);
-    failpoint('restore.beforeSections');
-    for (const section of sections) {
-      await bring(join(source.modelDir, manifest.folder, section.name), join(temporary, section.name));
-      await verifyArrived(modelDir, step, section, options);
-      failpoint('restore.afterSection');
-    }
-    await fsyncFolder(temporary);
+    const folders: string[] = [];
+    for (const { manifest } of readers) folders.push(await bringSections(source.modelDir, manifest, modelDir, options));
     await beforeCommit();
-    return await commitCheckpoint(modelDir, { step, folder, sections, fields });
+    let path = '';
+    let base: BaseReference | null = null;
+    for (const [i, { manifest }] of readers.entries()) {
+      const { step, sections, fields } = manifest;
+      path = await commitCheckpoint(modelDir, { step, folder: folders[i], base, sections, fields });
+      base = await referenceTo(modelDir, step);
+    }
+    return path;
   } catch (error) {
-    await removeQuietly(temporary);
+    for (const { step } of readers) await removeQuietly(join(modelDir, temporaryFolderName(step)));
     throw error;
   }
+}
+
+/** Brings the sections of a checkpoint into its temporary folder here; the name that the folder is to have. */
+async function bringSections(
+  sourceDir: string,
+  manifest: CheckpointManifest,
+  modelDir: string,
+  options: CheckpointOptions,
+): Promise<string> {
+  const { step, sections } = manifest;
+  const folder = await claimFolderName(modelDir, step);
+  const temporary = join(modelDir, temporaryFolderName(step));
+  await makeFolderDurable(temporary);
+  failpoint('restore.beforeSections');
+  for (const section of sections) {
+    await bring(join(sourceDir, manifest.folder, section.name), join(temporary, section.name));
+    await verifyArrived(modelDir, step, section, options);
+    failpoint('restore.afterSection');
+  }
+  await fsyncFolder(temporary);
+  return folder;
 }
 
 async function verifyArrived(modelDir: string, step: number, section: SectionInfo, options: CheckpointOptions): Promise<void> {

@@ -73,11 +73,29 @@ export class SectionWriter {
     await this.#run('close', async () => {
       if (this.#used > 0) await this.#writeStaging();
       await this.#settle();
-      await this.#file.append(encodeFooter(this.#info(), this.#blockChecksums, this.#crc32c));
-      failpoint('checkpoint.beforeSectionSync');
-      await this.#file.close();
-      failpoint('checkpoint.afterSectionSync');
-      return 'closed';
+      return this.#finish();
+    });
+    return { ...this.#info(), blockChecksums: this.#blockChecksums };
+  }
+
+  /**
+   * Writes all of the section at once, as {@link append} and {@link close} do, and without a copy: the bytes must stay as they are until it resolves. For a
+   * section that has none yet. The checksums are computed before it returns its promise.
+   * @throws InvalidArgument, DiskFull, WriteFailed; then the whole save is given up
+   */
+  async closeWith(bytes: Uint8Array): Promise<ClosedSection> {
+    await this.#run('close', async () => {
+      if (this.#bytes + this.#used > 0) {
+        throw new MonolithError('InvalidArgument', `checkpoint section ${this.name}: closeWith: it has bytes already`, {
+          section: this.name,
+        });
+      }
+      this.#check(bytes);
+      if (bytes.length > 0) {
+        failpoint('checkpoint.beforeSectionWrite');
+        await this.#file.append(bytes);
+      }
+      return this.#finish();
     });
     return { ...this.#info(), blockChecksums: this.#blockChecksums };
   }
@@ -113,15 +131,29 @@ export class SectionWriter {
     }
   }
 
-  async #writeStaging(): Promise<void> {
-    const full = this.#staging.subarray(0, this.#used);
-    for (let start = 0; start < full.length; start += BLOCK_LENGTH) {
-      const block = full.subarray(start, start + BLOCK_LENGTH);
+  /** Footer, flush, end. */
+  async #finish(): Promise<'closed'> {
+    await this.#file.append(encodeFooter(this.#info(), this.#blockChecksums, this.#crc32c));
+    failpoint('checkpoint.beforeSectionSync');
+    await this.#file.close();
+    failpoint('checkpoint.afterSectionSync');
+    return 'closed';
+  }
+
+  /** Checksums of bytes that come next. */
+  #check(bytes: Uint8Array): void {
+    for (let start = 0; start < bytes.length; start += BLOCK_LENGTH) {
+      const block = bytes.subarray(start, start + BLOCK_LENGTH);
       const checksum = this.#crc32c(block);
       this.#blockChecksums.push(checksum);
       this.#checksum = joinChecksum(this.#checksum, checksum, block.length);
     }
-    this.#bytes += full.length;
+    this.#bytes += bytes.length;
+  }
+
+  async #writeStaging(): Promise<void> {
+    const full = this.#staging.subarray(0, this.#used);
+    this.#check(full);
     await this.#settle();
     failpoint('checkpoint.beforeSectionWrite');
     this.#pending = this.#file.append(full).then(

@@ -1,4 +1,5 @@
 export type { BadBatch } from './bad-batch.js';
+export { CheckpointThread } from './checkpoint-thread.js';
 export type { ClusterConfig, LocalClusterOptions } from './cluster-config.js';
 export { type ClusterDiagnostics, LocalCluster } from './local-cluster.js';
 export type { NamedGradients } from './named-values.js';

@@ -26,6 +26,9 @@ export type ShardControl =
   | { readonly kind: 'expect'; readonly table: number; readonly rows: number }
   | { readonly kind: 'load'; readonly table: number; readonly rows: TableRows }
   | { readonly kind: 'clear' }
+  /** Freezes the rows of all tables: see FidTable.freeze. */
+  | { readonly kind: 'freeze'; readonly onlyChanged: boolean; readonly forgetChanges: boolean }
+  | { readonly kind: 'forgetChanges' }
   /** From now on the shard owns this named parameter; its values lie in shared memory. */
   | { readonly kind: 'ownParameter'; readonly id: number; readonly values: Float32Array }
   /** One SGD step on each named parameter: `exchange` holds their gradients, one after another, and then their new values. Shared memory. */

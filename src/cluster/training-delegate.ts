@@ -1,6 +1,6 @@
 import type { DataPosition } from '../data/index.js';
 import type { BatchSlot } from '../tensor/index.js';
-import type { RunSpec, StageTimes, TableRows, TrainingEngine } from '../training/index.js';
+import type { FrozenState, RunSpec, StageTimes, TableRows, TrainingEngine } from '../training/index.js';
 import type { BadBatch } from './bad-batch.js';
 import type { TrainingThreads } from './training-threads.js';
 
@@ -77,6 +77,18 @@ export abstract class TrainingDelegate implements TrainingEngine {
 
   dump(table: number, bucketBits: number, bucket: number): Promise<readonly TableRows[]> {
     return this.training.dump(table, bucketBits, bucket);
+  }
+
+  get canFreeze(): boolean {
+    return this.training.canFreeze;
+  }
+
+  freeze(onlyChanged: boolean, forgetChanges: boolean): Promise<FrozenState | null> {
+    return this.training.freeze(onlyChanged, forgetChanges);
+  }
+
+  forgetChanges(): Promise<void> {
+    return this.training.forgetChanges();
   }
 
   expectRows(table: number, rows: number): Promise<void> {

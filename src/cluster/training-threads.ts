@@ -4,6 +4,7 @@ import { initializeParameters } from '../models/index.js';
 import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
 import { availableCores } from '../sharedarraybuffer-ring/index.js';
 import {
+  type FrozenState,
   type RunSpec,
   resolveShardWork,
   shareOfRows,
@@ -31,6 +32,8 @@ export class TrainingThreads extends RoundEngine implements TrainingEngine {
   private readonly command = new Int32Array(WORKER_COMMAND_WORDS);
   private readonly request = new Int32Array(SHARD_REQUEST_WORDS);
   private closed = false;
+  /** Copies of the dense parameters and their state, made once. */
+  private frozen: { readonly parameters: Float32Array; readonly denseState: Float32Array } | null = null;
   private answers: Extract<ThreadMessage, { kind: 'ready' }>[] = [];
 
   private constructor(spec: RunSpec) {
@@ -91,13 +94,32 @@ export class TrainingThreads extends RoundEngine implements TrainingEngine {
     );
   }
 
+  /** Rows can be frozen where another thread can hold their table. */
+  get canFreeze(): boolean {
+    return this.backend.name === 'native';
+  }
+
+  async freeze(onlyChanged: boolean, forgetChanges: boolean): Promise<FrozenState | null> {
+    if (!this.canFreeze) return null;
+    await this.askAll({ kind: 'freeze', onlyChanged, forgetChanges });
+    const { spec, memory } = this;
+    this.frozen ??= { parameters: sharedLike(this.parameters), denseState: sharedLike(this.denseState) };
+    this.frozen.parameters.set(this.parameters);
+    this.frozen.denseState.set(this.denseState);
+    return { ...this.frozen, tables: spec.tables.map((_, t) => memory.tableIds.map((ids) => ids[t])) };
+  }
+
+  async forgetChanges(): Promise<void> {
+    await this.askAll({ kind: 'forgetChanges' });
+  }
+
   async expectRows(table: number, rows: number): Promise<void> {
     const share = shareOfRows(rows, this.spec.ps);
-    await Promise.all(Array.from({ length: this.spec.ps }, (_, s) => this.ask(s, { kind: 'expect', table, rows: share })));
+    await this.askAll({ kind: 'expect', table, rows: share });
   }
 
   async load(table: number, rows: TableRows): Promise<void> {
-    await Promise.all(Array.from({ length: this.spec.ps }, (_, s) => this.ask(s, { kind: 'load', table, rows })));
+    await this.askAll({ kind: 'load', table, rows });
   }
 
   /** Shards and workers read parameters and state where they lie. */
@@ -164,10 +186,18 @@ export class TrainingThreads extends RoundEngine implements TrainingEngine {
     }
   }
 
+  private async askAll(message: ShardControl): Promise<void> {
+    await Promise.all(Array.from({ length: this.spec.ps }, (_, s) => this.ask(s, message)));
+  }
+
   /** A request on a shard's port, taken between two requests of its ring. */
   ask(shard: number, message: ShardControl): Promise<ShardAnswer> {
     return this.guard(() => this.ports[shard].ask(message));
   }
+}
+
+function sharedLike(array: Float32Array): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(array.byteLength));
 }
 
 function unexpected(kind: string): MonolithError {

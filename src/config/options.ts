@@ -187,7 +187,22 @@ export const optionTree = {
   fresh: boolean(false, 'Start anew and leave the checkpoints of the run folder aside; without it a run resumes.', { group: 'Run' }),
   ...restoreOptions,
   checkpointEvery: integer(1000, 'Steps between checkpoints; 0 writes one at the end only.', { min: 0, group: 'Run' }),
-  keepCheckpoints: integer(3, 'Checkpoints kept, the best by evaluation beside them.', { min: 1, max: 10_000, group: 'Run' }),
+  checkpointMode: choice(
+    'background',
+    ['background', 'blocking'],
+    'background: a thread of its own writes checkpoints while training goes on, which stops for some milliseconds only. blocking: training stops until they are written; so it is in any case on several hosts and on the reference backend. The bytes are the same.',
+    { group: 'Run' },
+  ),
+  deltaEvery: integer(
+    0,
+    'Steps between delta checkpoints, which hold what has changed since the last whole one (checkpointEvery); 0 writes none. Not on several hosts, nor on the reference backend.',
+    { min: 0, group: 'Run' },
+  ),
+  keepCheckpoints: integer(3, 'Checkpoints kept, the best by evaluation beside them, and what kept deltas stand on.', {
+    min: 1,
+    max: 10_000,
+    group: 'Run',
+  }),
   evalEvery: integer(0, 'Steps between evaluations; 0 evaluates at the end of each epoch.', { min: 0, group: 'Run' }),
   earlyStop: {
     metric: choice('auc', ['auc', 'logloss', 'normalizedEntropy', 'accuracy', 'mse', 'rmse', 'mae'], 'Figure that is watched.'),

@@ -46,7 +46,7 @@ export function manifestFields(
   state: TrainerState,
   metrics: EvaluationMetrics | null,
 ): ManifestFields {
-  const { modelDir, json, quiet, fresh, logEvery, data, distributed, discovery, ...rest } = config;
+  const { modelDir, checkpointMode, json, quiet, fresh, logEvery, data, distributed, discovery, ...rest } = config;
   const { restoreDir, restoreCkpt, restoreSyncTimeoutSecs, restoreSyncPollIntervalMs, ...kept } = rest;
   const { train: trainFiles, eval: evalFiles, cache, ...keptData } = data;
   const fields = {

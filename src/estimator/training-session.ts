@@ -1,16 +1,16 @@
-import { type CheckpointReader, RunLock, removeAllCheckpoints } from '../checkpoint/index.js';
-import { type BadBatch, LocalCluster } from '../cluster/index.js';
+import { type BaseReference, type CheckpointReader, RunLock, removeAllCheckpoints } from '../checkpoint/index.js';
+import { type BadBatch, CheckpointThread, LocalCluster } from '../cluster/index.js';
 import { configToYaml, type TrainingConfig } from '../config/index.js';
 import type { BatchPipeline } from '../data/index.js';
 import { RunLog } from '../telemetry/index.js';
 import {
   bindModel,
+  CheckpointSaver,
   hasEvaluationData,
   type ModelOnData,
   openPipeline,
   type RunSpec,
   roundedFrom,
-  saveSnapshot,
   specOfRun,
   type TrainerState,
   type TrainHook,
@@ -56,6 +56,7 @@ type Parts = {
   readonly saved: Resumed | null;
   readonly checkpoint: CheckpointReader | null;
   readonly replaceOlder: boolean;
+  readonly saver: CheckpointSaver;
 };
 
 /**
@@ -117,9 +118,22 @@ export class TrainingSession {
         trainBytes: train.stats().totalBytes,
         format: train.stats().format,
       };
+      const saver = new CheckpointSaver({
+        engine: cluster,
+        modelDir: config.modelDir,
+        openWriter: () => new CheckpointThread(cluster.spec),
+        background: config.checkpointMode === 'background',
+        deltas: config.deltaEvery > 0,
+        base: baseOf(checkpoint),
+      });
+      // Ends before the cluster does: what is in hand is written first.
+      open.push(saver);
       await cluster.begin(train.position);
       await options.onReady?.(info);
-      return new TrainingSession({ config, options, bound, train, evaluation, cluster, log, info, saved, checkpoint, replaceOlder }, open);
+      return new TrainingSession(
+        { config, options, bound, train, evaluation, cluster, log, saver, info, saved, checkpoint, replaceOlder },
+        open,
+      );
     } catch (error) {
       await closeAll(open).catch(() => {});
       throw error;
@@ -133,7 +147,7 @@ export class TrainingSession {
 
   /** Trains to the limits; ends with an evaluation, where there are data for one, and a checkpoint. */
   async run(limits: StepLimits): Promise<TrainResult> {
-    const { config, options, bound, train, evaluation, cluster, log, info } = this.parts;
+    const { config, options, bound, train, evaluation, cluster, saver, log, info } = this.parts;
     const target = targetStep(this.step, limits, config.maxSteps);
     const resumedStep = this.checkpointPath === null ? null : this.step;
     const loop = new TrainLoop({
@@ -144,6 +158,7 @@ export class TrainingSession {
         maxSteps: config.maxSteps,
         target,
         checkpointEvery: config.checkpointEvery,
+        deltaEvery: config.deltaEvery,
         evalEvery: config.evalEvery,
         logEverySeconds: config.logEvery,
         retention: { newest: config.keepCheckpoints, best: null },
@@ -151,20 +166,24 @@ export class TrainingSession {
       },
       state: this.state,
       resumedFrom: this.checkpointPath,
-      save: async (state, metrics, bestStep, position, keep) => {
+      save: async (state, metrics, bestStep, position, keep, how) => {
         // Older checkpoints go when there is something to take their place, not before the new data have shown to be good.
         if (!this.cleared) await removeAllCheckpoints(config.modelDir);
         this.cleared = true;
-        const path = await saveSnapshot(cluster, {
-          modelDir: config.modelDir,
+        const pending = await saver.begin({
           step: state.step,
           keep,
           keepStep: bestStep,
           fields: manifestFields(config, bound, train, position, state, metrics),
+          ...how,
         });
-        this.state = state;
-        this.checkpointPath = path;
-        return path;
+        const durable = pending.durable.then((path) => {
+          this.state = state;
+          this.checkpointPath = path;
+          return path;
+        });
+        durable.catch(() => {});
+        return { ...pending, durable };
       },
       modelDir: config.modelDir,
       hooks: [new RunLogHook(log, { ...info, resumedStep }), ...(options.hooks ?? [])],
@@ -182,4 +201,11 @@ export class TrainingSession {
   close(): Promise<void> {
     return closeAll(this.open);
   }
+}
+
+/** The whole checkpoint that a resumed run's changes count from. */
+function baseOf(checkpoint: CheckpointReader | null): BaseReference | null {
+  if (checkpoint === null) return null;
+  const { base, step, crc32c } = checkpoint.manifest;
+  return base ?? { step, crc32c };
 }

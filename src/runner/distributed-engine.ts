@@ -137,6 +137,17 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
     return { rows, memoryBytes };
   }
 
+  /** Shards are elsewhere, and nobody there writes checkpoints: rows come here while training stands still. */
+  get canFreeze(): boolean {
+    return false;
+  }
+
+  async freeze(): Promise<null> {
+    return null;
+  }
+
+  async forgetChanges(): Promise<void> {}
+
   dump(table: number, bucketBits: number, bucket: number): Promise<TableRows[]> {
     return this.guard(() => this.each((shard) => shard.dump(table, bucketBits, bucket)));
   }

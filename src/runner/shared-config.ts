@@ -15,6 +15,8 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
   'restoreSyncTimeoutSecs',
   'restoreSyncPollIntervalMs',
   'checkpointEvery',
+  'checkpointMode',
+  'deltaEvery',
   'keepCheckpoints',
   'evalEvery',
   'logEvery',

@@ -12,6 +12,15 @@ export type TableRows = {
   readonly records: Float32Array;
 };
 
+/** A state that stays as it is while training goes on; plain data that another thread can write a checkpoint from. */
+export type FrozenState = {
+  /** Copies, in shared memory. */
+  readonly parameters: Float32Array;
+  readonly denseState: Float32Array;
+  /** [table][shard] numbers of the tables whose rows are frozen; see KernelBackend.openFrozen. */
+  readonly tables: readonly (readonly number[])[];
+};
+
 /**
  * What the training loop drives: workers and shards, wherever they run. Batches go out in rounds: one slot a worker, filled by the caller,
  * then submitted. Rounds are carried out in order.
@@ -44,6 +53,18 @@ export interface TrainingEngine {
   sizes(): Promise<{ readonly rows: number[]; readonly memoryBytes: number }>;
   /** One bucket of one table from every shard. Only when synced. */
   dump(table: number, bucketBits: number, bucket: number): Promise<readonly TableRows[]>;
+  /**
+   * Freezes the present state for one reader, who opens the rows of every table. Takes a few milliseconds, whatever the size of tables. The copies of
+   * dense parameters are overwritten by the next call. Only when synced, and only when what was frozen before is read.
+   * @param onlyChanged   of tables, only the rows that have changed since changes were last forgotten.
+   * @param forgetChanges changes count from here on.
+   * @returns null: rows can't be frozen here, and {@link dump} is what there is.
+   */
+  freeze(onlyChanged: boolean, forgetChanges: boolean): Promise<FrozenState | null>;
+  /** From now on no row counts as changed. Only when synced. */
+  forgetChanges(): Promise<void>;
+  /** Whether {@link freeze} freezes. */
+  readonly canFreeze: boolean;
   /** Prepares for `rows` rows in all of one table that are about to be loaded. Only when synced. */
   expectRows(table: number, rows: number): Promise<void>;
   /** Gives rows to the shards that own them. Only when synced. */

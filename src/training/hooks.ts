@@ -27,7 +27,16 @@ export type EvaluationEvent = {
   readonly metrics: EvaluationMetrics;
   readonly best: boolean;
 };
-export type CheckpointEvent = { readonly step: number; readonly path: string };
+/** A checkpoint is durable. Training may have gone on since its step. */
+export type CheckpointEvent = {
+  readonly step: number;
+  /** Path of the manifest. */
+  readonly path: string;
+  /** It holds what has changed since a whole one. */
+  readonly delta: boolean;
+  /** Milliseconds that training waited for the save before this one; much of it: checkpoints are due faster than they can be written. */
+  readonly waitedMs: number;
+};
 
 export type StopReason = 'end of data' | 'max steps' | 'early stopping' | 'stopped by hook' | 'stopped';
 

@@ -1,6 +1,8 @@
+export { CheckpointSaver, type CheckpointSaverParts, type PendingSave, type SaveRequest } from './checkpoint-saver.js';
 export type { EarlyStopSettings, EarlyStopState } from './early-stopping.js';
-export type { TableRows, TrainingEngine } from './engine.js';
+export type { FrozenState, TableRows, TrainingEngine } from './engine.js';
 export { type EvaluationMetrics, evaluate, scoreAll } from './evaluate.js';
+export { type SavedSnapshot, type SnapshotJob, type SnapshotWriter, writeFrozen } from './frozen-snapshot.js';
 export { type HookActions, HookRunner, type HookStates } from './hook-runner.js';
 export { decisionOf, type HookTrigger, type StepDecision, StepTrigger, TimeTrigger } from './hook-trigger.js';
 export type {
@@ -20,7 +22,8 @@ export { modelOptionsOf, planOfRun, planRun, shareOfRows, tableSpecs } from './p
 export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, specOfRun } from './run-data.js';
 export { exchangeLayout, type RunSpec, shardSpecOf, type TableSpec } from './run-spec.js';
 export { resolveShardWork } from './shard-work.js';
-export { loadSnapshot, readTableSection, roundedFrom, type SavedTable, savedTables, saveSnapshot } from './snapshot.js';
+export { loadSnapshot, readTableSection, roundedFrom, savedTables, saveSnapshot } from './snapshot.js';
+export type { SavedTable } from './snapshot-parts.js';
 export { STAGES, type StageShares, type StageTimes, WORKER_STAGES } from './stage-times.js';
 export { bucketBitsOf, decodeRows, encodeHeader, encodeRows, type RowShape, tableSectionName } from './table-section.js';
 export { TrainLoop } from './train-loop.js';

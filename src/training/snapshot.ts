@@ -1,34 +1,10 @@
 import { MonolithError } from '../base/index.js';
 import { type CheckpointReader, CheckpointWriter, type ManifestFields, prune } from '../checkpoint/index.js';
 import type { RowStorage } from '../embedding/index.js';
-import { optimizerStateLength } from '../kernels/index.js';
 import type { TableRows, TrainingEngine } from './engine.js';
 import type { TableSpec } from './run-spec.js';
-import { bucketBitsOf, decodeRows, encodeHeader, encodeRows, mergeRows, type RowShape, tableSectionName } from './table-section.js';
-
-const PARAMETERS = 'dense.parameters';
-const STATE = 'dense.state';
-
-/** Widths of a table's records. */
-export function rowShape(table: TableSpec): RowShape {
-  let dim = 0;
-  let stateLength = 0;
-  for (const slice of table.slices) {
-    dim += slice.dim;
-    stateLength += optimizerStateLength(slice.optimizer.kind, slice.dim);
-  }
-  return { dim, stateLength };
-}
-
-/** What the manifest says of a table. `storage`: how its rows were stored in memory; absent in older checkpoints, which are fp32. */
-export type SavedTable = RowShape & {
-  readonly name: string;
-  readonly rows: number;
-  /** Of a delta: rows in its sections, those that have changed since its base. */
-  readonly changed?: number;
-  readonly storage?: RowStorage;
-  readonly sections: readonly string[];
-};
+import { bytesOf, nameOfValue, PARAMETERS, parameterAt, requireFinite, rowShape, type SavedTable, STATE } from './snapshot-parts.js';
+import { bucketBitsOf, decodeRows, encodeHeader, encodeRows, mergeRows, tableSectionName } from './table-section.js';
 
 export type SnapshotOptions = {
   readonly modelDir: string;
@@ -42,7 +18,8 @@ export type SnapshotOptions = {
 
 /**
  * Writes parameters, optimizer state and every row as one checkpoint and prunes old ones. The engine must be synced. The bytes depend on
- * the trained state alone: not on the number of shards, nor on the order in which rows came to be.
+ * the trained state alone: not on the number of shards, nor on the order in which rows came to be. Training stands still meanwhile; where it need
+ * not, {@link writeFrozen} writes the same bytes.
  *
  * @returns path of the manifest.
  * @throws DiskFull, WriteFailed, NonFiniteParameters: then the previous checkpoint is still the newest and nothing of this one is left.
@@ -51,8 +28,8 @@ export async function saveSnapshot(engine: TrainingEngine, options: SnapshotOpti
   const writer = await CheckpointWriter.begin(options.modelDir, options.step);
   try {
     await engine.fetchDense();
-    requireFinite(engine.parameters, (at) => parameterAt(engine, at));
-    requireFinite(engine.denseState, (at) => `value ${at} of the optimizer state of the dense parameters`);
+    requireFinite(options.step, engine.parameters, (at) => parameterAt(engine.spec, at));
+    requireFinite(options.step, engine.denseState, (at) => `value ${at} of the optimizer state of the dense parameters`);
     await writer.writeSection(PARAMETERS, bytesOf(engine.parameters));
     await writer.writeSection(STATE, bytesOf(engine.denseState));
     const { rows } = await engine.sizes();
@@ -81,11 +58,9 @@ async function saveTable(
   const sections: string[] = [];
   for (let bucket = 0; bucket < 2 ** bits; bucket++) {
     const merged = mergeRows(await engine.dump(index, bits, bucket), width);
-    requireFinite(merged.records.subarray(0, merged.count * width), (at) => {
-      const row = Math.floor(at / width);
-      const place = at % width < shape.dim ? `value ${at % width}` : `optimizer state ${(at % width) - shape.dim}`;
-      return `table "${table.name}", id ${BigInt.asUintN(64, merged.fids[row])}, ${place}`;
-    });
+    requireFinite(writer.step, merged.records.subarray(0, merged.count * width), (at) =>
+      nameOfValue(table, shape, merged.fids[Math.floor(at / width)], at % width),
+    );
     const name = tableSectionName(table.name, bits, bucket);
     const section = await writer.section(name);
     await section.append(encodeHeader(merged.count, shape));
@@ -105,7 +80,10 @@ export async function loadSnapshot(engine: TrainingEngine, reader: CheckpointRea
   await readInto(reader, STATE, engine.denseState);
   for (const [t, table] of engine.spec.tables.entries()) await engine.expectRows(t, savedTable(reader, table.name).rows);
   if (reader.base !== null) await loadRows(engine, reader.base);
-  await loadRows(engine, reader);
+  else await loadRows(engine, reader);
+  // Changes count from the last whole checkpoint: the rows of a delta are some.
+  await engine.forgetChanges();
+  if (reader.base !== null) await loadRows(engine, reader);
 }
 
 async function loadRows(engine: TrainingEngine, reader: CheckpointReader): Promise<void> {
@@ -157,27 +135,4 @@ async function readInto(reader: CheckpointReader, name: string, target: Float32A
   }
   const bytes = await section.readAll();
   new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(bytes);
-}
-
-/** A value that is not finite would come back with every resume: no such checkpoint is written, the one before stays the newest. */
-function requireFinite(values: Float32Array, nameOf: (index: number) => string): void {
-  // Of finite numbers the sum of 0·x is 0; anything else makes it NaN. One pass without a branch a value.
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
-  if (sum === 0) return;
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  throw new MonolithError(
-    'NonFiniteParameters',
-    `checkpoint not written: ${nameOf(at)} is ${values[at]}. Lower the learning rate or clip gradients, and go on from the last checkpoint`,
-    { index: at, value: String(values[at]) },
-  );
-}
-
-function parameterAt(engine: TrainingEngine, index: number): string {
-  const owner = engine.spec.tensors.find(({ offset, length }) => index >= offset && index < offset + length);
-  return owner === undefined ? `dense parameter ${index}` : `dense parameter "${owner.name}"[${index - owner.offset}]`;
-}
-
-function bytesOf(array: Float32Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

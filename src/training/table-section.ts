@@ -31,6 +31,31 @@ export function tableSectionName(table: string, bits: number, bucket: number): s
   return `table.${table.replaceAll(/[^A-Za-z0-9_-]/g, '_')}.${part(bucket)}-of-${part(2 ** bits)}`;
 }
 
+/** The bytes of one section, and where its rows go in it. */
+export type SectionBuffer = {
+  readonly bytes: Uint8Array;
+  readonly fids: BigInt64Array;
+  readonly timestamps: Uint32Array;
+  readonly records: Float32Array;
+};
+
+/** A section for `count` rows, all but the rows written. @param allocate gives at least so many bytes, which may hold anything. */
+export function sectionBuffer(count: number, shape: RowShape, allocate: (bytes: number) => ArrayBuffer): SectionBuffer {
+  const timestampsAt = HEADER_BYTES + count * 8;
+  const recordsAt = timestampsAt + Math.ceil(count / 2) * 8;
+  const length = recordsAt + count * (shape.dim + shape.stateLength) * 4;
+  const buffer = allocate(length);
+  const bytes = new Uint8Array(buffer, 0, length);
+  bytes.set(encodeHeader(count, shape));
+  bytes.fill(0, timestampsAt + count * 4, recordsAt);
+  return {
+    bytes,
+    fids: new BigInt64Array(buffer, HEADER_BYTES, count),
+    timestamps: new Uint32Array(buffer, timestampsAt, count),
+    records: new Float32Array(buffer, recordsAt, count * (shape.dim + shape.stateLength)),
+  };
+}
+
 /** Header of a bucket's section. */
 export function encodeHeader(count: number, shape: RowShape): Uint8Array {
   const header = new Uint8Array(HEADER_BYTES);

@@ -1,5 +1,6 @@
 import type { BatchPipeline, DataPosition } from '../data/index.js';
 import type { BestState } from './best-watch.js';
+import type { PendingSave, SaveRequest } from './checkpoint-saver.js';
 import type { EarlyStopSettings } from './early-stopping.js';
 import type { TrainingEngine } from './engine.js';
 import type { EvaluationMetrics } from './evaluate.js';
@@ -25,6 +26,8 @@ export type TrainLoopSettings = {
   readonly target?: number;
   /** Steps between checkpoints; 0: only at the end. */
   readonly checkpointEvery: number;
+  /** Steps between deltas, beside those; absent or 0: none. */
+  readonly deltaEvery?: number;
   /** Steps between evaluations; 0: at the end of each epoch. */
   readonly evalEvery: number;
   /** Seconds between checkpoints, beside those by steps; absent or 0: none. */
@@ -47,8 +50,8 @@ export type TrainLoopParts = {
   /** The checkpoint that the run goes on from; null for a new run. */
   readonly resumedFrom: string | null;
   /**
-   * Writes a checkpoint and returns its path once it is durable. Called when the engine is synced; `position` is where the next step starts,
-   * `keep` how many of the newest checkpoints stay, `bestStep` one to keep besides.
+   * Begins a checkpoint; training may go on when it resolves. Called when the engine is synced;
+   * `position` is where the next step starts, `keep` how many of the newest checkpoints stay, `bestStep` one to keep besides. See SaveRequest for `how`.
    */
   readonly save: (
     state: TrainerState,
@@ -56,7 +59,8 @@ export type TrainLoopParts = {
     bestStep: number | null,
     position: DataPosition,
     keep: number,
-  ) => Promise<string>;
+    how: Pick<SaveRequest, 'delta' | 'last'>,
+  ) => Promise<PendingSave>;
   readonly modelDir: string;
   readonly hooks: readonly TrainHook[];
   /** Ends training after the step in hand, or in the middle of a wait for data; a checkpoint is written. */

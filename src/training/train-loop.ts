@@ -7,15 +7,12 @@ import { type EvaluationMetrics, evaluate } from './evaluate.js';
 import { HeldBatch } from './held-batch.js';
 import { type HookActions, HookRunner } from './hook-runner.js';
 import type { Retention, StopReason, TrainResult } from './hooks.js';
+import { KEEP_ALL, KEEP_CHECKPOINTS, LoopSaves } from './loop-saves.js';
 import { doneFraction, ProgressReports, secondsLeft } from './progress-reports.js';
+import { isTime, saveDue } from './save-due.js';
 import { stageSeconds } from './stage-times.js';
 import { StepLosses } from './step-losses.js';
 import type { TrainerState, TrainLoopParts } from './train-loop-parts.js';
-
-/** Checkpoints that stay where neither settings nor a hook say otherwise. */
-const KEEP_CHECKPOINTS = 3;
-/** Keeps all checkpoints. */
-const KEEP_ALL = Number.MAX_SAFE_INTEGER;
 
 /** The loop around the step: feeds batches, calls hooks, reports, evaluates, saves, knows when to stop. */
 export class TrainLoop implements HookActions {
@@ -32,9 +29,7 @@ export class TrainLoop implements HookActions {
   private evaluatedStep = -1;
   /** An evaluation of the schedule was given up at this step. */
   private evaluationDue = false;
-  /** The state that the newest checkpoint holds, as text. */
-  private saved: string | null = null;
-  private checkpoint: string | null;
+  private readonly saves: LoopSaves;
   private savedAtMs = 0;
   private evaluatedAtMs = 0;
   /** Why the loop has ended; null while it goes on. */
@@ -66,12 +61,16 @@ export class TrainLoop implements HookActions {
     this.target = settings.target ?? (settings.maxSteps > 0 ? settings.maxSteps : Number.POSITIVE_INFINITY);
     this.reports = new ProgressReports(settings.logEverySeconds ?? 0, this.step);
     this.examples = state?.examples ?? 0;
-    this.checkpoint = parts.resumedFrom;
     this.position = parts.train.position;
     this.bestWatch = new BestWatch(settings.earlyStop, state);
     this.newest = settings.retention?.newest ?? KEEP_CHECKPOINTS;
     if (settings.retention?.best != null) this.bestWatch.keepBestBy(settings.retention.best);
     this.hooks = new HookRunner(parts.hooks, this);
+    this.saves = new LoopSaves(
+      parts.resumedFrom,
+      (event) => this.hooks.each('onCheckpoint', (hook, context) => hook.onCheckpoint?.(event, context)),
+      parts.now,
+    );
   }
 
   /** Trains until the data end, a limit is reached, a hook or `stop` says so; evaluates and saves at the end. */
@@ -99,10 +98,10 @@ export class TrainLoop implements HookActions {
     stop?.addEventListener('abort', () => this.giveUp(), { once: true });
     this.ended = state?.finished === true ? 'early stopping' : null;
     this.hooks.restore(state?.hooks);
-    if (this.parts.resumedFrom !== null) this.saved = JSON.stringify(this.stateNow());
+    if (this.parts.resumedFrom !== null) this.saves.held = JSON.stringify(this.stateNow());
     await this.untimed(() => this.hooks.begin());
     const due = state?.evaluationDue === true || (state !== null && state.step > 0 && (await this.epochEnded()));
-    if (this.ended === null && due) this.ended = await this.pauseTo(evaluation !== null, null, false);
+    if (this.ended === null && due) this.ended = await this.pauseTo(evaluation !== null, null, null);
     while (this.ended === null) {
       if (stop?.aborted === true) this.ended = 'stopped';
       else if (this.hooks.stopRequest !== null) this.ended = 'stopped by hook';
@@ -125,7 +124,7 @@ export class TrainLoop implements HookActions {
       if (stop?.aborted === true && this.evaluatedStep !== this.step) this.ended = 'stopped';
     }
     await this.hooks.all('end', (hook, context) => hook.end?.(this.step, this.losses.last, context));
-    await this.saveNow();
+    await this.saveNow(true);
   }
 
   /** One step, and what is due around it; a reason where training ends. */
@@ -186,29 +185,27 @@ export class TrainLoop implements HookActions {
     this.collect();
     const nowMs = now();
     if (this.reports.isDue(nowMs)) await this.report();
-    const isTime = (every: number | undefined, lastMs: number): boolean =>
-      every !== undefined && every > 0 && nowMs - lastMs >= every * 1000;
     const bySteps = settings.evalEvery > 0 && this.step % settings.evalEvery === 0;
-    const evaluateNow = evaluation !== null && (bySteps || epochEnded || isTime(settings.evalEverySeconds, this.evaluatedAtMs));
-    const saveNow =
-      (settings.checkpointEvery > 0 && this.step % settings.checkpointEvery === 0) ||
-      isTime(settings.checkpointEverySeconds, this.savedAtMs);
-    if (!evaluateNow && !saveNow && hookStep === null) return null;
-    return this.pauseTo(evaluateNow, hookStep, saveNow);
+    const evaluateNow = evaluation !== null && (bySteps || epochEnded || isTime(settings.evalEverySeconds, this.evaluatedAtMs, nowMs));
+    if (this.saves.haveEnded) await this.saves.finish();
+    const due = saveDue(settings, this.step, this.savedAtMs, nowMs);
+    if (!evaluateNow && due === null && hookStep === null) return null;
+    return this.pauseTo(evaluateNow, hookStep, due);
   }
 
   /** The order matters: what a hook saves must have the evaluation of its step behind it, or a run that goes on from there would miss it. */
-  private pauseTo(evaluateNow: boolean, hookStep: number | null, saveNow: boolean): Promise<StopReason | null> {
+  private pauseTo(evaluateNow: boolean, hookStep: number | null, due: 'whole' | 'delta' | null): Promise<StopReason | null> {
     return this.untimed(async () => {
       if (evaluateNow) await this.reportRest();
       const verdict = evaluateNow ? await this.evaluateNow(true) : null;
       if (verdict?.stop === true) this.ended = 'early stopping';
       const { last } = this.losses;
-      const savedBefore = this.saved;
+      const savedBefore = this.saves.held;
       if (hookStep !== null && last !== null) await this.hooks.afterStep(hookStep, last);
       const saveBest = verdict?.best === true && this.bestWatch.savesBest;
       // A hook that saved may have done so before another one learnt of this step.
-      if (this.ended === null && (saveNow || saveBest || this.saved !== savedBefore)) await this.saveNow();
+      const save = due !== null || saveBest || this.saves.held !== savedBefore;
+      if (this.ended === null && save) await this.beginSave(due === 'delta' && !saveBest ? 'delta' : 'whole', false);
       return this.ended;
     });
   }
@@ -336,7 +333,7 @@ export class TrainLoop implements HookActions {
   private async savedBefore(error: unknown): Promise<unknown> {
     try {
       await this.parts.engine.sync();
-      await this.saveNow();
+      await this.saveNow(true);
     } catch {
       // The first error is the one to tell of.
     }
@@ -356,23 +353,25 @@ export class TrainLoop implements HookActions {
     };
   }
 
+  /** Saves the present state, and returns the path once that is durable. @param last nothing will be trained meanwhile. */
+  private async saveNow(last = false): Promise<string> {
+    await this.beginSave('whole', last);
+    await this.saves.finish();
+    return this.saves.path ?? '';
+  }
+
   /**
-   * The one place where checkpoints are made, for the schedule, for hooks and at the end. The engine is synced. Returns the path once the
-   * checkpoint is durable, and only then tells hooks of it: what {@link HookContext.save} and `onCheckpoint` promise rests on that. A state that
-   * the newest checkpoint holds already is not written again.
+   * The one place where checkpoints are begun, for the schedule, for hooks and at the end. The engine is synced, and may go on when this resolves: the state
+   * is captured. Hooks are told once it is durable: what {@link HookContext.save} and `onCheckpoint` promise rests on that.
    */
-  private async saveNow(): Promise<string> {
-    const { save } = this.parts;
+  private async beginSave(kind: 'whole' | 'delta', last: boolean): Promise<void> {
     const state = this.stateNow();
-    const text = JSON.stringify(state);
-    if (this.saved === text && this.checkpoint !== null) return this.checkpoint;
     const metrics = this.evaluatedStep === this.step ? this.evaluation : null;
-    const path = await this.exclusive(() => save(state, metrics, this.bestWatch.bestStep, this.position, this.newest));
-    this.checkpoint = path;
-    this.saved = text;
+    const how = { delta: kind === 'delta', last };
+    await this.saves.begin(JSON.stringify(state), () =>
+      this.exclusive(() => this.parts.save(state, metrics, this.bestWatch.bestStep, this.position, this.newest, how)),
+    );
     this.savedAtMs = this.parts.now();
-    await this.hooks.each('onCheckpoint', (hook, context) => hook.onCheckpoint?.({ step: state.step, path }, context));
-    return path;
   }
 
   private async result(reason: StopReason): Promise<TrainResult> {
@@ -387,7 +386,7 @@ export class TrainLoop implements HookActions {
       examplesPerSecond: seconds > 0 ? this.runExamples / seconds : 0,
       loss: this.losses.recentMean(),
       evaluation: this.evaluation,
-      checkpoint: this.checkpoint,
+      checkpoint: this.saves.path,
       reason,
       stoppedEarly: reason !== 'end of data' && reason !== 'max steps',
       hookStop: reason === 'stopped by hook' ? this.hooks.stopRequest : null,

@@ -46,7 +46,7 @@ test('no progress is reported before a first step has ended, however slow the ma
     settings: { maxSteps: 0, checkpointEvery: 0, evalEvery: 0, earlyStop: { metric: 'auc', patience: 0, minDelta: 0 } },
     state: null,
     resumedFrom: null,
-    save: () => Promise.resolve('checkpoint'),
+    save: ({ step }) => Promise.resolve({ step, isDelta: false, waitedMs: 0, durable: Promise.resolve('checkpoint') }),
     modelDir: '.',
     hooks: [{ onProgress: (progress) => void reports.push(progress) }],
     stop: null,

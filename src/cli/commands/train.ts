@@ -38,7 +38,7 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
     },
     onCheckpoint: (event) => {
       json.hook?.onCheckpoint(event);
-      say(`checkpoint ${event.path}`);
+      say(`checkpoint ${event.path}${waitedNote(event.waitedMs)}`);
     },
     onEnd: (result) => json.hook?.onEnd(result),
   };
@@ -86,6 +86,13 @@ function reasonLine(reason: string): string {
 }
 
 /** What a resume does that its user may not expect. */
+/** Training that waits for checkpoints is not what people expect of them: say so where it shows. */
+function waitedNote(waitedMs: number): string {
+  return waitedMs < 100
+    ? ''
+    : ` (training waited ${(waitedMs / 1000).toFixed(1)} s for the one before it: they are due faster than they are written)`;
+}
+
 function resumeNotes({ newData, roundedFrom, restoreNote, config }: RunInfo): string[] {
   const { storage } = config.embedding;
   const rounded = `rows of the checkpoint were stored as ${roundedFrom}: they are rounded to nearest ${storage}`;

@@ -95,6 +95,12 @@ function serve(): void {
         case 'clear':
           for (const table of tables) table.clear();
           return { kind: 'done' };
+        case 'freeze':
+          for (const table of tables) table.freeze(message.onlyChanged, message.forgetChanges);
+          return { kind: 'done' };
+        case 'forgetChanges':
+          for (const table of tables) table.clearChanged();
+          return { kind: 'done' };
         case 'ownParameter':
           named.own(message.id, message.values);
           return { kind: 'done' };
