@@ -12,7 +12,7 @@ import type { RpcService } from './service.js';
 import { StreamEndpoint, type StreamEndpointOptions } from './stream/stream-endpoint.js';
 import { peekStreamMark } from './stream/stream-mark.js';
 import { type TokenSource, Tokens } from './token.js';
-import { FLOW_CONTROL_WINDOW, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from './transport-options.js';
+import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from './transport-options.js';
 import { RECHECK_MS } from './watched-file.js';
 
 /** Whom a server lets in. */
@@ -180,7 +180,6 @@ function buildServer(
     'grpc.max_receive_message_length': limits.messageBytes,
     'grpc.max_send_message_length': limits.messageBytes,
     'grpc.max_concurrent_streams': limits.streamsPerConnection,
-    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW,
     'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.enable_channelz': 0,
