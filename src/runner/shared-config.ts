@@ -13,6 +13,7 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
   'checkpointEvery',
   'keepCheckpoints',
   'evalEvery',
+  'evalSteps',
   'logEvery',
   'json',
   'quiet',

@@ -28,7 +28,8 @@ export type EvaluationEvent = {
 };
 export type CheckpointEvent = { readonly step: number; readonly path: string };
 
-export type StopReason = 'end of data' | 'max steps' | 'early stopping' | 'stopped';
+/** 'led by the chief': in a job on several hosts, of the processes that have no figures of their own. */
+export type StopReason = 'end of data' | 'max steps' | 'early stopping' | 'stopped' | 'led by the chief';
 
 /** How a training run ended. */
 export type TrainResult = {

@@ -26,6 +26,8 @@ export type TrainLoopSettings = {
   readonly checkpointEvery: number;
   /** Steps between evaluations; 0: at the end of each epoch. */
   readonly evalEvery: number;
+  /** Steps of one evaluation: batches of every worker. Absent: all data. */
+  readonly evalSteps?: number;
   readonly earlyStop: EarlyStopSettings;
 };
 
@@ -272,7 +274,7 @@ export class TrainLoop {
     let metrics: EvaluationMetrics | null;
     try {
       await evaluation.rewind();
-      metrics = await evaluate(engine, evaluation, this.parts.stop);
+      metrics = await evaluate(engine, evaluation, this.parts.stop, this.parts.settings.evalSteps);
     } catch (error) {
       throw await this.savedBefore(error);
     }
