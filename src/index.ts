@@ -119,4 +119,21 @@ export {
   runDistributedFromRunConfig,
   runDistributedFromRunnerConfig,
 } from './runner/index.js';
-export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';
+export {
+  type CheckpointEvent,
+  type EvaluationEvent,
+  type EvaluationMetrics,
+  type HookContext,
+  type HookState,
+  type HookStop,
+  type HookTrigger,
+  type Progress,
+  type Retention,
+  type StepDecision,
+  type StepMetrics,
+  StepTrigger,
+  type StopReason,
+  TimeTrigger,
+  type TrainHook,
+  type TrainResult,
+} from './training/index.js';

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'DiskFull'
   | 'WriteFailed'
   | 'NonFiniteLoss'
+  | 'HookFailed'
   | 'InvalidConfiguration'
   | 'CommunicationError'
   | 'ParameterNotFound'

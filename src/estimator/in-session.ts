@@ -67,6 +67,8 @@ export function ledByChief(): TrainResult {
     evaluation: null,
     checkpoint: null,
     reason: 'led by the chief',
+    stoppedEarly: false,
+    hookStop: null,
     stages: {},
     rows: 0,
     badRecords: 0,

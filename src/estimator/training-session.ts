@@ -148,18 +148,20 @@ export class TrainingSession {
         checkpointEvery: config.checkpointEvery,
         evalEvery: config.evalEvery,
         ...(config.evalSteps === 0 ? {} : { evalSteps: config.evalSteps }),
+        logEverySeconds: config.logEvery,
+        retention: { newest: config.keepCheckpoints, best: null },
         earlyStop: config.earlyStop,
       },
       state: this.state,
       resumedFrom: this.checkpointPath,
-      save: async (state, metrics, bestStep, position) => {
+      save: async (state, metrics, bestStep, position, keep) => {
         // Older checkpoints go when there is something to take their place, not before the new data have shown to be good.
         if (!this.cleared) await removeAllCheckpoints(config.modelDir);
         this.cleared = true;
         const path = await saveSnapshot(cluster, {
           modelDir: config.modelDir,
           step: state.step,
-          keep: config.keepCheckpoints,
+          keep,
           keepStep: bestStep,
           fields: manifestFields(config, bound, train, position, state, metrics),
         });
@@ -167,6 +169,7 @@ export class TrainingSession {
         this.checkpointPath = path;
         return path;
       },
+      modelDir: config.modelDir,
       hooks: [new RunLogHook(log, { ...info, resumedStep }), ...(options.hooks ?? [])],
       stop: options.signal ?? null,
       now: () => performance.now(),
