@@ -1,8 +1,9 @@
-import { MonolithError } from '../base/index.js';
 import { type PartialTrainingConfig, type ResolvedConfig, resolveConfig, type TrainingConfig } from '../config/index.js';
 import { describe } from '../models/index.js';
 import { bindModel, hasEvaluationData, type TrainResult } from '../training/index.js';
 import { inSession, ledByChief, noData, requireData, type TrainOptions } from './in-session.js';
+import type { ModelFn, ModelFnSettings } from './model-fn.js';
+import { ModelFnEstimator, noRounds } from './model-fn-estimator.js';
 import { check } from './step-limits.js';
 import { type EvaluationResult, evaluateTrained, predictTrained, requireNewest } from './trained.js';
 import type { TrainingSession } from './training-session.js';
@@ -35,6 +36,11 @@ export class Estimator {
   constructor(config: PartialTrainingConfig | ResolvedConfig) {
     this.config =
       'origins' in config ? (config as ResolvedConfig).config : resolveConfig({ values: config as PartialTrainingConfig }).config;
+  }
+
+  /** The estimator of training code of a user's own: step control, hooks and checkpoints around a model function. @throws InvalidArgument */
+  static fromModelFn(settings: ModelFnSettings, model: ModelFn): ModelFnEstimator {
+    return new ModelFnEstimator(settings, model);
   }
 
   /**
@@ -75,11 +81,7 @@ export class Estimator {
   ): Promise<readonly TrainingRound[]> {
     check('stepsPerEval', stepsPerEval, 1);
     check('numEvals', numEvals);
-    if (numEvals === 0) {
-      throw new MonolithError('InvalidArgument', 'No evaluation was performed: numEvals is 0, expected at least 1', {
-        argument: 'numEvals',
-      });
-    }
+    if (numEvals === 0) throw noRounds();
     if (!hasEvaluationData(this.config)) throw noData('trainAndEvaluate', 'data.eval (--eval-data)');
     const { maxSteps } = options;
     const rounds: TrainingRound[] = [];

@@ -3,6 +3,8 @@ export { Estimator, type TrainingRound } from './estimator.js';
 export { type EstimatorMode, EstimatorSpec, type EstimatorSpecFields } from './estimator-spec.js';
 export type { TrainOptions } from './in-session.js';
 export { type JoinOptions, joinJob } from './join-job.js';
+export type { ModelFn, ModelFnContext, ModelFnSettings, Predictions } from './model-fn.js';
+export type { ModelFnEstimator, ModelFnEvaluation, ModelFnRound } from './model-fn-estimator.js';
 export type { RunInfo } from './run-info.js';
 export { EventHook } from './run-log-hook.js';
 export { openNewest } from './session.js';
