@@ -3,6 +3,14 @@
  */
 export { type ErrorCode, type FolderSources, findMain, getLibopsPath, MonolithError } from './base/index.js';
 export {
+  type CheckpointState,
+  formatCheckpointState,
+  type HashTableType,
+  type MonolithCheckpointState,
+  parseCheckpointState,
+  parseMonolithCheckpointState,
+} from './checkpoint/index.js';
+export {
   type BarrierStatus,
   type ClusterConfig,
   type ClusterDiagnostics,
@@ -92,6 +100,20 @@ export {
   routeToShards,
   shardForId,
 } from './ps-rpc/index.js';
+export {
+  copyCheckpointFromRestoreDir,
+  getCheckpointStateWithRestoreOverride,
+  type InitializeRestoreOptions,
+  initializeRestoreCheckpointFromRunConfig,
+  initializeRestoreCheckpointFromRunConfigDefaults,
+  initializeRestoreCheckpointFromRunner,
+  initializeRestoreCheckpointFromRunnerDefaults,
+  type PrepareRestoreOptions,
+  prepareRestoreCheckpoint,
+  type RestoreOverride,
+  type RestoreWait,
+  type RunnerMode,
+} from './restore/index.js';
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,

@@ -16,6 +16,7 @@ import {
   switchOrFolder,
   text,
 } from './option.js';
+import { restoreOptions } from './restore-options.js';
 
 /** Largest seed: seeds are unsigned 32-bit numbers. */
 const MAX_SEED = 2 ** 32 - 1;
@@ -172,6 +173,7 @@ export const optionTree = {
     unavailable: { gpu: 'the gpu backend is not available yet; use native' },
   }),
   fresh: boolean(false, 'Start anew and leave the checkpoints of the run folder aside; without it a run resumes.', { group: 'Run' }),
+  ...restoreOptions,
   checkpointEvery: integer(1000, 'Steps between checkpoints; 0 writes one at the end only.', { min: 0, group: 'Run' }),
   keepCheckpoints: integer(3, 'Checkpoints kept, the best by evaluation beside them.', { min: 1, max: 10_000, group: 'Run' }),
   evalEvery: integer(0, 'Steps between evaluations; 0 evaluates at the end of each epoch.', { min: 0, group: 'Run' }),

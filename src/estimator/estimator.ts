@@ -5,7 +5,7 @@ import { inSession, ledByChief, noData, requireData, type TrainOptions } from '.
 import type { ModelFn, ModelFnSettings } from './model-fn.js';
 import { ModelFnEstimator, noRounds } from './model-fn-estimator.js';
 import { check } from './step-limits.js';
-import { type EvaluationResult, evaluateTrained, predictTrained, requireNewest } from './trained.js';
+import { type EvaluationResult, evaluateTrained, predictTrained, requireTrained } from './trained.js';
 import type { TrainingSession } from './training-session.js';
 
 /** One round of {@link Estimator.trainAndEvaluate}. */
@@ -98,7 +98,7 @@ export class Estimator {
   }
 
   /**
-   * Evaluates the newest checkpoint of the run folder on the evaluation data, all of them or as many as `config.evalSteps` says.
+   * Evaluates the newest checkpoint of the run folder, or the one that `restoreCkpt` names, on the evaluation data, all of them or as many as `config.evalSteps` says.
    * @throws CheckpointNotFound when nothing was trained yet.
    */
   evaluate(): Promise<EvaluationResult> {
@@ -115,7 +115,7 @@ export class Estimator {
   }
 
   /**
-   * Predictions of the newest checkpoint for `config.data.eval`, in the order of the records: exactly one call of `receive` value a record.
+   * Predictions of the newest checkpoint, or the one that `restoreCkpt` names, for `config.data.eval`, in the order of the records: exactly one call of `receive` value a record.
    * A record that can't be read gives NaN.
    *
    * @param receive gets probabilities (models with a logistic loss) or values; the view is valid only during the call.
@@ -124,7 +124,7 @@ export class Estimator {
   async predict(receive: (predictions: Float32Array) => void | Promise<void>): Promise<number> {
     const { config } = this;
     if (config.data.eval.length === 0) throw noData('predict', 'data.eval (--eval-data), or --data');
-    return predictTrained(config, await requireNewest(config.modelDir), receive);
+    return predictTrained(config, await requireTrained(config), receive);
   }
 
   /** Layers, shapes and parameter counts of the model on the training data, as text. @throws InvalidConfig when no data are named */
@@ -138,7 +138,7 @@ export class Estimator {
   private async evaluateFor(steps: number): Promise<EvaluationResult> {
     const { config } = this;
     if (!hasEvaluationData(config)) throw noData('evaluate', 'data.eval (--eval-data)');
-    return evaluateTrained(config, await requireNewest(config.modelDir), steps);
+    return evaluateTrained(config, await requireTrained(config), steps);
   }
 
   private inSession<T>(options: TrainOptions, use: (session: TrainingSession) => Promise<T>): Promise<T | null> {

@@ -46,7 +46,8 @@ export function manifestFields(
   state: TrainerState,
   metrics: EvaluationMetrics | null,
 ): ManifestFields {
-  const { modelDir, json, quiet, fresh, logEvery, data, distributed, discovery, ...kept } = config;
+  const { modelDir, json, quiet, fresh, logEvery, data, distributed, discovery, ...rest } = config;
+  const { restoreDir, restoreCkpt, restoreSyncTimeoutSecs, restoreSyncPollIntervalMs, ...kept } = rest;
   const { train: trainFiles, eval: evalFiles, cache, ...keptData } = data;
   const fields = {
     model: {
@@ -64,9 +65,10 @@ export function manifestFields(
   return JSON.parse(JSON.stringify(fields)) as ManifestFields;
 }
 
-/** The configuration as a later `eval` or `predict` wants it: without how this one call reports and whether it started anew. */
+/** The configuration as a later `eval` or `predict` wants it: without how this one call reports, and where it started. */
 export function lasting(config: TrainingConfig): TrainingConfig {
-  return { ...config, json: false, quiet: false, fresh: false, distributed: { ...config.distributed, enabled: false, localHosts: 0 } };
+  const distributed = { ...config.distributed, enabled: false, localHosts: 0 };
+  return { ...config, json: false, quiet: false, fresh: false, restoreDir: null, restoreCkpt: null, distributed };
 }
 
 /** Adds the input that is to blame, where the batch is, and what to do. */

@@ -5,7 +5,8 @@ import type { TrainingConfig } from '../config/index.js';
 import type { BatchPipeline } from '../data/index.js';
 import { bindModel, type EvaluationMetrics, evaluate, openPipeline, scoreAll, specOfRun } from '../training/index.js';
 import { closeAll } from './close-all.js';
-import { openNewest, restoreCluster } from './session.js';
+import { openForUse } from './restored-start.js';
+import { restoreCluster } from './session.js';
 
 /** An evaluation of a checkpoint. */
 export type EvaluationResult = {
@@ -16,10 +17,11 @@ export type EvaluationResult = {
   readonly metrics: EvaluationMetrics;
 };
 
-/** The newest checkpoint of a run folder. @throws CheckpointNotFound, CheckpointCorrupt */
-export async function requireNewest(modelDir: string): Promise<CheckpointReader> {
-  const checkpoint = await openNewest(modelDir);
+/** The checkpoint to evaluate or predict with. @throws CheckpointNotFound, CheckpointCorrupt, RestoreCkptNotFound, … */
+export async function requireTrained(config: TrainingConfig): Promise<CheckpointReader> {
+  const checkpoint = await openForUse(config);
   if (checkpoint !== null) return checkpoint;
+  const { modelDir } = config;
   const message = `${modelDir} has no checkpoint; train first, or name another folder with --model-dir`;
   throw new MonolithError('CheckpointNotFound', message, { modelDir });
 }

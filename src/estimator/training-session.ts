@@ -19,10 +19,10 @@ import {
   type TrainResult,
 } from '../training/index.js';
 import { closeAll } from './close-all.js';
+import { openStart } from './restored-start.js';
 import type { RunInfo } from './run-info.js';
 import { RunLogHook } from './run-log-hook.js';
 import { lasting, manifestFields, type Resumed, resume, withBadBatch } from './run-record.js';
-import { openNewest } from './session.js';
 import { type StepLimits, targetStep } from './step-limits.js';
 
 /** What trains a run: its workers and shards, wherever they are. */
@@ -55,6 +55,7 @@ type Parts = {
   readonly info: RunInfo;
   readonly saved: Resumed | null;
   readonly checkpoint: CheckpointReader | null;
+  readonly replaceOlder: boolean;
 };
 
 /**
@@ -74,11 +75,12 @@ export class TrainingSession {
   ) {
     this.state = parts.saved?.state ?? null;
     this.checkpointPath = parts.checkpoint?.entry.path ?? null;
-    this.cleared = !parts.config.fresh;
+    this.cleared = !parts.replaceOlder;
   }
 
   /**
-   * Takes the run folder, opens the data, starts workers and shards and loads the newest checkpoint, unless the config says `fresh`.
+   * Takes the run folder, opens the data, starts workers and shards and loads the newest checkpoint, or the one to restore, unless the
+   * config says `fresh`.
    * @throws RunFolderBusy, InvalidConfig, DataNotFound, DataFormat, CheckpointCorrupt, CheckpointIncompatible, …
    */
   static async open(config: TrainingConfig, options: SessionOptions): Promise<TrainingSession> {
@@ -86,7 +88,7 @@ export class TrainingSession {
     const bound = await bindModel(config, 'train');
     const open: { close(): Promise<void> }[] = [await RunLock.take(config.modelDir)];
     try {
-      const checkpoint = config.fresh ? null : await openNewest(config.modelDir);
+      const { checkpoint, replaceOlder, note } = await openStart(config);
       const train = await openPipeline(config, 'train', bound, options.startEngine === undefined ? null : 0);
       open.push(train);
       const evaluation = hasEvaluationData(config) ? await openPipeline(config, 'evaluate', bound) : null;
@@ -107,6 +109,7 @@ export class TrainingSession {
         backend: cluster.backend,
         resumedStep,
         newData: saved?.newData ?? false,
+        restoreNote: note,
         roundedFrom: checkpoint === null ? null : roundedFrom(checkpoint, config.embedding.storage),
         startupMs: performance.now() - started,
         trainFiles: train.files,
@@ -116,7 +119,7 @@ export class TrainingSession {
       };
       await cluster.begin(train.position);
       await options.onReady?.(info);
-      return new TrainingSession({ config, options, bound, train, evaluation, cluster, log, info, saved, checkpoint }, open);
+      return new TrainingSession({ config, options, bound, train, evaluation, cluster, log, info, saved, checkpoint, replaceOlder }, open);
     } catch (error) {
       await closeAll(open).catch(() => {});
       throw error;
