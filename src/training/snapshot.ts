@@ -4,7 +4,7 @@ import type { RowStorage } from '../embedding/index.js';
 import { optimizerStateLength } from '../kernels/index.js';
 import type { TableRows, TrainingEngine } from './engine.js';
 import type { TableSpec } from './run-spec.js';
-import { bucketBitsOf, decodeRows, encodeHeader, encodeRows, mergeRows, type RowShape } from './table-section.js';
+import { bucketBitsOf, decodeRows, encodeHeader, encodeRows, mergeRows, type RowShape, tableSectionName } from './table-section.js';
 
 const PARAMETERS = 'dense.parameters';
 const STATE = 'dense.state';
@@ -84,7 +84,7 @@ async function saveTable(
       const place = at % width < shape.dim ? `value ${at % width}` : `optimizer state ${(at % width) - shape.dim}`;
       return `table "${table.name}", id ${BigInt.asUintN(64, merged.fids[row])}, ${place}`;
     });
-    const name = `table.${sectionPart(table.name)}.${String(bucket).padStart(5, '0')}-of-${String(2 ** bits).padStart(5, '0')}`;
+    const name = tableSectionName(table.name, bits, bucket);
     const section = await writer.section(name);
     await section.append(encodeHeader(merged.count, shape));
     for (const bytes of encodeRows(merged, width)) await section.append(bytes);
@@ -168,10 +168,6 @@ function requireFinite(values: Float32Array, nameOf: (index: number) => string):
 function parameterAt(engine: TrainingEngine, index: number): string {
   const owner = engine.spec.tensors.find(({ offset, length }) => index >= offset && index < offset + length);
   return owner === undefined ? `dense parameter ${index}` : `dense parameter "${owner.name}"[${index - owner.offset}]`;
-}
-
-function sectionPart(name: string): string {
-  return name.replaceAll(/[^A-Za-z0-9_-]/g, '_');
 }
 
 function bytesOf(array: Float32Array): Uint8Array {
