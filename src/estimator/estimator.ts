@@ -5,6 +5,7 @@ import { type CheckpointReader, type ManifestFields, RunLock, removeAllCheckpoin
 import { type BadBatch, LocalCluster } from '../cluster/index.js';
 import { configToYaml, type PartialTrainingConfig, type ResolvedConfig, resolveConfig, type TrainingConfig } from '../config/index.js';
 import type { BatchPipeline, DataPosition } from '../data/index.js';
+import { hooksOf } from '../hooks/index.js';
 import { describe } from '../models/index.js';
 import { RunLog } from '../telemetry/index.js';
 import {
@@ -83,6 +84,7 @@ export class Estimator {
       throw new MonolithError('InvalidConfig', 'distributed.enabled: this process is one of several, so call joinJob instead of train');
     }
     const started = performance.now();
+    const hooks = await hooksOf(config);
     const bound = await bindModel(config, 'train');
     const open: { close(): Promise<void> }[] = [await RunLock.take(config.modelDir)];
     try {
@@ -129,8 +131,10 @@ export class Estimator {
           maxSteps: config.maxSteps,
           checkpointEvery: config.checkpointEvery,
           evalEvery: config.evalEvery,
+          checkpointEverySeconds: config.checkpointEverySeconds,
+          evalEverySeconds: config.evalEverySeconds,
           logEverySeconds: config.logEvery,
-          retention: { newest: config.keepCheckpoints, best: null },
+          retention: { newest: config.keepCheckpoints, best: config.keepBest === 'none' ? null : config.keepBest },
           earlyStop: config.earlyStop,
         },
         state: saved?.state ?? null,
@@ -148,7 +152,7 @@ export class Estimator {
           });
         },
         modelDir: config.modelDir,
-        hooks: [logHook, ...(options.hooks ?? [])],
+        hooks: [logHook, ...hooks, ...(options.hooks ?? [])],
         stop: options.signal ?? null,
         now: () => performance.now(),
       });
@@ -273,7 +277,7 @@ function manifestFields(
   state: TrainerState,
   metrics: EvaluationMetrics | null,
 ): ManifestFields {
-  const { modelDir, json, quiet, fresh, logEvery, data, distributed, discovery, ...kept } = config;
+  const { modelDir, json, quiet, fresh, logEvery, profileSteps, stopFile, hooks, data, distributed, discovery, ...kept } = config;
   const { train: trainFiles, eval: evalFiles, cache, ...keptData } = data;
   const fields = {
     model: {
@@ -293,7 +297,8 @@ function manifestFields(
 
 /** The configuration as a later `eval` or `predict` wants it: without how this one call reports and whether it started anew. */
 function lasting(config: TrainingConfig): TrainingConfig {
-  return { ...config, json: false, quiet: false, fresh: false, distributed: { ...config.distributed, enabled: false, localHosts: 0 } };
+  const thisCall = { json: false, quiet: false, fresh: false, profileSteps: null, stopFile: null, hooks: [] };
+  return { ...config, ...thisCall, distributed: { ...config.distributed, enabled: false, localHosts: 0 } };
 }
 
 /** Adds the input that is to blame, where the batch is, and what to do. */
