@@ -21,6 +21,8 @@ export type TrainerState = BestState & {
 export type TrainLoopSettings = {
   /** 0: no limit. Counts from the first start. */
   readonly maxSteps: number;
+  /** The step at which this call ends, 0 included; takes the place of maxSteps. Infinity: no limit. */
+  readonly target?: number;
   /** Steps between checkpoints; 0: only at the end. */
   readonly checkpointEvery: number;
   /** Steps between evaluations; 0: at the end of each epoch. */
