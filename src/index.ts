@@ -1,7 +1,30 @@
 /**
  * The public package: train, evaluate and predict from a program. Importing starts nothing.
  */
-export { type ErrorCode, type FolderSources, findMain, getLibopsPath, MonolithError } from './base/index.js';
+export {
+  type ErrorCode,
+  type FolderSources,
+  findMain,
+  getLibopsPath,
+  isabs,
+  type LaunchedPlace,
+  type LauncherBackend,
+  launchedPlace,
+  launcherBackend,
+  launcherLocalRank,
+  launcherLocalSize,
+  launcherRank,
+  launcherSize,
+  MonolithError,
+} from './base/index.js';
+export {
+  type CheckpointState,
+  formatCheckpointState,
+  type HashTableType,
+  type MonolithCheckpointState,
+  parseCheckpointState,
+  parseMonolithCheckpointState,
+} from './checkpoint/index.js';
 export {
   type BarrierStatus,
   type ClusterConfig,
@@ -55,7 +78,25 @@ export {
   ZooKeeperDescriptor,
   type ZooKeeperOptions,
 } from './discovery/index.js';
-export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions } from './estimator/index.js';
+export {
+  Estimator,
+  type EstimatorMode,
+  EstimatorSpec,
+  type EstimatorSpecFields,
+  type EvaluationResult,
+  type JoinOptions,
+  joinJob,
+  type ModelFn,
+  type ModelFnContext,
+  type ModelFnEstimator,
+  type ModelFnEvaluation,
+  type ModelFnRound,
+  type ModelFnSettings,
+  type Predictions,
+  type RunInfo,
+  type TrainingRound,
+  type TrainOptions,
+} from './estimator/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {
@@ -74,6 +115,36 @@ export {
   routeToShards,
   shardForId,
 } from './ps-rpc/index.js';
+export {
+  type AddedFunction,
+  type AsyncFunctionHook,
+  AsyncFunctionManager,
+  enqueueDictsWithQueueReturn,
+  fillTemplate,
+  flattenNested,
+  MultiDeviceQueue,
+  type Nested,
+  NestedQueue,
+  type NestedTemplate,
+  Placeholder,
+  PrefetchQueue,
+  type QueueDevice,
+  type TensorLeaf,
+} from './queues/index.js';
+export {
+  copyCheckpointFromRestoreDir,
+  getCheckpointStateWithRestoreOverride,
+  type InitializeRestoreOptions,
+  initializeRestoreCheckpointFromRunConfig,
+  initializeRestoreCheckpointFromRunConfigDefaults,
+  initializeRestoreCheckpointFromRunner,
+  initializeRestoreCheckpointFromRunnerDefaults,
+  type PrepareRestoreOptions,
+  prepareRestoreCheckpoint,
+  type RestoreOverride,
+  type RestoreWait,
+  type RunnerMode,
+} from './restore/index.js';
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,

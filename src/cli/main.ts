@@ -17,7 +17,7 @@ import { rowsExportFlags, rowsImportFlags } from './commands/rows-flags.js';
 import { train } from './commands/train.js';
 import { evaluateCommand, predictCommand } from './commands/trained.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
-import { type CommandArguments, configOf, configOfTrained } from './flags.js';
+import { type CommandArguments, configOf, configOfTrained, configOfWorker } from './flags.js';
 import { type Output, processOutput } from './output.js';
 import { refuseUnknownFlags, usageError } from './usage.js';
 
@@ -61,7 +61,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       'worker [config]',
       'a worker of a run on several hosts: train --distributed --role worker',
       (parser) => withOptions(parser),
-      runs((args) => train(configOf({ ...args, distributed: true, role: 'worker' }), output)),
+      runs((args) => train(configOfWorker(args), output)),
     )
     .command(
       'ps [config]',

@@ -16,6 +16,7 @@ import {
   switchOrFolder,
   text,
 } from './option.js';
+import { restoreOptions } from './restore-options.js';
 
 /** Largest seed: seeds are unsigned 32-bit numbers. */
 const MAX_SEED = 2 ** 32 - 1;
@@ -134,8 +135,20 @@ export const optionTree = {
       'criteo: integer columns as numbers (log1p), as categories (whole part of ln(x)² above 2), or both.',
     ),
   },
-  workers: integer(2, 'Worker threads; each trains on its own part of a step.', { min: 1, max: 256, group: 'Cluster' }),
-  ps: integer(2, 'Parameter-server shards. Changes the speed, never the result.', { min: 1, max: 256, group: 'Cluster' }),
+  workers: integer(2, 'Worker threads; each trains on its own part of a step.', {
+    min: 1,
+    max: 256,
+    minTogether: true,
+    group: 'Cluster',
+    aliases: ['num-workers-cluster'],
+  }),
+  ps: integer(2, 'Parameter-server shards. Changes the speed, never the result.', {
+    min: 1,
+    max: 256,
+    minTogether: true,
+    group: 'Cluster',
+    aliases: ['num-ps'],
+  }),
   shardWork: choice(
     'auto',
     ['auto', 'threads', 'in-place'],
@@ -172,9 +185,11 @@ export const optionTree = {
     unavailable: { gpu: 'the gpu backend is not available yet; use native' },
   }),
   fresh: boolean(false, 'Start anew and leave the checkpoints of the run folder aside; without it a run resumes.', { group: 'Run' }),
+  ...restoreOptions,
   checkpointEvery: integer(1000, 'Steps between checkpoints; 0 writes one at the end only.', { min: 0, group: 'Run' }),
   keepCheckpoints: integer(3, 'Checkpoints kept, the best by evaluation beside them.', { min: 1, max: 10_000, group: 'Run' }),
   evalEvery: integer(0, 'Steps between evaluations; 0 evaluates at the end of each epoch.', { min: 0, group: 'Run' }),
+  evalSteps: integer(0, 'Steps of one evaluation, a batch of every worker each; 0 takes all evaluation data.', { min: 0, group: 'Run' }),
   earlyStop: {
     metric: choice('auc', ['auc', 'logloss', 'normalizedEntropy', 'accuracy', 'mse', 'rmse', 'mae'], 'Figure that is watched.'),
     patience: integer(0, 'Evaluations without improvement after which training stops; 0 never stops early.', { min: 0 }),
@@ -211,7 +226,12 @@ export const optionTree = {
     rowNorm: number(0, 'Largest L2 norm of the gradient of one embedding row; 0 is off.', { min: 0 }),
   },
   embedding: {
-    dim: nullableInteger('Floats of one embedding; null leaves it to the model (16; ffm: 4 a field).', { min: 1, max: 4096 }),
+    dim: nullableInteger('Floats of one embedding; null leaves it to the model (16; ffm: 4 a field).', {
+      min: 1,
+      max: 4096,
+      minTogether: true,
+      aliases: ['dim'],
+    }),
     initializer: object<z.output<typeof rowInitializer> | null>(
       null,
       rowInitializer.nullable(),

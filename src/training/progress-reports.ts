@@ -67,9 +67,9 @@ export class ProgressReports {
   }
 }
 
-/** Done part of a run by data read or steps made, whichever ends it first; null where neither tells. @param maxSteps 0: no limit */
-export function doneFraction(dataFraction: number | null, step: number, maxSteps: number): number | null {
-  const bySteps = maxSteps > 0 ? step / maxSteps : null;
+/** Done part of a run by data read or steps made, whichever ends it first; null where neither tells. @param target the last step; Infinity: no limit */
+export function doneFraction(dataFraction: number | null, step: number, target: number): number | null {
+  const bySteps = Number.isFinite(target) && target > 0 ? step / target : null;
   if (dataFraction === null || bySteps === null) return dataFraction ?? bySteps;
   return Math.max(dataFraction, bySteps);
 }

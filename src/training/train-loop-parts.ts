@@ -21,10 +21,14 @@ export type TrainerState = BestState & {
 export type TrainLoopSettings = {
   /** 0: no limit. Counts from the first start. */
   readonly maxSteps: number;
+  /** The step at which this call ends, 0 included; takes the place of maxSteps. Infinity: no limit. */
+  readonly target?: number;
   /** Steps between checkpoints; 0: only at the end. */
   readonly checkpointEvery: number;
   /** Steps between evaluations; 0: at the end of each epoch. */
   readonly evalEvery: number;
+  /** Steps of one evaluation: batches of every worker. Absent: all data. */
+  readonly evalSteps?: number;
   /** Seconds between checkpoints, beside those by steps; absent or 0: none. */
   readonly checkpointEverySeconds?: number;
   /** Seconds between evaluations, in place of those at the end of epochs; absent or 0: none. */

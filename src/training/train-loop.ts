@@ -23,6 +23,8 @@ export class TrainLoop implements HookActions {
   step: number;
   private examples: number;
   private runExamples = 0;
+  /** Step at which training ends; Infinity: no limit. */
+  private readonly target: number;
   private readonly hooks: HookRunner;
   private readonly bestWatch: BestWatch;
   private newest: number;
@@ -61,6 +63,7 @@ export class TrainLoop implements HookActions {
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
     this.step = state?.step ?? 0;
+    this.target = settings.target ?? (settings.maxSteps > 0 ? settings.maxSteps : Number.POSITIVE_INFINITY);
     this.reports = new ProgressReports(settings.logEverySeconds ?? 0, this.step);
     this.examples = state?.examples ?? 0;
     this.checkpoint = parts.resumedFrom;
@@ -86,12 +89,12 @@ export class TrainLoop implements HookActions {
   }
 
   private async train(): Promise<TrainResult> {
-    const { stop, settings, train, now, state, evaluation } = this.parts;
+    const { stop, train, now, state, evaluation } = this.parts;
     await this.hooks.all('onStart', (hook, context) => hook.onStart?.(this.step, context));
     this.activeSince = now();
     this.reports.begin(now());
     this.savedAtMs = this.evaluatedAtMs = now();
-    this.startFraction = doneFraction(train.stats().progress, this.step, settings.maxSteps) ?? 0;
+    this.startFraction = doneFraction(train.stats().progress, this.step, this.target) ?? 0;
     this.lastEpoch = this.position.epoch;
     stop?.addEventListener('abort', () => this.giveUp(), { once: true });
     this.ended = state?.finished === true ? 'early stopping' : null;
@@ -103,7 +106,7 @@ export class TrainLoop implements HookActions {
     while (this.ended === null) {
       if (stop?.aborted === true) this.ended = 'stopped';
       else if (this.hooks.stopRequest !== null) this.ended = 'stopped by hook';
-      else if (settings.maxSteps > 0 && this.step >= settings.maxSteps) this.ended = 'max steps';
+      else if (this.step >= this.target) this.ended = 'max steps';
       else this.ended = await this.makeStep();
     }
     await this.untimed(() => this.finish());
@@ -242,10 +245,10 @@ export class TrainLoop implements HookActions {
   }
 
   private async report(): Promise<void> {
-    const { now, train, engine, settings } = this.parts;
+    const { now, train, engine } = this.parts;
     this.collect();
     const stats = train.stats();
-    const fraction = doneFraction(stats.progress, this.step, settings.maxSteps);
+    const fraction = doneFraction(stats.progress, this.step, this.target);
     const progress = {
       step: this.step,
       epoch: this.stepEpoch,
@@ -317,11 +320,11 @@ export class TrainLoop implements HookActions {
   }
 
   private async evaluated(): Promise<EvaluationMetrics | null> {
-    const { engine, evaluation, stop } = this.parts;
+    const { engine, evaluation, stop, settings } = this.parts;
     if (evaluation === null) return null;
     const held = this.filled === null ? null : new HeldBatch(this.filled);
     await evaluation.rewind();
-    const metrics = await evaluate(engine, evaluation, stop);
+    const metrics = await evaluate(engine, evaluation, stop, settings.evalSteps);
     if (held !== null) {
       this.filled = await engine.acquire();
       held.putInto(this.filled);

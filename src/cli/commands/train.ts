@@ -86,10 +86,10 @@ function reasonLine(reason: string): string {
 }
 
 /** What a resume does that its user may not expect. */
-function resumeNotes({ newData, roundedFrom, config }: RunInfo): string[] {
+function resumeNotes({ newData, roundedFrom, restoreNote, config }: RunInfo): string[] {
   const { storage } = config.embedding;
   const rounded = `rows of the checkpoint were stored as ${roundedFrom}: they are rounded to nearest ${storage}`;
-  return [...(newData ? [NEW_DATA_LINE] : []), ...(roundedFrom === null ? [] : [rounded])];
+  return [...(restoreNote === null ? [] : [restoreNote]), ...(newData ? [NEW_DATA_LINE] : []), ...(roundedFrom === null ? [] : [rounded])];
 }
 
 function bannerText(info: RunInfo): string {
@@ -115,6 +115,7 @@ function bannerText(info: RunInfo): string {
 function stoppedBy({ reason, hookStop }: TrainResult): string | null {
   switch (reason) {
     case 'end of data':
+    case 'led by the chief':
       return null;
     case 'max steps':
       return '--max-steps';
