@@ -38,7 +38,7 @@ export async function adoptCheckpoint(
   options: CheckpointOptions = {},
 ): Promise<string> {
   const { manifest } = await openEntry(source, options);
-  const { step, sections, fields } = manifest;
+  const { step, base, sections, fields } = manifest;
   await makeFolderDurable(modelDir);
   const folder = await claimFolderName(modelDir, step);
   const temporary = join(modelDir, temporaryFolderName(step));
@@ -52,7 +52,7 @@ export async function adoptCheckpoint(
     }
     await fsyncFolder(temporary);
     await beforeCommit();
-    return await commitCheckpoint(modelDir, { step, folder, sections, fields });
+    return await commitCheckpoint(modelDir, { step, folder, base, sections, fields });
   } catch (error) {
     await removeQuietly(temporary);
     throw error;
