@@ -220,6 +220,7 @@ export const optionTree = {
     'Steps, counted from 1, of which a time line (Chrome trace) and CPU profiles are written to the folder `profile` of the run folder. null: none.',
     { group: 'Output' },
   ),
+  evalSteps: integer(0, 'Steps of one evaluation, a batch of every worker each; 0 takes all evaluation data.', { min: 0, group: 'Run' }),
   earlyStop: {
     metric: choice('auc', ['auc', 'logloss', 'normalizedEntropy', 'accuracy', 'mse', 'rmse', 'mae'], 'Figure that is watched.'),
     patience: integer(0, 'Evaluations without improvement after which training stops; 0 never stops early.', { min: 0 }),

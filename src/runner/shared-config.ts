@@ -23,6 +23,7 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
   'stopFile',
   'hooks',
   'profileSteps',
+  'evalSteps',
   'logEvery',
   'json',
   'quiet',
