@@ -78,7 +78,6 @@ export {
   ZooKeeperDescriptor,
   type ZooKeeperOptions,
 } from './discovery/index.js';
-export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions } from './estimator/index.js';
 export {
   CheckpointHook,
   type CheckpointHookOptions,

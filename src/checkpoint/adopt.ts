@@ -38,7 +38,7 @@ export async function adoptCheckpoint(
   options: CheckpointOptions = {},
 ): Promise<string> {
   const { manifest } = await openEntry(source, options);
-  const { step, base, sections, fields } = manifest;
+  const { step, sections, fields } = manifest;
   await makeFolderDurable(modelDir);
   const folder = await claimFolderName(modelDir, step);
   const temporary = join(modelDir, temporaryFolderName(step));
