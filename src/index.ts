@@ -1,7 +1,22 @@
 /**
  * The public package: train, evaluate and predict from a program. Importing starts nothing.
  */
-export { type ErrorCode, type FolderSources, findMain, getLibopsPath, MonolithError } from './base/index.js';
+export {
+  type ErrorCode,
+  type FolderSources,
+  findMain,
+  getLibopsPath,
+  isabs,
+  type LaunchedPlace,
+  type LauncherBackend,
+  launchedPlace,
+  launcherBackend,
+  launcherLocalRank,
+  launcherLocalSize,
+  launcherRank,
+  launcherSize,
+  MonolithError,
+} from './base/index.js';
 export {
   type CheckpointState,
   formatCheckpointState,
@@ -114,6 +129,22 @@ export {
   routeToShards,
   shardForId,
 } from './ps-rpc/index.js';
+export {
+  type AddedFunction,
+  type AsyncFunctionHook,
+  AsyncFunctionManager,
+  enqueueDictsWithQueueReturn,
+  fillTemplate,
+  flattenNested,
+  MultiDeviceQueue,
+  type Nested,
+  NestedQueue,
+  type NestedTemplate,
+  Placeholder,
+  PrefetchQueue,
+  type QueueDevice,
+  type TensorLeaf,
+} from './queues/index.js';
 export {
   copyCheckpointFromRestoreDir,
   getCheckpointStateWithRestoreOverride,

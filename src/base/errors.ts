@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'RingPoisoned'
   | 'RingTimeout'
   | 'RingClosed'
+  | 'QueueClosed'
   | 'WaitTimeout'
   | 'ArenaFull'
   | 'WorkerDied'

@@ -138,8 +138,20 @@ export const optionTree = {
       'criteo: integer columns as numbers (log1p), as categories (whole part of ln(x)² above 2), or both.',
     ),
   },
-  workers: integer(2, 'Worker threads; each trains on its own part of a step.', { min: 1, max: 256, group: 'Cluster' }),
-  ps: integer(2, 'Parameter-server shards. Changes the speed, never the result.', { min: 1, max: 256, group: 'Cluster' }),
+  workers: integer(2, 'Worker threads; each trains on its own part of a step.', {
+    min: 1,
+    max: 256,
+    minTogether: true,
+    group: 'Cluster',
+    aliases: ['num-workers-cluster'],
+  }),
+  ps: integer(2, 'Parameter-server shards. Changes the speed, never the result.', {
+    min: 1,
+    max: 256,
+    minTogether: true,
+    group: 'Cluster',
+    aliases: ['num-ps'],
+  }),
   shardWork: choice(
     'auto',
     ['auto', 'threads', 'in-place'],
@@ -247,7 +259,12 @@ export const optionTree = {
     rowNorm: number(0, 'Largest L2 norm of the gradient of one embedding row; 0 is off.', { min: 0 }),
   },
   embedding: {
-    dim: nullableInteger('Floats of one embedding; null leaves it to the model (16; ffm: 4 a field).', { min: 1, max: 4096 }),
+    dim: nullableInteger('Floats of one embedding; null leaves it to the model (16; ffm: 4 a field).', {
+      min: 1,
+      max: 4096,
+      minTogether: true,
+      aliases: ['dim'],
+    }),
     initializer: object<z.output<typeof rowInitializer> | null>(
       null,
       rowInitializer.nullable(),
