@@ -8,6 +8,7 @@ import {
   type CheckpointState,
   checkpointAt,
   MONOLITH_STATE_FILE,
+  prune,
   RunLock,
   removeAllCheckpoints,
   TF_STATE_FILE,
@@ -130,6 +131,9 @@ async function adopt(source: CheckpointEntry, modelDir: string, alone: boolean, 
     // What takes the place of the old is known to be whole before the old goes.
     await verify(source.path);
     await removeAllCheckpoints(modelDir);
+  } else {
+    // What a save or a restore left that was killed before anything counted.
+    await prune(modelDir, 1);
   }
   await adoptCheckpoint(source, modelDir, async () => {
     failpoint('restore.beforeMarker');
