@@ -8,6 +8,7 @@ import {
   type CheckpointState,
   checkpointAt,
   MONOLITH_STATE_FILE,
+  parseOwnedName,
   prune,
   RunLock,
   removeAllCheckpoints,
@@ -81,12 +82,13 @@ function finished({ checkpoint, marker, monolith, steps }: RunFolderState, mustL
   return mustLoad && steps.length === 0 ? null : checkpoint.state;
 }
 
-/** Whether a restore was begun here and not brought to its end, and nothing else stands here. */
+/** Whether a restore was begun here and not brought to its end, and nothing was trained since. */
 function isInterrupted(here: RunFolderState): boolean {
   const { marker, steps, checkpoint, monolith } = here;
   if (marker === null || monolith) return false;
-  const only = `checkpoint-${steps[0]}`;
-  if (steps.length > 1 || (steps.length === 1 && basename(marker) !== only)) return false;
+  // A delta came with its base, whose step is lower.
+  const last = parseOwnedName(basename(marker))?.step ?? -1;
+  if (steps.some((step) => step > last)) return false;
   return checkpoint.kind !== 'state' || basename(checkpoint.state.modelCheckpointPath) === basename(marker);
 }
 

@@ -5,28 +5,38 @@ import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { countFailpoints, disarmAll, FAILPOINTS_VARIABLE, failpointCounts, MonolithError } from '../../src/base/index.js';
-import { openCheckpoint, verify } from '../../src/checkpoint/index.js';
+import { CheckpointWriter, openCheckpoint, referenceTo, verify } from '../../src/checkpoint/index.js';
 import { copyCheckpointFromRestoreDir, type ErrorCode, prepareRestoreCheckpoint } from '../../src/index.js';
 import { contentOf, save, sectionLengths, snapshot, temporaryModelDir } from '../checkpoint/fixture.js';
 
 const root = temporaryModelDir();
 after(() => root.remove());
 
-/** A run folder with checkpoints of steps 10, 20 and 30. */
+/** A run folder with checkpoints of steps 10, 20 and 30, and a delta of 20 at step 25. Step 20 was saved twice: its folder has another name. */
 const source = join(root.path, 'source');
-for (const step of [10, 20, 30]) await save(source, step);
+for (const step of [10, 20, 20]) await save(source, step);
+const writer = await CheckpointWriter.begin(source, 25);
+for (const [name, length] of sectionLengths) await writer.writeSection(name, contentOf(25, name, length));
+await writer.commit({}, await referenceTo(source, 20));
+await save(source, 30);
 
 let folders = 0;
 const newFolder = (): string => join(root.path, `model-${folders++}`);
 
-/** Every byte of the folder's checkpoint of this step is its own, and it is the only one. */
+/** Every byte of the folder's checkpoint of this step is its own, and it is the only one; a delta stands on its base. */
 async function checkWhole(modelDir: string, step: number): Promise<void> {
   const reader = await openCheckpoint(join(modelDir, `checkpoint-${step}`));
-  for (const [name, length] of sectionLengths) {
-    assert.ok(Buffer.from(contentOf(step, name, length)).equals(await reader.section(name).readAll()), name);
+  const parts = reader.base === null ? [reader] : [reader.base, reader];
+  for (const part of parts) {
+    for (const [name, length] of sectionLengths) {
+      assert.ok(Buffer.from(contentOf(part.step, name, length)).equals(await part.section(name).readAll()), name);
+    }
   }
   const manifests = readdirSync(modelDir).filter((name) => name.endsWith('.json'));
-  assert.deepEqual(manifests, [`checkpoint-${step}.json`]);
+  assert.deepEqual(
+    manifests.sort(),
+    parts.map((part) => `checkpoint-${part.step}.json`),
+  );
 }
 
 async function refusal(promise: Promise<unknown>, code: ErrorCode): Promise<MonolithError> {
@@ -46,17 +56,27 @@ describe('a checkpoint of this format comes along', () => {
     const state = await copyCheckpointFromRestoreDir(source, modelDir, 'checkpoint-20');
     assert.equal(state.modelCheckpointPath, join(modelDir, 'checkpoint-20'));
     await checkWhole(modelDir, 20);
-    const names = ['checkpoint', 'checkpoint-20', 'checkpoint-20.json', 'monolith_checkpoint', 'restore_ckpt'];
+    const names = ['checkpoint', 'checkpoint-20.1', 'checkpoint-20.json', 'monolith_checkpoint', 'restore_ckpt'];
     assert.deepEqual(readdirSync(modelDir).sort(), names);
     assert.deepEqual(snapshot(source), before);
     for (const [name] of sectionLengths) {
-      const [from, to] = [source, modelDir].map((folder) => statSync(join(folder, 'checkpoint-20', name)));
+      const [from, to] = [source, modelDir].map((folder) => statSync(join(folder, 'checkpoint-20.1', name)));
       assert.equal(to.ino, from.ino, name);
     }
     assert.equal(readFileSync(join(modelDir, 'checkpoint-20.json'), 'utf8'), readFileSync(join(source, 'checkpoint-20.json'), 'utf8'));
     const after_ = snapshot(modelDir);
     assert.deepEqual(await copyCheckpointFromRestoreDir(source, modelDir, 'checkpoint-30'), state);
     assert.deepEqual(snapshot(modelDir), after_);
+  });
+
+  test('a delta with its base', async () => {
+    const modelDir = newFolder();
+    const state = await copyCheckpointFromRestoreDir(source, modelDir, 'checkpoint-25');
+    assert.equal(state.modelCheckpointPath, join(modelDir, 'checkpoint-25'));
+    await checkWhole(modelDir, 25);
+    for (const name of ['checkpoint-20.json', 'checkpoint-25.json']) {
+      assert.equal(readFileSync(join(modelDir, name), 'utf8'), readFileSync(join(source, name), 'utf8'));
+    }
   });
 
   test('as copies where links can not reach', { skip: existsSync('/dev/shm') ? false : 'no second file system' }, async () => {
@@ -125,7 +145,7 @@ describe('a chief that is killed while it restores', () => {
     countFailpoints();
     const counted = newFolder();
     mkdirSync(counted);
-    await copyCheckpointFromRestoreDir(source, counted, 'checkpoint-20');
+    await copyCheckpointFromRestoreDir(source, counted, 'checkpoint-25');
     const points = [...failpointCounts()].filter(([name]) => /^(checkpoint\.|restore\.|durable-file\.operation$)/.test(name));
     disarmAll();
     for (const name of [
@@ -146,7 +166,7 @@ describe('a chief that is killed while it restores', () => {
       const label = `${name}@${n}`;
       const modelDir = newFolder();
       mkdirSync(modelDir);
-      const { signal, stderr } = await runChief(modelDir, 'checkpoint-20', `${name}=kill@${n}`);
+      const { signal, stderr } = await runChief(modelDir, 'checkpoint-25', `${name}=kill@${n}`);
       assert.equal(signal, 'SIGKILL', `${label} was not reached: ${stderr}`);
       const common = { restoreDir: source, modelDir, timeoutMs: 1, pollIntervalMs: 1 };
       const waited = await prepareRestoreCheckpoint({ ...common, isChief: false }).catch((error: MonolithError) => error.code);
@@ -154,24 +174,19 @@ describe('a chief that is killed while it restores', () => {
         assert.equal(waited, 'RestoreSyncTimeout', label);
         seen.timeouts++;
       } else {
-        assert.equal(waited.modelCheckpointPath, join(modelDir, 'checkpoint-20'), label);
-        await checkWhole(modelDir, 20);
+        assert.equal(waited.modelCheckpointPath, join(modelDir, 'checkpoint-25'), label);
+        await checkWhole(modelDir, 25);
         seen.whole++;
       }
-      const pick = typeof waited === 'string' ? 30 : 20;
+      const pick = typeof waited === 'string' ? 30 : 25;
       const state = await prepareRestoreCheckpoint({ ...common, isChief: true, restoreCkpt: 'checkpoint-30' });
       assert.equal(basename(state.modelCheckpointPath), `checkpoint-${pick}`, label);
       await checkWhole(modelDir, pick);
       assert.deepEqual(await prepareRestoreCheckpoint({ ...common, isChief: false }), state, label);
       // A lock that a kill left is taken over, and nothing else stays of it.
-      const names = ['checkpoint', `checkpoint-${pick}`, `checkpoint-${pick}.json`, 'monolith_checkpoint', 'restore_ckpt'];
-      assert.deepEqual(
-        readdirSync(modelDir)
-          .filter((file) => file !== 'run.lock')
-          .sort(),
-        names,
-        label,
-      );
+      const folders = pick === 30 ? ['checkpoint-30'] : ['checkpoint-20.1', 'checkpoint-25'];
+      const left = readdirSync(modelDir).filter((file) => file !== 'run.lock' && !file.endsWith('.json') && !folders.includes(file));
+      assert.deepEqual(left.sort(), ['checkpoint', 'monolith_checkpoint', 'restore_ckpt'], label);
     };
     const queue = trials.values();
     await Promise.all(
@@ -180,6 +195,6 @@ describe('a chief that is killed while it restores', () => {
       }),
     );
     assert.ok(seen.timeouts > 5 && seen.whole > 0, JSON.stringify(seen));
-    await verify(join(source, 'checkpoint-20'));
+    await verify(join(source, 'checkpoint-25'));
   });
 });
