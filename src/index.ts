@@ -79,20 +79,6 @@ export {
   type ZooKeeperOptions,
 } from './discovery/index.js';
 export {
-  CheckpointHook,
-  type CheckpointHookOptions,
-  EarlyStoppingHook,
-  type EarlyStoppingOptions,
-  EvaluationHook,
-  FunctionHook,
-  HookList,
-  LearningRateHook,
-  LoggingHook,
-  type SaveFunction,
-  StopFileHook,
-  type WriteLine,
-} from './hooks/index.js';
-export {
   Estimator,
   type EstimatorMode,
   EstimatorSpec,

@@ -6,6 +6,7 @@ export {
   FORMAT_VERSION,
   isSectionName,
   MONOLITH_STATE_FILE,
+  parseOwnedName,
   type SectionInfo,
   TF_STATE_FILE,
 } from './format.js';

@@ -48,7 +48,6 @@ export type SessionOptions = {
 type Parts = {
   readonly config: TrainingConfig;
   readonly options: SessionOptions;
-  readonly hooks: readonly TrainHook[];
   readonly bound: ModelOnData;
   readonly train: BatchPipeline;
   readonly evaluation: BatchPipeline | null;
