@@ -98,19 +98,6 @@ export {
   shardForId,
 } from './ps-rpc/index.js';
 export {
-  copyCheckpointFromRestoreDir,
-  getCheckpointStateWithRestoreOverride,
-  type InitializeRestoreOptions,
-  initializeRestoreCheckpointFromRunConfig,
-  initializeRestoreCheckpointFromRunConfigDefaults,
-  initializeRestoreCheckpointFromRunner,
-  initializeRestoreCheckpointFromRunnerDefaults,
-  type PrepareRestoreOptions,
-  prepareRestoreCheckpoint,
-  type RestoreOverride,
-  type RestoreWait,
-  type RunnerMode,
-} from './restore/index.js';
   type AddedFunction,
   type AsyncFunctionHook,
   AsyncFunctionManager,
@@ -126,6 +113,21 @@ export {
   type QueueDevice,
   type TensorLeaf,
 } from './queues/index.js';
+export {
+  copyCheckpointFromRestoreDir,
+  getCheckpointStateWithRestoreOverride,
+  type InitializeRestoreOptions,
+  initializeRestoreCheckpointFromRunConfig,
+  initializeRestoreCheckpointFromRunConfigDefaults,
+  initializeRestoreCheckpointFromRunner,
+  initializeRestoreCheckpointFromRunnerDefaults,
+  type PrepareRestoreOptions,
+  prepareRestoreCheckpoint,
+  type RestoreOverride,
+  type RestoreWait,
+  type RunnerMode,
+} from './restore/index.js';
+
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
@@ -160,6 +162,25 @@ export {
   runDistributedFromRunConfig,
   runDistributedFromRunnerConfig,
 } from './runner/index.js';
+export {
+  type Accelerator,
+  importTasks,
+  type RunTaskOptions,
+  registerSingleTask,
+  registerTask,
+  resolveTask,
+  runTask,
+  type Task,
+  type TaskClass,
+  type TaskContext,
+  type TaskEvaluation,
+  type TaskMode,
+  type TaskParameters,
+  TaskRegistry,
+  type TaskResult,
+  taskNames,
+} from './tasks/index.js';
+export { decodeEvent, encodeEvent, readEvents, type Scalar, type TensorBoardEvent, writeEventFile } from './telemetry/index.js';
 export {
   type CheckpointEvent,
   type EvaluationEvent,

@@ -14,6 +14,7 @@ export const commandNames = [
   'config',
   'doctor',
   'demo',
+  'tf-runner',
   'bench',
 ] as const;
 
