@@ -3,8 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { SeededRandom } from '../../src/base/index.js';
 import { PsClient } from '../../src/index.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 import { Job, newestStep, sectionsOf, trainedLocally } from '../helpers/job.js';
@@ -29,12 +27,6 @@ function jobIn(name: string, flags: readonly string[] = epochs, own: (role: stri
   return new Job({ folder: own_, config, workers: 2, ps: 2, flags: ['--start-timeout-ms', '30000', ...flags], own });
 }
 
-/** State folder of each parameter server. */
-const withState =
-  (name: string) =>
-  (role: string, index: number): readonly string[] =>
-    role === 'ps' ? ['--state-folder', join(folder, name, `state-${index}`)] : [];
-
 test('two workers and two parameter servers end with the bits of a run on threads; all processes end with 0', async () => {
   const job = jobIn('same');
   try {
@@ -53,31 +45,6 @@ test('two workers and two parameter servers end with the bits of a run on thread
     assert.equal(events[0], 'start');
     assert.equal(events.at(-1), 'done');
     assert.equal(events.filter((event) => event === 'eval').length, 3);
-  } finally {
-    await job.kill();
-  }
-});
-
-test('parameter servers that are killed at random moments and started again lose nothing: the same bits', async () => {
-  const job = jobIn('killed-ps', epochs, withState('killed-ps'));
-  const random = new SeededRandom(Date.now() & 0xffff);
-  try {
-    const chief = job.startAll();
-    await job.checkpoint(20);
-    let kills = 0;
-    while (kills < 2 && chief.child.exitCode === null) {
-      const index = random.nextBelow(2);
-      const victim = job.find(`ps ${index}`);
-      await sleep(random.nextBelow(150));
-      victim.child.kill('SIGKILL');
-      await victim.exit;
-      job.start('ps', index);
-      kills++;
-    }
-    assert.ok(kills > 0);
-    assert.equal(await chief.exit, 0, job.said());
-    await job.ended(20_000);
-    assert.deepEqual(sectionsOf(job.modelDir), expected, job.said());
   } finally {
     await job.kill();
   }
