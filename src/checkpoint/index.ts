@@ -3,6 +3,6 @@ export { type CheckpointEntry, listCheckpoints } from './list.js';
 export type { CheckpointManifest, JsonValue, ManifestFields } from './manifest.js';
 export { type PruneResult, prune, removeAllCheckpoints } from './prune.js';
 export { CheckpointReader, type NewestGoodOptions, newestGood, openCheckpoint, type VerifiedSection, verify } from './reader.js';
-export { RunLock } from './run-lock.js';
+export { type FolderUse, RunLock } from './run-lock.js';
 export { type ClosedSection, SectionWriter } from './section-writer.js';
 export { type CheckpointOptions, CheckpointWriter } from './writer.js';

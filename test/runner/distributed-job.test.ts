@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { PsClient } from '../../src/index.js';
+import { PsClient, type PsError } from '../../src/index.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 import { Job, newestStep, sectionsOf, trainedLocally } from '../helpers/job.js';
 
@@ -82,8 +82,10 @@ test('when the chief is killed every process ends within the peer timeout and na
   }
 });
 
-test('a worker that is killed ends the job everywhere, with its name', async () => {
-  const job = jobIn('killed-worker', ['--epochs', '60', '--peer-timeout-ms', '1500']);
+test('a worker that is killed ends the job everywhere, with its name; all started again, with what they kept, go on to the same bits', async () => {
+  const flags = [...epochs, '--peer-timeout-ms', '1500'];
+  const own = (role: string, index: number): string[] => (role === 'ps' ? ['--state-folder', join(folder, `killed-worker-${index}`)] : []);
+  const job = jobIn('killed-worker', flags, own);
   try {
     const chief = job.startAll();
     await job.checkpoint(20);
@@ -94,6 +96,16 @@ test('a worker that is killed ends the job everywhere, with its name', async () 
     for (const name of ['ps 0', 'ps 1']) assert.match(job.find(name).stderr(), /ended the job: worker 1 /, job.said());
   } finally {
     await job.kill();
+  }
+  const again = jobIn('killed-worker', flags, own);
+  try {
+    assert.ok(newestStep(again.modelDir) >= 20);
+    again.startAll();
+    const codes = await again.ended(60_000);
+    assert.deepEqual([...codes.values()], [0, 0, 0, 0], again.said());
+    assert.deepEqual(sectionsOf(again.modelDir), expected);
+  } finally {
+    await again.kill();
   }
 });
 
@@ -118,6 +130,14 @@ test('a worker with another configuration is told which option differs', async (
           [1, ['linear+embedding']],
         ],
       );
+      // They may be read and no more: a change that no worker knows of would stand in no journal.
+      const table = 'linear+embedding';
+      const dim = 5;
+      assert.deepEqual([...(await client.lookup(table, [1, 2], dim, false))], new Array(2 * dim).fill(0));
+      for (const change of [client.lookup(table, [1, 2], dim, true), client.applyGradients(table, [1], new Array(dim).fill(1), dim, 0.1)]) {
+        await assert.rejects(change, (error: PsError) => /it is a table of the job that is training/.test(error.message));
+      }
+      assert.equal((await client.getStats(false)).totalEmbeddings, 0);
     } finally {
       client.close();
     }
