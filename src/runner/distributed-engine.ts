@@ -42,7 +42,9 @@ export type DistributedParts = {
   readonly openFollowers: (handlers: Pick<FollowersOptions, 'onAnswer' | 'onFailure'>) => Followers;
   /** Names and sizes of the data files, which must be the same everywhere. */
   readonly identity: { readonly train: string; readonly evaluation: string };
-  /** How long to wait for the other workers at the start. */
+  /** How long to wait for the other workers to come, once everything is ready here. */
+  readonly barrierTimeoutMs: number;
+  /** How long they may then take to get ready. */
   readonly startTimeoutMs: number;
   /** Ends that wait. */
   readonly signal: AbortSignal;
@@ -103,7 +105,7 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
       for (const line of this.host.lines) this.bridges.push(this.openBridge(line));
       await this.whileSound(Promise.all(this.bridges.map(({ ready }) => ready)));
       if (spec.workers === 1) return;
-      await this.whileSound(Promise.race([followers.whenAllHere(parts.startTimeoutMs), stopped(parts.signal)]));
+      await this.whileSound(Promise.race([followers.whenAllHere(parts.barrierTimeoutMs), stopped(parts.signal)]));
       this.begun = new Set(Array.from({ length: spec.workers - 1 }, (_, i) => i + 1));
       const all = new Promise<void>((resolve) => {
         this.allBegun = resolve;
