@@ -1,7 +1,30 @@
 /**
  * The public package: train, evaluate and predict from a program. Importing starts nothing.
  */
-export { type ErrorCode, type FolderSources, findMain, getLibopsPath, MonolithError } from './base/index.js';
+export {
+  type ErrorCode,
+  type FolderSources,
+  findMain,
+  getLibopsPath,
+  isabs,
+  type LaunchedPlace,
+  type LauncherBackend,
+  launchedPlace,
+  launcherBackend,
+  launcherLocalRank,
+  launcherLocalSize,
+  launcherRank,
+  launcherSize,
+  MonolithError,
+} from './base/index.js';
+export {
+  type CheckpointState,
+  formatCheckpointState,
+  type HashTableType,
+  type MonolithCheckpointState,
+  parseCheckpointState,
+  parseMonolithCheckpointState,
+} from './checkpoint/index.js';
 export {
   type BarrierStatus,
   type ClusterConfig,
@@ -55,7 +78,39 @@ export {
   ZooKeeperDescriptor,
   type ZooKeeperOptions,
 } from './discovery/index.js';
-export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions } from './estimator/index.js';
+export {
+  Estimator,
+  type EstimatorMode,
+  EstimatorSpec,
+  type EstimatorSpecFields,
+  type EvaluationResult,
+  type JoinOptions,
+  joinJob,
+  type ModelFn,
+  type ModelFnContext,
+  type ModelFnEstimator,
+  type ModelFnEvaluation,
+  type ModelFnRound,
+  type ModelFnSettings,
+  type Predictions,
+  type RunInfo,
+  type TrainingRound,
+  type TrainOptions,
+} from './estimator/index.js';
+export {
+  CheckpointHook,
+  type CheckpointHookOptions,
+  EarlyStoppingHook,
+  type EarlyStoppingOptions,
+  EvaluationHook,
+  FunctionHook,
+  HookList,
+  LearningRateHook,
+  LoggingHook,
+  type SaveFunction,
+  StopFileHook,
+  type WriteLine,
+} from './hooks/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {
@@ -74,6 +129,37 @@ export {
   routeToShards,
   shardForId,
 } from './ps-rpc/index.js';
+export {
+  type AddedFunction,
+  type AsyncFunctionHook,
+  AsyncFunctionManager,
+  enqueueDictsWithQueueReturn,
+  fillTemplate,
+  flattenNested,
+  MultiDeviceQueue,
+  type Nested,
+  NestedQueue,
+  type NestedTemplate,
+  Placeholder,
+  PrefetchQueue,
+  type QueueDevice,
+  type TensorLeaf,
+} from './queues/index.js';
+export {
+  copyCheckpointFromRestoreDir,
+  getCheckpointStateWithRestoreOverride,
+  type InitializeRestoreOptions,
+  initializeRestoreCheckpointFromRunConfig,
+  initializeRestoreCheckpointFromRunConfigDefaults,
+  initializeRestoreCheckpointFromRunner,
+  initializeRestoreCheckpointFromRunnerDefaults,
+  type PrepareRestoreOptions,
+  prepareRestoreCheckpoint,
+  type RestoreOverride,
+  type RestoreWait,
+  type RunnerMode,
+} from './restore/index.js';
+
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
@@ -108,4 +194,40 @@ export {
   runDistributedFromRunConfig,
   runDistributedFromRunnerConfig,
 } from './runner/index.js';
-export type { EvaluationEvent, EvaluationMetrics, Progress, TrainHook, TrainResult } from './training/index.js';
+export {
+  type Accelerator,
+  importTasks,
+  type RunTaskOptions,
+  registerSingleTask,
+  registerTask,
+  resolveTask,
+  runTask,
+  type Task,
+  type TaskClass,
+  type TaskContext,
+  type TaskEvaluation,
+  type TaskMode,
+  type TaskParameters,
+  TaskRegistry,
+  type TaskResult,
+  taskNames,
+} from './tasks/index.js';
+export { decodeEvent, encodeEvent, readEvents, type Scalar, type TensorBoardEvent, writeEventFile } from './telemetry/index.js';
+export {
+  type CheckpointEvent,
+  type EvaluationEvent,
+  type EvaluationMetrics,
+  type HookContext,
+  type HookState,
+  type HookStop,
+  type HookTrigger,
+  type Progress,
+  type Retention,
+  type StepDecision,
+  type StepMetrics,
+  StepTrigger,
+  type StopReason,
+  TimeTrigger,
+  type TrainHook,
+  type TrainResult,
+} from './training/index.js';

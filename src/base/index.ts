@@ -25,7 +25,18 @@ export {
   failpointCounts,
 } from './failpoint.js';
 export { bucketOf, fidV1ToV2, fidV2ToV1, MAX_SLOT, makeFid, mix64BigInt, signatureOf, slotOf, writeHashedFid } from './fid.js';
-export { type FolderSources, findMain, getLibopsPath } from './monolith-folders.js';
+export {
+  type LaunchedPlace,
+  type LauncherBackend,
+  launchedPlace,
+  launcherBackend,
+  launcherLocalRank,
+  launcherLocalSize,
+  launcherRank,
+  launcherSize,
+  type Variables,
+} from './launcher-environment.js';
+export { type FolderSources, findMain, getLibopsPath, isabs, isHdfsPath } from './monolith-folders.js';
 export { mix64, type RandomState, SeededRandom, seedFromNames } from './random.js';
 export { threadArguments } from './thread-arguments.js';
 export { bigIntToHalves, halvesToBigInt, multiplyHigh32, type Uint64Halves } from './uint64.js';

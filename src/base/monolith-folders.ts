@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MonolithError } from './errors.js';
 
@@ -43,4 +43,17 @@ export function findMain({ variables = process.env, moduleFile = fileURLToPath(i
 /** Path of a library of operations: `name` below {@link findMain}. */
 export function getLibopsPath(name: string, sources: FolderSources = {}): string {
   return join(findMain(sources), name);
+}
+
+/** Start of paths in HDFS, with or without a name node: `hdfs:/data`, `hdfs://host/data`. */
+const HDFS = 'hdfs:/';
+
+/** Whether a path begins at a root: that of HDFS, or one of this system. Any other path is relative to some folder. */
+export function isabs(path: string): boolean {
+  return isHdfsPath(path) || isAbsolute(path);
+}
+
+/** Whether a path lies in HDFS, which nothing here reads or writes. */
+export function isHdfsPath(path: string): boolean {
+  return path.startsWith(HDFS);
 }

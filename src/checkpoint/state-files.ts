@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failpoint, writeFileDurable } from '../base/index.js';
 import { checkpointName, MONOLITH_STATE_FILE, parseOwnedName, TF_STATE_FILE } from './format.js';
+import { amendMonolithState, formatCheckpointState, parseCheckpointState } from './state-text.js';
 
 /**
  * Brings `checkpoint` and `monolith_checkpoint` up to date, each atomically. Both are for other tools and people; loading here goes by
@@ -22,16 +23,13 @@ export async function writeStateFiles(modelDir: string, newest: number, steps: r
 
 /** The step that the `checkpoint` file calls the one last written; null if there is none or it can't be read. */
 export async function lastWrittenStep(modelDir: string): Promise<number | null> {
-  const text = await readText(join(modelDir, TF_STATE_FILE));
-  const match = /^\s*model_checkpoint_path\s*:\s*"([^"]*)"/m.exec(text);
-  const owned = match === null ? null : parseOwnedName(match[1]);
+  const state = parseCheckpointState(await readText(join(modelDir, TF_STATE_FILE)));
+  const owned = state === null ? null : parseOwnedName(state.modelCheckpointPath);
   return owned?.kind === 'folder' ? owned.step : null;
 }
 
 function tfState(newest: number, steps: readonly number[]): string {
-  const lines = [`model_checkpoint_path: "${checkpointName(newest)}"`];
-  for (const step of steps) lines.push(`all_model_checkpoint_paths: "${checkpointName(step)}"`);
-  return `${lines.join('\n')}\n`;
+  return formatCheckpointState({ modelCheckpointPath: checkpointName(newest), allModelCheckpointPaths: steps.map(checkpointName) });
 }
 
 /**
@@ -39,18 +37,8 @@ function tfState(newest: number, steps: readonly number[]): string {
  * The field last_checkpoint_save_timestamp is not written: equal runs shall give equal files.
  */
 function monolithState(old: string, best: number | null): string {
-  const fields: string[] = [];
-  let hasType = false;
-  // Both text forms: one field a line, or fields separated by spaces, commas or semicolons.
-  for (const match of old.matchAll(/([A-Za-z_]\w*)\s*:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[\w.+-]+)/g)) {
-    const [, key, value] = match;
-    const isOurs = key === 'exempt_model_checkpoint_paths' && parseOwnedName(value.slice(1, -1)) !== null;
-    if (!isOurs || best === null) fields.push(`${key}: ${value}`);
-    if (key === 'builtin_hash_table_type') hasType = true;
-  }
-  if (best !== null) fields.push(`exempt_model_checkpoint_paths: "${checkpointName(best)}"`);
-  if (!hasType) fields.push('builtin_hash_table_type: CUCKOO_HASH_MAP');
-  return `${fields.join('\n')}\n`;
+  if (best === null) return amendMonolithState(old, () => false, null);
+  return amendMonolithState(old, (path) => parseOwnedName(path) !== null, checkpointName(best));
 }
 
 async function writeIfChanged(path: string, make: (old: string) => string): Promise<void> {

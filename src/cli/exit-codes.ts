@@ -19,11 +19,15 @@ export function exitCodeOf(code: ErrorCode): number {
     case 'CheckpointCorrupt':
     case 'CheckpointIncompatible':
     case 'CheckpointNotFound':
+    case 'MissingCheckpoint':
+    case 'RestoreCkptNotFound':
+    case 'ReadCheckpointFailed':
     case 'RunFolderBusy':
     case 'DiskFull':
     case 'WriteFailed':
       return ExitCode.checkpoint;
     case 'WorkerDied':
+    case 'RestoreSyncTimeout':
     case 'Unavailable':
     case 'Discovery':
     case 'WaitTimeout':

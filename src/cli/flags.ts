@@ -23,6 +23,18 @@ export function configOf(args: CommandArguments): ResolvedConfig {
   return resolveConfig({ file: fileOf(args), env: process.env, flags: optionFlags(args) });
 }
 
+/** The configuration of `worker`. @throws InvalidConfig, also for worker 0, which is the chief */
+export function configOfWorker(args: CommandArguments): ResolvedConfig {
+  const resolved = configOf({ ...args, distributed: true, role: 'worker' });
+  const { distributed, discovery, workers } = resolved.config;
+  // These discoveries say which process this is, whatever the options do.
+  if (distributed.role === 'chief' && discovery.kind !== 'tf-config' && discovery.kind !== 'mlp') {
+    const which = workers > 1 ? `expected 1 to ${workers - 1}` : 'this run has no other';
+    throw new MonolithError('InvalidConfig', `--index: worker 0 is the chief, which is started by: train --distributed; ${which}, got 0`);
+  }
+  return resolved;
+}
+
 /**
  * The configuration of `eval` and `predict`: without a file, that of the run folder. `--data` names the data to be looked at.
  * @throws InvalidConfig

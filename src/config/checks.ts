@@ -1,3 +1,4 @@
+import { type Add, checkDistributed, checkLeast } from './distributed-checks.js';
 import { optionAtPath } from './option-table.js';
 import { optimizerNumbers } from './options.js';
 import type { Problem } from './problems.js';
@@ -10,10 +11,14 @@ export function checkTogether(config: TrainingConfig, origins: ReadonlyMap<strin
   const add = (path: string, message: string): void => {
     const source = origins.get(path) ?? 'default';
     const entry = optionAtPath(path);
-    const isOwnName = source === `--${entry?.flag}` || source === entry?.env;
+    const isOwnName = source.startsWith('--') || source === entry?.env;
     const start = isOwnName ? source : source === 'default' ? path : `${source}: ${path}`;
-    problems.push({ message: `${start}: ${message}`, path, source });
+    // Some messages begin with the flag themselves.
+    const isWhole = message.startsWith('--') && (source.startsWith('--') || source === 'default');
+    problems.push({ message: isWhole ? message : `${start}: ${message}`, path, source });
   };
+  checkDistributed(config, origins, add);
+  if (!config.distributed.enabled) checkLeast(config, add);
   checkSplit(config, add);
   checkOptimizers(config, add);
   const { schedule, earlyStop } = config;
@@ -27,34 +32,18 @@ export function checkTogether(config: TrainingConfig, origins: ReadonlyMap<strin
   if (earlyStop.patience > 0 && config.data.eval.length === 0 && config.data.split.by === 'none' && config.data.train.length > 0) {
     add('earlyStop.patience', `needs evaluation data, got none; give data.eval (--eval-data) or data.split`);
   }
+  if (config.keepBest !== 'none' && config.data.eval.length === 0 && config.data.split.by === 'none' && config.data.train.length > 0) {
+    add('keepBest', 'needs evaluation data, got none; give data.eval (--eval-data) or data.split');
+  }
+  const [firstStep, lastStep] = (config.profileSteps ?? '1..1').split('..').map(Number);
+  if (firstStep < 1 || firstStep > lastStep) {
+    add('profileSteps', `expected first..last with 1 ≤ first ≤ last, got ${config.profileSteps}`);
+  }
   if (config.mode === 'async' && config.clip.globalNorm > 0 && config.workers > 1 && config.ps > 1) {
     add('clip.globalNorm', 'in async mode shards take pushes in orders of their own, so there is no one norm; use --ps 1 or --mode sync');
   }
-  checkDistributed(config, add);
   return problems;
 }
-
-function checkDistributed({ distributed, discovery, workers, ps, data }: TrainingConfig, add: Add): void {
-  const { enabled, role, index, localHosts, tlsCert, tlsKey } = distributed;
-  if ((tlsCert === null) !== (tlsKey === null)) add('distributed.tlsCert', 'a certificate and its key (distributed.tlsKey) go together');
-  if (localHosts === 1) add('distributed.localHosts', 'one process is a run on one host; give at least 2');
-  if (localHosts > 0 && enabled) add('distributed.localHosts', 'starts processes of its own; leave --distributed out');
-  if (!enabled) return;
-  if (discovery.kind === 'local')
-    add('discovery.kind', 'a run on several hosts needs to know how its processes find each other; give --discovery');
-  // The discovery knows the numbers better than defaults do.
-  if (discovery.kind === 'tf-config' || discovery.kind === 'mlp') return;
-  const [lowest, count, name] = role === 'ps' ? [0, ps, 'ps'] : role === 'worker' ? [1, workers, 'workers'] : [0, 1, 'chief'];
-  if (index < lowest || index >= count) {
-    const range =
-      lowest >= count ? `a run with ${name} ${count} has no such process` : `expected ${lowest} to ${count - 1} (${name} is ${count})`;
-    add('distributed.index', `${range}, got ${index}`);
-  }
-  if (role !== 'ps' && data.train.includes('-'))
-    add('data.train', 'every worker reads the data itself, so they cannot come from standard input');
-}
-
-type Add = (path: string, message: string) => void;
 
 function checkSplit(config: TrainingConfig, add: Add): void {
   const { split, eval: evalFiles } = config.data;

@@ -11,7 +11,12 @@ export const discoveryOptions = {
     'local',
     ['local', 'static', 'tf-config', 'mlp', 'consul', 'zookeeper', 'host-files'],
     'How the processes of a run on several hosts find each other; local: one process, nobody to find.',
-    { flag: 'discovery' },
+    {
+      flag: 'discovery',
+      unavailable: {
+        'in-memory': 'processes that share no memory find nobody there; on one machine use host-files with --discovery-folder',
+      },
+    },
   ),
   addresses: nullableText(
     'a list such as ps=10.0.0.1:2222;worker=10.0.0.2:2223',
@@ -48,11 +53,13 @@ export const discoveryOptions = {
   operationTimeoutMs: integer(5_000, 'Longest time, in milliseconds, that one question to the discovery takes.', {
     min: 1,
     max: MAX_TIMEOUT_MS,
+    minTogether: true,
     flag: 'discovery-operation-timeout-ms',
   }),
   cleanupTimeoutMs: integer(200, 'Longest time, in milliseconds, that taking a service back and closing the connection take at the end.', {
     min: 1,
     max: MAX_TIMEOUT_MS,
+    minTogether: true,
     flag: 'discovery-cleanup-timeout-ms',
   }),
 };

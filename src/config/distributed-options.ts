@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { boolean, choice, integer, nullableText } from './option.js';
+import { boolean, choice, integer, nullableInteger, nullableText } from './option.js';
 
 /** Longest timer that Node keeps; a longer one fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
@@ -11,6 +11,12 @@ export const distributedOptions = {
   role: choice('chief', ['chief', 'worker', 'ps'], 'What this process does. The chief is worker 0: it leads, evaluates and saves.', {
     flag: 'role',
   }),
+  launcher: choice(
+    'auto',
+    ['auto', 'none'],
+    'auto: where Horovod, BytePS, Open MPI or another launcher that sets RANK and WORLD_SIZE started this process, its rank and their number are role, index and workers, as far as these are not given. none: look at no such variable.',
+    { flag: 'launcher' },
+  ),
   index: integer(0, 'Which worker or parameter server this is: workers from 1 (0 is the chief), parameter servers from 0.', {
     min: 0,
     max: 4095,
@@ -20,7 +26,7 @@ export const distributedOptions = {
     'host:port',
     filled,
     'Where this process listens; port 0 takes a free one. null: the port that the discovery lists for it, else a free one on 127.0.0.1.',
-    { flag: 'bind' },
+    { flag: 'bind', aliases: ['bind-addr'] },
   ),
   advertise: nullableText(
     'host or host:port',
@@ -38,6 +44,19 @@ export const distributedOptions = {
     max: MAX_TIMEOUT_MS,
     flag: 'start-timeout-ms',
   }),
+  barrierTimeoutMs: nullableInteger(
+    'Milliseconds that a worker which is ready waits for all others to come, at the start. null: as long as startTimeoutMs says.',
+    { min: 1, max: MAX_TIMEOUT_MS, minTogether: true, flag: 'barrier-timeout-ms' },
+  ),
+  connectRetries: nullableInteger(
+    'How often the chief looks again for the parameter servers at the start. null: for as long as startTimeoutMs says.',
+    { min: 0, max: 1_000_000_000, flag: 'connect-retries' },
+  ),
+  retryBackoffMs: integer(500, 'Milliseconds between two such looks.', { min: 1, max: MAX_TIMEOUT_MS, flag: 'retry-backoff-ms' }),
+  heartbeatIntervalSecs: nullableInteger(
+    'Seconds between two signs of life to the discovery; 0: none. null: a quarter of discovery.lostAfterMs.',
+    { min: 0, max: 86_400, flag: 'heartbeat-interval-secs', switches: { 'disable-heartbeat': '0' } },
+  ),
   tlsCert: nullableText('a file', filled, 'Certificate of this process, PEM, with its chain.', { path: 'folder', flag: 'tls-cert' }),
   tlsKey: nullableText('a file', filled, 'Its private key, PEM.', { path: 'folder', flag: 'tls-key' }),
   tlsCa: nullableText('a file', filled, 'Authority that signed the certificates of all processes, PEM. Each must show one.', {

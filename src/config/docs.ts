@@ -1,4 +1,4 @@
-import { type OptionEntry, optionTable } from './option-table.js';
+import { type OptionEntry, optionTable, otherFlagsOf } from './option-table.js';
 
 const introduction = `# Configuration
 
@@ -48,7 +48,7 @@ export function renderConfigurationDocs(): string {
   for (const entry of optionTable) groups.set(entry.group, [...(groups.get(entry.group) ?? []), entry]);
   const sections = [...groups].map(([title, entries]) => {
     const rows = entries.map((entry) => {
-      const names = `\`${entry.path}\`<br>\`--${entry.flag}\``;
+      const names = [`\`${entry.path}\``, ...[entry.flag, ...otherFlagsOf(entry)].map((flag) => `\`--${flag}\``)].join('<br>');
       return `| ${names} | ${cell(entry.option.expected)} | ${cell(defaultText(entry))} | ${cell(entry.option.text)} |`;
     });
     return [`## ${title}`, '', '| Option, flag | Takes | Default | Meaning |', '|---|---|---|---|', ...rows].join('\n');

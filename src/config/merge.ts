@@ -1,10 +1,13 @@
 import { dirname } from 'node:path';
 import type { MonolithError } from '../base/index.js';
 import { checkTogether } from './checks.js';
+import { unknownFlagText } from './foreign-flags.js';
+import { launcherSettings } from './launcher.js';
 import { NullableSection } from './option.js';
 import {
   defaultOf,
   environmentPrefix,
+  kebabOfPath,
   membersOf,
   type OptionEntry,
   type OptionNode,
@@ -13,9 +16,10 @@ import {
   optionOfFlag,
   optionRoot,
   optionTable,
+  otherFlagsOf,
 } from './option-table.js';
 import { parseOptionText, splitList } from './parse-text.js';
-import { resolvePaths } from './paths.js';
+import { hdfsPathIn, resolvePaths } from './paths.js';
 import { invalidConfig, type Problem, problemsOfMapping, showValue, suggestionText } from './problems.js';
 import { readStructuredFile } from './sources.js';
 import { suggest } from './suggest.js';
@@ -27,7 +31,10 @@ export type ConfigSources = {
   readonly file?: string | undefined;
   /** Options given by a program, in the shape of a file. Relative paths are relative to the process's folder. */
   readonly values?: PartialTrainingConfig | undefined;
-  /** Environment variables; those that do not begin with MONOLITH_LOCAL_ are not looked at. */
+  /**
+   * Environment variables; of those that do not begin with MONOLITH_LOCAL_ only the ones of launchers are looked at, and only by a process of
+   * a run on several hosts: see distributed.launcher.
+   */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Flags without dashes: texts, lists of texts (given several times), true and false. undefined counts as not given. */
   readonly flags?: Readonly<Record<string, unknown>> | undefined;
@@ -87,32 +94,46 @@ class Layers {
   }
 
   addFlags(flags: Readonly<Record<string, unknown>>): void {
-    for (const [given, value] of Object.entries(flags)) {
+    const given = new Map<OptionEntry, string>();
+    for (const [flag, value] of Object.entries(flags)) {
       if (value === undefined) continue;
-      const entry = optionOfFlag(given);
+      const entry = optionOfFlag(flag);
       if (entry === undefined) {
-        const near = suggest(
-          given,
-          optionTable.map((known) => known.flag),
-        );
-        const hint = near === null ? '; --help lists all flags' : `; did you mean --${near}?`;
-        this.problem(`--${given}: unknown flag${hint}`, given, `--${given}`);
+        this.problem(unknownFlagText(flag), flag, `--${flag}`);
         continue;
       }
-      const name = `--${entry.flag}`;
+      const { option } = entry;
+      const other = otherFlagsOf(entry).find((name) => name === kebabOfPath(flag));
+      const name = `--${other ?? entry.flag}`;
+      const before = given.get(entry);
+      if (before !== undefined) {
+        this.problem(`${name}: means the same as ${before}; give one of them`, entry.path, name);
+        continue;
+      }
+      given.set(entry, name);
       const at = { source: name, place: '', name };
       const isTexts = Array.isArray(value) && value.every((item) => typeof item === 'string');
-      if (typeof value === 'string') this.addText(entry, value, at);
-      else if (isTexts && entry.option.kind === 'list')
-        this.accept(
-          entry,
-          value.flatMap((item) => splitList(item)),
-          at,
-          '.',
-        );
-      else if (isTexts) this.problem(`${name}: given ${value.length} times; give it once`, entry.path, name);
+      if (other !== undefined && Object.hasOwn(option.switches, other)) this.addSwitch(entry, value, option.switches[other], at);
+      else if (typeof value === 'string') this.addText(entry, value, at);
+      else if (isTexts && option.kind === 'list') {
+        const items = value.flatMap((item) => splitList(item));
+        this.accept(entry, items, at, '.');
+      } else if (isTexts) this.problem(`${name}: given ${value.length} times; give it once`, entry.path, name);
       else this.accept(entry, value, at, '.');
     }
+  }
+
+  /** A flag that stands for a value; set to false it says nothing. */
+  private addSwitch(entry: OptionEntry, value: unknown, meaning: string, at: Place): void {
+    if (value === true || value === 'true') this.addText(entry, meaning, at);
+    else if (value !== false && value !== 'false')
+      this.problem(`${at.name}: expected true or false, got ${showValue(value)}`, entry.path, at.source);
+  }
+
+  /** What a launcher of processes says of this one, below everything that was given. */
+  addLauncher(env: Readonly<Record<string, string | undefined>>): void {
+    const settings = launcherSettings((path) => this.values.get(path)?.value, env);
+    for (const { path, value, origin } of settings) if (!this.values.has(path)) this.values.set(path, { value, origin });
   }
 
   private problem(message: string, path: string, source: string): void {
@@ -163,6 +184,12 @@ class Layers {
     const { option, path } = entry;
     let value = option.kind === 'list' && typeof given === 'string' ? splitList(given) : given;
     if (option.path !== null) value = resolvePaths(value, option.path, folder);
+    const hdfs = option.path === null ? null : hdfsPathIn(value);
+    if (hdfs !== null) {
+      const advice = 'copy the files here, or mount HDFS (its NFS gateway, or FUSE) and give the path below the mount';
+      this.problem(`${at.place}${at.name}: ${hdfs} lies in HDFS, which can't be read or written directly; ${advice}`, path, at.source);
+      return;
+    }
     let object = at;
     if (option.path === 'schema' && typeof value === 'string') {
       const file = value;
@@ -253,7 +280,14 @@ function assemble(layers: Layers): { readonly config: TrainingConfig; readonly o
     if (value !== undefined) target[entry.keys[entry.keys.length - 1] as string] = value;
   }
   const complete = config as unknown as TrainingConfig;
-  return { config: withInheritedLinear(complete, origins), origins };
+  return { config: withChief(withInheritedLinear(complete, origins)), origins };
+}
+
+/** Worker 0 is the chief, however it was named. */
+function withChief(config: TrainingConfig): TrainingConfig {
+  const { distributed } = config;
+  const isChief = distributed.enabled && distributed.role === 'worker' && distributed.index === 0;
+  return isChief ? { ...config, distributed: { ...distributed, role: 'chief' } } : config;
 }
 
 /** `optimizer.linear` takes what it does not say from `optimizer.sparse`, as long as its rule is the same. */
@@ -284,6 +318,7 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   layers.addEnvironment(sources.env ?? {});
   layers.addFlags(sources.flags ?? {});
   if (layers.problems.length > 0) throw invalidConfig(layers.problems);
+  layers.addLauncher(sources.env ?? {});
   const { config, origins } = assemble(layers);
   const problems = checkTogether(config, origins);
   if (problems.length > 0) throw invalidConfig(problems);

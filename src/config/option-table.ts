@@ -61,7 +61,9 @@ export const optionRoot = optionTree as unknown as { readonly [key: string]: Opt
 export const optionTable: readonly OptionEntry[] = entriesOf(optionRoot, [], null);
 
 const byPath = new Map(optionTable.map((entry) => [entry.path, entry]));
-const byFlag = new Map(optionTable.map((entry) => [entry.flag, entry]));
+const byFlag = new Map(
+  optionTable.flatMap((entry) => [entry.flag, ...otherFlagsOf(entry)].map((flag): [string, OptionEntry] => [flag, entry])),
+);
 const byEnv = new Map(optionTable.map((entry) => [entry.env, entry]));
 
 /** The option at a dotted path, if there is one. */
@@ -69,7 +71,12 @@ export function optionAtPath(path: string): OptionEntry | undefined {
   return byPath.get(path);
 }
 
-/** The option of a flag, given without dashes in kebab or in camel case. */
+/** Flags of an option beside its own: aliases, and switches that stand for a value. */
+export function otherFlagsOf({ option }: OptionEntry): string[] {
+  return [...option.aliases, ...Object.keys(option.switches)];
+}
+
+/** The option of a flag or of one of its other names, given without dashes in kebab or in camel case. */
 export function optionOfFlag(flag: string): OptionEntry | undefined {
   return byFlag.get(flag) ?? byFlag.get(kebabOfPath(flag));
 }

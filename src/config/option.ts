@@ -25,6 +25,12 @@ type OptionFields<T, O extends boolean> = {
   readonly group: string | null;
   /** A short flag that differs from the option's dotted path. */
   readonly flag: string | null;
+  /** Further names of the flag, under which other programs know it. */
+  readonly aliases: readonly string[];
+  /** Flags without a value that stand for a text of this option. */
+  readonly switches: Readonly<Record<string, string>>;
+  /** Least value, where it is checked together with other options, so that the first of several problems is always the same. */
+  readonly least: number | null;
   readonly path: PathRule | null;
   /** Values of a choice that are announced but do not work yet, with the sentence that says so. */
   readonly unavailable: Readonly<Record<string, string>>;
@@ -61,6 +67,15 @@ export class Option<T, O extends boolean = false> {
   get flag(): string | null {
     return this.fields.flag;
   }
+  get aliases(): readonly string[] {
+    return this.fields.aliases;
+  }
+  get switches(): Readonly<Record<string, string>> {
+    return this.fields.switches;
+  }
+  get least(): number | null {
+    return this.fields.least;
+  }
   get path(): PathRule | null {
     return this.fields.path;
   }
@@ -87,21 +102,37 @@ export type SectionValues<G> = Flat<
   }
 >;
 
-type Words = { readonly flag?: string; readonly group?: string; readonly path?: PathRule };
-type Limits = { readonly min?: number; readonly max?: number /** the lower limit itself is not allowed */; readonly above?: number };
+type Words = {
+  readonly flag?: string;
+  readonly aliases?: readonly string[];
+  readonly switches?: Readonly<Record<string, string>>;
+  readonly group?: string;
+  readonly path?: PathRule;
+};
+type Limits = {
+  readonly min?: number;
+  readonly max?: number;
+  /** The lower limit itself is not allowed. */
+  readonly above?: number;
+  /** Leave `min` to the check of options together. */
+  readonly minTogether?: boolean;
+};
 
 function option<T, O extends boolean>(
   fields: Pick<OptionFields<T, O>, 'kind' | 'expected' | 'schema' | 'defaultValue' | 'optional' | 'text'> & {
     readonly nullable?: boolean;
     readonly unavailable?: Readonly<Record<string, string>>;
   },
-  words: Words,
+  words: Words & Limits,
 ): Option<T, O> {
   return new Option({
     ...fields,
     nullable: fields.nullable ?? false,
     group: words.group ?? null,
     flag: words.flag ?? null,
+    aliases: words.aliases ?? [],
+    switches: words.switches ?? {},
+    least: words.minTogether === true ? (words.min ?? null) : null,
     path: words.path ?? null,
     unavailable: fields.unavailable ?? {},
   });
@@ -114,9 +145,9 @@ function limitsText({ min, max, above }: Limits): string {
   return max === undefined ? '' : ` ≤ ${max}`;
 }
 
-function limited(schema: z.ZodNumber, { min, max, above }: Limits): z.ZodNumber {
+function limited(schema: z.ZodNumber, { min, max, above, minTogether }: Limits): z.ZodNumber {
   let result = schema;
-  if (min !== undefined) result = result.min(min);
+  if (min !== undefined && minTogether !== true) result = result.min(min);
   if (max !== undefined) result = result.max(max);
   if (above !== undefined) result = result.gt(above);
   return result;

@@ -1,4 +1,5 @@
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
+import { isabs, isHdfsPath } from '../base/index.js';
 import type { PathRule } from './option.js';
 
 /** Whether the value of `model` names a file and not a model of the zoo. */
@@ -14,9 +15,9 @@ function resolvePath(value: string, rule: PathRule, folder: string): string {
   if (rule === 'data' && value === '-') return value;
   if (rule === 'module' && !isModelFile(value)) return value;
   if (rule === 'cache' && ['off', 'auto', 'true', 'false'].includes(value)) return value;
-  const path = isAbsolute(value) || folder === '.' ? value : join(folder, value);
+  const path = isabs(value) || folder === '.' ? value : join(folder, value);
   // A module needs the dot, without which it would look like the name of a package.
-  return rule === 'module' && !isAbsolute(path) && !path.startsWith('.') ? `./${path}` : path;
+  return rule === 'module' && !isabs(path) && !path.startsWith('.') ? `./${path}` : path;
 }
 
 /** {@link resolvePath} for a text or a list of texts; anything else is returned as it is. */
@@ -24,4 +25,10 @@ export function resolvePaths(value: unknown, rule: PathRule, folder: string): un
   if (typeof value === 'string') return resolvePath(value, rule, folder);
   if (Array.isArray(value)) return value.map((item) => (typeof item === 'string' ? resolvePath(item, rule, folder) : item));
   return value;
+}
+
+/** The first path of a value that lies in HDFS; null where none does. */
+export function hdfsPathIn(value: unknown): string | null {
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return values.find((item): item is string => typeof item === 'string' && isHdfsPath(item)) ?? null;
 }

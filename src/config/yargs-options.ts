@@ -78,20 +78,26 @@ function isEverydayFlag(flag: string): boolean {
  */
 export function yargsOptions(inHelp: (flag: string) => boolean = isEverydayFlag): Record<string, YargsOption> {
   return Object.fromEntries(
-    optionTable.map((entry): [string, YargsOption] => {
+    optionTable.flatMap((entry): [string, YargsOption][] => {
       const isBoolean = entry.option.kind === 'boolean';
       const choices = entry.option.kind === 'choice' ? ` [${entry.option.expected.replace('one of ', '')}]` : '';
+      const own: YargsOption = {
+        type: isBoolean ? 'boolean' : 'string',
+        array: entry.option.kind === 'list',
+        describe: entry.option.text + choices,
+        group: `${entry.group}:`,
+        defaultDescription: defaultText(entry),
+        requiresArg: !isBoolean,
+        hidden: !inHelp(entry.flag),
+      };
+      const other = (describe: string, more: Partial<YargsOption>): YargsOption => ({ ...own, ...more, describe, hidden: true });
       return [
-        entry.flag,
-        {
-          type: isBoolean ? 'boolean' : 'string',
-          array: entry.option.kind === 'list',
-          describe: entry.option.text + choices,
-          group: `${entry.group}:`,
-          defaultDescription: defaultText(entry),
-          requiresArg: !isBoolean,
-          hidden: !inHelp(entry.flag),
-        },
+        [entry.flag, own],
+        ...entry.option.aliases.map((alias): [string, YargsOption] => [alias, other(`The same as --${entry.flag}`, {})]),
+        ...Object.entries(entry.option.switches).map(([flag, value]): [string, YargsOption] => [
+          flag,
+          other(`The same as --${entry.flag} ${value}`, { type: 'boolean', requiresArg: false }),
+        ]),
       ];
     }),
   );

@@ -1,4 +1,5 @@
 // Parsed blocks in file order, several parses in flight.
+import { PrefetchQueue } from '../queues/index.js';
 import type { BatchLayout } from '../tensor/index.js';
 import type { DataCache } from './cache.js';
 import type { CachePart, CacheWriter } from './cache-file.js';
@@ -57,7 +58,8 @@ function fits(have: BatchLayout, want: BatchLayout): boolean {
 }
 
 export class ParsedStream {
-  private readonly inFlight: Promise<ParsedRaw | null>[] = [];
+  /** Parses that have begun: one for each thread and one that waits for a thread. */
+  private readonly inFlight: PrefetchQueue<Promise<ParsedRaw | null>>;
   private reading: Promise<unknown> = Promise.resolve();
   private ended = false;
   private closed = false;
@@ -70,13 +72,15 @@ export class ParsedStream {
     private readonly store: BlockStore,
     private readonly layoutFor: (raw: RawBlock) => BatchLayout,
     private readonly caches: DataCache | null,
-  ) {}
+  ) {
+    this.inFlight = new PrefetchQueue(pool.threads + 1);
+  }
 
   /** The next raw block's parts, in file order; null at the end. */
   async next(): Promise<ParsedRaw | null> {
     if (this.ended) return null;
-    while (this.inFlight.length <= this.pool.threads) this.inFlight.push(this.start());
-    const result = (await this.inFlight.shift()) ?? null;
+    while (this.inFlight.size < this.inFlight.capacity) this.inFlight.tryEnqueue(this.start());
+    const result = (await this.inFlight.tryDequeue()) ?? null;
     if (result === null) this.ended = true;
     await this.record(result);
     return result;
@@ -102,7 +106,9 @@ export class ParsedStream {
     this.closed = true;
     // Closing the reader first ends a read that waits for input.
     await this.reader.close();
-    const left = await Promise.allSettled(this.inFlight);
+    const begun: Promise<ParsedRaw | null>[] = [];
+    for (let parse = this.inFlight.tryDequeue(); parse !== undefined; parse = this.inFlight.tryDequeue()) begun.push(parse);
+    const left = await Promise.allSettled(begun);
     await this.recording?.discard();
     this.recording = null;
     // Caches of files that nobody came to take a block of.

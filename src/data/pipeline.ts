@@ -175,6 +175,16 @@ export class BatchPipeline {
     this.begin(position);
   }
 
+  /**
+   * Finds out whether the epoch has anything left: where it has not, {@link position} is the start of the next one. May wait for data.
+   * @throws what the next step would throw.
+   */
+  async settle(): Promise<void> {
+    const { current } = this;
+    const known = current === null ? this.waiting === null && this.upcoming === null : current.last || this.cursor < current.numExamples;
+    if (!known) await this.windowFor(true);
+  }
+
   stats(): DataStats {
     const { counters, current } = this;
     const share = current === null || current.numExamples === 0 ? 0 : this.cursor / current.numExamples;

@@ -11,6 +11,8 @@ export type RunInfo = {
   readonly newData: boolean;
   /** How the rows of the checkpoint are stored, when those of this run are not and loading rounds them; else null. */
   readonly roundedFrom: TrainingConfig['embedding']['storage'] | null;
+  /** What a restore from another folder did, or why it did nothing; null where none was asked for. */
+  readonly restoreNote: string | null;
   readonly startupMs: number;
   /** Files after globs are resolved, their bytes (null when not known) and the format found. */
   readonly trainFiles: readonly string[];

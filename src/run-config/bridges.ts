@@ -48,6 +48,10 @@ export function restoreTimings(config: RunnerConfig): { readonly timeoutMs: numb
 export function optionsOfRunnerConfig(config: RunnerConfig): PartialTrainingConfig {
   return {
     modelDir: config.modelDir,
+    restoreDir: config.restoreDir,
+    restoreCkpt: config.restoreCkpt,
+    restoreSyncTimeoutSecs: Math.max(1, config.restoreSyncTimeoutSecs),
+    restoreSyncPollIntervalMs: Math.max(1, config.restoreSyncPollIntervalMs),
     ps: Math.max(1, config.numPs),
     workers: Math.max(1, config.numWorkers),
     embeddingPrefetchCapacity: config.embeddingPrefetchCapacity,

@@ -16,7 +16,7 @@ export type ChiefLinkOptions = {
   /** How long the chief may be away, once it was there. */
   readonly peerTimeoutMs: number;
   /** How long to wait for the chief at the start. */
-  readonly startTimeoutMs: number;
+  readonly barrierTimeoutMs: number;
   readonly onWelcome: (job: string) => void;
   /** Called in order, once each. */
   readonly onCommand: (command: Command) => void;
@@ -45,6 +45,8 @@ export class ChiefLink {
   private lastHeard = monotonicMs();
   private lastProblem = 'no answer';
   private readonly timer: NodeJS.Timeout;
+  /** The end of the wait for the chief, which may be nearer than the next look. */
+  private readonly barrier: NodeJS.Timeout;
   private connectedAt = 0;
   private wake: () => void = () => {};
   private endStream: (problem: string) => void = () => {};
@@ -58,6 +60,7 @@ export class ChiefLink {
     });
     this.ended.catch(() => {});
     this.timer = setInterval(() => this.look(), signOfLifeMs(options.peerTimeoutMs));
+    this.barrier = setTimeout(() => this.look(), options.barrierTimeoutMs);
     void this.stayConnected();
   }
 
@@ -76,6 +79,7 @@ export class ChiefLink {
     if (this.closed) return;
     this.closed = true;
     clearInterval(this.timer);
+    clearTimeout(this.barrier);
     this.duplex?.close();
     this.endStream('closed');
     this.wake();
@@ -159,20 +163,12 @@ export class ChiefLink {
   }
 
   private look(): void {
-    const { peerTimeoutMs, startTimeoutMs } = this.options;
+    const { peerTimeoutMs, barrierTimeoutMs } = this.options;
     const silentMs = monotonicMs() - this.lastHeard;
-    const limit = this.welcomed ? peerTimeoutMs : startTimeoutMs;
-    if (silentMs >= limit) {
-      const what = this.welcomed ? 'has not been heard of' : 'could not be reached';
-      const todo = this.welcomed
-        ? 'its process or the way to it is gone; start the job again to go on from the last checkpoint'
-        : 'start it, or check the discovery settings';
-      this.finish(
-        new MonolithError('Unavailable', `${this.peer} ${what} for ${Math.round(silentMs)} ms (${this.lastProblem}): ${todo}`, {
-          peer: this.peer,
-          timeoutMs: limit,
-        }),
-      );
+    const limit = this.welcomed ? peerTimeoutMs : barrierTimeoutMs;
+    // A timer may be early by a part of a millisecond.
+    if (silentMs >= limit - 1) {
+      this.finish(this.chiefMissing(Math.round(silentMs), limit));
       return;
     }
     // A stream may be dead without saying so: another one finds the way that is open now.
@@ -183,6 +179,17 @@ export class ChiefLink {
       return;
     }
     this.say({ alive: {} });
+  }
+
+  private chiefMissing(silentMs: number, timeoutMs: number): MonolithError {
+    const { peer, lastProblem } = this;
+    const details = { peer, timeoutMs };
+    if (this.welcomed) {
+      const text = `${peer} has not been heard of for ${silentMs} ms (${lastProblem}): its process or the way to it is gone; start the job again to go on from the last checkpoint`;
+      return new MonolithError('Unavailable', text, details);
+    }
+    const text = `Barrier timeout at the start after ${timeoutMs} ms: ${peer} could not be reached (${lastProblem}): start it, or check the discovery settings`;
+    return new MonolithError('BarrierTimeout', text, details);
   }
 
   private finish(error: MonolithError | null): void {

@@ -56,6 +56,7 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
       spec,
       shards,
       identity,
+      barrierTimeoutMs: context.config.barrierTimeoutMs,
       startTimeoutMs: distributed.startTimeoutMs,
       signal: context.signal,
       openBridge: (line) => openBridge(parts, peers, job, line, spec, norms),

@@ -4,7 +4,7 @@ import { type BadBatch, RoundEngine, WorkerHost } from '../cluster/index.js';
 import type { DataPosition } from '../data/index.js';
 import { initializeParameters } from '../models/index.js';
 import { type Answer, type BeginOrder, type Command, Operation } from '../proto/index.js';
-import { initializeDenseState, planDenseBlocks, type ShardLine } from '../ps/index.js';
+import { initializeDenseState, planDenseBlocks, SHARD_STATS, type ShardLine } from '../ps/index.js';
 import { LOSS_HISTORY, type RunSpec, shareOfRows, type TableRows, type TrainingEngine, WorkerOp } from '../training/index.js';
 import type { Followers, FollowersOptions } from './followers.js';
 
@@ -12,7 +12,8 @@ import type { Followers, FollowersOptions } from './followers.js';
 export interface ShardControl {
   /** Gives the shard the job; what it held of another one goes. */
   configure(): Promise<void>;
-  sizes(): Promise<{ readonly rows: readonly number[]; readonly memoryBytes: number }>;
+  /** `stats`: ShardStat counters of the shard, for the stage times of the run. */
+  sizes(): Promise<{ readonly rows: readonly number[]; readonly memoryBytes: number; readonly stats?: readonly number[] }>;
   dump(table: number, bucketBits: number, bucket: number): Promise<TableRows>;
   expectRows(table: number, rows: number): Promise<void>;
   /** Takes the rows that belong to the shard, leaves the others aside. */
@@ -41,7 +42,9 @@ export type DistributedParts = {
   readonly openFollowers: (handlers: Pick<FollowersOptions, 'onAnswer' | 'onFailure'>) => Followers;
   /** Names and sizes of the data files, which must be the same everywhere. */
   readonly identity: { readonly train: string; readonly evaluation: string };
-  /** How long to wait for the other workers at the start. */
+  /** How long to wait for the other workers to come, once everything is ready here. */
+  readonly barrierTimeoutMs: number;
+  /** How long they may then take to get ready. */
   readonly startTimeoutMs: number;
   /** Ends that wait. */
   readonly signal: AbortSignal;
@@ -102,7 +105,7 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
       for (const line of this.host.lines) this.bridges.push(this.openBridge(line));
       await this.whileSound(Promise.all(this.bridges.map(({ ready }) => ready)));
       if (spec.workers === 1) return;
-      await this.whileSound(Promise.race([followers.whenAllHere(parts.startTimeoutMs), stopped(parts.signal)]));
+      await this.whileSound(Promise.race([followers.whenAllHere(parts.barrierTimeoutMs), stopped(parts.signal)]));
       this.begun = new Set(Array.from({ length: spec.workers - 1 }, (_, i) => i + 1));
       const all = new Promise<void>((resolve) => {
         this.allBegun = resolve;
@@ -126,8 +129,9 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
     const rows = this.spec.tables.map(() => 0);
     let memoryBytes = 0;
     await this.guard(() =>
-      this.each(async (shard) => {
+      this.each(async (shard, index) => {
         const sizes = await shard.sizes();
+        if (sizes.stats?.length === SHARD_STATS) this.memory.shardStats[index].set(sizes.stats);
         for (let t = 0; t < rows.length; t++) rows[t] += sizes.rows[t];
         memoryBytes += sizes.memoryBytes;
       }),

@@ -101,24 +101,14 @@ export class Followers {
     return numbered.sequence;
   }
 
-  /** Waits until every worker has been here. @throws Unavailable naming those who have not come within timeoutMs. */
+  /** Waits until every worker has been here. @throws BarrierTimeout naming those who have not come within timeoutMs. */
   async whenAllHere(timeoutMs: number): Promise<void> {
     const deadline = monotonicMs() + timeoutMs;
     for (;;) {
       const missing = this.followers.filter(({ arrived }) => !arrived).map(({ worker }) => worker);
       if (missing.length === 0 || this.failed) return;
       const left = deadline - monotonicMs();
-      if (left <= 0) {
-        const names = missing.map((worker) => `worker ${worker}`).join(', ');
-        throw new MonolithError(
-          'Unavailable',
-          `${names}: did not come to the chief within ${timeoutMs} ms; start it, and see that it can reach the address of the chief`,
-          {
-            workers: missing,
-            timeoutMs,
-          },
-        );
-      }
+      if (left <= 0) throw this.barrierTimeout(missing, timeoutMs);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         this.arrivals.push(() => {
@@ -229,6 +219,16 @@ export class Followers {
         null,
       );
     }
+  }
+
+  private barrierTimeout(missing: readonly number[], timeoutMs: number): MonolithError {
+    const { workers } = this.options;
+    const names = missing.map((worker) => `worker ${worker}`).join(', ');
+    return new MonolithError(
+      'BarrierTimeout',
+      `Barrier timeout at the start after ${timeoutMs} ms: ${workers - missing.length} of ${workers} workers arrived; ${names}: did not come to the chief; start it, and see that it can reach the address of the chief`,
+      { workers: missing, timeoutMs },
+    );
   }
 
   private fail(error: MonolithError, badBatch: string | null): void {

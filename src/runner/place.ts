@@ -12,8 +12,6 @@ export type Place = {
   readonly listed: string | null;
 };
 
-/** Pause between two looks for the parameter servers. */
-const LOOK_MS = 500;
 /** Signs of life within the time after which a process counts as gone. */
 const BEATS = 4;
 
@@ -49,13 +47,21 @@ export async function placeOf(given: TrainingConfig, discovery: Discovery): Prom
     bindAddress: distributed.bind ?? listed ?? defaultDistributedRunConfig.bindAddress,
     discoveryServiceTypePs: found.psType,
     discoveryServiceTypeWorker: found.workerType,
-    connectRetries: Math.ceil(distributed.startTimeoutMs / LOOK_MS),
-    retryBackoffMs: LOOK_MS,
-    heartbeatIntervalMs: Math.max(100, Math.floor(found.lostAfterMs / BEATS)),
+    connectRetries: distributed.connectRetries ?? Math.ceil(distributed.startTimeoutMs / distributed.retryBackoffMs),
+    retryBackoffMs: distributed.retryBackoffMs,
+    barrierTimeoutMs: distributed.barrierTimeoutMs ?? distributed.startTimeoutMs,
+    heartbeatIntervalMs: heartbeatIntervalMs(config),
     discoveryOperationTimeoutMs: found.operationTimeoutMs,
     discoveryCleanupTimeoutMs: found.cleanupTimeoutMs,
   };
   return { config, run, listed };
+}
+
+/** Milliseconds between signs of life; null for none. */
+function heartbeatIntervalMs({ distributed, discovery }: TrainingConfig): number | null {
+  const { heartbeatIntervalSecs: seconds } = distributed;
+  if (seconds === null) return Math.max(100, Math.floor(discovery.lostAfterMs / BEATS));
+  return seconds === 0 ? null : seconds * 1000;
 }
 
 /** Whether a discovery knows every process before it has started. */

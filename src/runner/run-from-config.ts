@@ -1,5 +1,6 @@
 import type { Discovery } from '../discovery/index.js';
-import { applyRuntimeEnvExports, type RunConfig, type RunnerConfig } from '../run-config/index.js';
+import { initializeRestoreCheckpointFromRunner } from '../restore/index.js';
+import type { RunConfig, RunnerConfig } from '../run-config/index.js';
 import { type DistributedRole, distributedConfigFromRunner } from './distributed-config.js';
 import { exercisePs, exerciseWorker } from './exercise.js';
 import { type RoleBody, type RunDistributedOptions, runDistributed } from './run-distributed.js';
@@ -14,13 +15,14 @@ export type DistributedEntry = RunDistributedOptions & {
 };
 
 /**
- * Runs one process of a distributed run from a runner's configuration: sets the environment variables that it asks for, then
- * {@link runDistributed}.
- * @throws as {@link runDistributed}
+ * Runs one process of a distributed run from a runner's configuration: sets the environment variables that it asks for, restores where it
+ * names a restoreDir (worker 0 copies, the others wait for it), then {@link runDistributed}.
+ * @throws as {@link runDistributed} and {@link initializeRestoreCheckpointFromRunner}
  */
 export async function runDistributedFromRunnerConfig(discovery: Discovery, runner: RunnerConfig, entry: DistributedEntry): Promise<void> {
   const { role, bindAddress = '127.0.0.1:0', body = role === 'ps' ? exercisePs : exerciseWorker, ...options } = entry;
-  applyRuntimeEnvExports(runner);
+  const stop = options.signal === undefined ? {} : { signal: options.signal };
+  await initializeRestoreCheckpointFromRunner(runner, { role, ...stop });
   await runDistributed(discovery, distributedConfigFromRunner(runner, role, bindAddress), body, options);
 }
 

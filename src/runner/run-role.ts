@@ -1,10 +1,11 @@
 import { MonolithError } from '../base/index.js';
 import type { TrainingConfig } from '../config/index.js';
 import { openDiscovery } from '../discovery/index.js';
+import { waitForRestoredCheckpoint } from '../restore/index.js';
 import { runChief, type StartDistributed } from './chief-role.js';
 import { placeOf } from './place.js';
 import { runPs } from './ps-role.js';
-import { runDistributed } from './run-distributed.js';
+import { type RoleContext, runDistributed } from './run-distributed.js';
 import { runWorker } from './worker-role.js';
 
 export type RunRoleOptions<T> = {
@@ -21,7 +22,7 @@ export type RunRoleOptions<T> = {
 /**
  * Runs this process's part of a job on several hosts to its end.
  * @returns what `train` returned; null for workers and parameter servers.
- * @throws InvalidConfig, Discovery, Unavailable naming the process that is gone, what the chief ended the job with, what failed here.
+ * @throws InvalidConfig, Discovery, RestoreSyncTimeout, Unavailable naming the process that is gone, what the chief ended the job with, what failed here.
  */
 export async function runRole<T>(given: TrainingConfig, options: RunRoleOptions<T>): Promise<T | null> {
   const discovery = await openDiscovery(given.discovery);
@@ -38,9 +39,11 @@ export async function runRole<T>(given: TrainingConfig, options: RunRoleOptions<
       const parts = { config, context, listed, version };
       switch (config.distributed.role) {
         case 'ps':
+          await chiefHasRestored(config, context);
           await runPs(parts);
           return null;
         case 'worker':
+          await chiefHasRestored(config, context);
           await runWorker(parts);
           return null;
         default:
@@ -49,6 +52,19 @@ export async function runRole<T>(given: TrainingConfig, options: RunRoleOptions<
     },
     { log, ...(signal === undefined ? {} : { signal }) },
   );
+}
+
+/** Where a checkpoint is to be restored, the others begin when the chief has done it. */
+async function chiefHasRestored(config: TrainingConfig, { log, signal }: RoleContext): Promise<void> {
+  const { restoreDir, modelDir, restoreSyncTimeoutSecs, restoreSyncPollIntervalMs } = config;
+  if (restoreDir === null) return;
+  log(`waiting for the chief to restore ${modelDir} from ${restoreDir}`);
+  const { modelCheckpointPath } = await waitForRestoredCheckpoint(modelDir, {
+    timeoutMs: restoreSyncTimeoutSecs * 1000,
+    pollIntervalMs: restoreSyncPollIntervalMs,
+    signal,
+  });
+  log(`the chief has restored: the run goes on from ${modelCheckpointPath}`);
 }
 
 /** The same signal, with a reason that is an error of ours: waits throw it. */

@@ -53,7 +53,7 @@ class WorkerRole {
     private readonly peers: Peers,
   ) {
     const { config, context, version } = parts;
-    const { peerTimeoutMs, startTimeoutMs } = config.distributed;
+    const { peerTimeoutMs } = config.distributed;
     const failed = new Promise<never>((_, reject) => {
       this.reject = reject;
     });
@@ -63,7 +63,7 @@ class WorkerRole {
       version,
       connect: () => this.connect(),
       peerTimeoutMs,
-      startTimeoutMs,
+      barrierTimeoutMs: context.config.barrierTimeoutMs,
       onWelcome: (job) => {
         context.log(`the chief leads job ${job}`);
         this.job = job;

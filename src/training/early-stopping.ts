@@ -46,6 +46,16 @@ export class EarlyStopping {
     return { best: this.best, bestStep: this.bestStep, waited: this.waited };
   }
 
+  /** The state with the figure it belongs to. */
+  namedState(): EarlyStopState & { readonly metric: string } {
+    return { metric: this.settings.metric, ...this.state() };
+  }
+
+  /** One that may take in what this one must not know of. */
+  copy(): EarlyStopping {
+    return new EarlyStopping(this.settings, this.state());
+  }
+
   private better(value: number): boolean {
     if (this.best === null) return true;
     const gain = HIGHER_IS_BETTER.has(this.settings.metric) ? value - this.best : this.best - value;

@@ -1,14 +1,36 @@
 export type { EarlyStopSettings, EarlyStopState } from './early-stopping.js';
 export type { TableRows, TrainingEngine } from './engine.js';
 export { type EvaluationMetrics, evaluate, scoreAll } from './evaluate.js';
-export type { CheckpointEvent, EvaluationEvent, Progress, StopReason, TrainHook, TrainResult } from './hooks.js';
-export { modelOptionsOf, planOfRun, planRun, shareOfRows } from './plan-run.js';
+export { type HookActions, HookRunner, type HookStates } from './hook-runner.js';
+export { decisionOf, type HookTrigger, type StepDecision, StepTrigger, TimeTrigger } from './hook-trigger.js';
+export type {
+  CheckpointEvent,
+  EvaluationEvent,
+  HookContext,
+  HookState,
+  HookStop,
+  Progress,
+  Retention,
+  StepMetrics,
+  StopReason,
+  TrainHook,
+  TrainResult,
+} from './hooks.js';
+export {
+  modelOptionsOf,
+  planOfRun,
+  planRun,
+  shareOfRows,
+  tableSpecs,
+} from './plan-run.js';
 export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, specOfRun } from './run-data.js';
 export { exchangeLayout, type RunSpec, shardSpecOf, type TableSpec } from './run-spec.js';
 export { resolveShardWork } from './shard-work.js';
 export { loadSnapshot, readTableSection, roundedFrom, type SavedTable, savedTables, saveSnapshot } from './snapshot.js';
 export { STAGES, type StageShares, type StageTimes, WORKER_STAGES } from './stage-times.js';
-export { type TrainerState, TrainLoop, type TrainLoopParts, type TrainLoopSettings } from './train-loop.js';
+export { bucketBitsOf, decodeRows, encodeHeader, encodeRows, type RowShape, tableSectionName } from './table-section.js';
+export { TrainLoop } from './train-loop.js';
+export type { TrainerState, TrainLoopParts, TrainLoopSettings } from './train-loop-parts.js';
 export { evaluateStep, trainStep, type WorkerContext } from './train-step.js';
 export { LOSS_HISTORY, WORKER_COMMAND_WORDS, WORKER_STATS, WorkerOp, WorkerStat } from './worker-command.js';
 export { runWorkerLoop, type WorkerLines } from './worker-loop.js';

@@ -1,81 +1,53 @@
-import type { BatchPipeline, DataPosition } from '../data/index.js';
+import { MonolithError } from '../base/index.js';
+import type { DataPosition } from '../data/index.js';
 import { learningRateAt } from '../optimizers/index.js';
-import { EarlyStopping, type EarlyStopSettings, type EarlyStopState } from './early-stopping.js';
-import type { TrainingEngine } from './engine.js';
+import type { BatchSlot } from '../tensor/index.js';
+import { BestWatch, type Occasion } from './best-watch.js';
 import { type EvaluationMetrics, evaluate } from './evaluate.js';
-import { callHooks, type StopReason, type TrainHook, type TrainResult } from './hooks.js';
-import { StageWatch, stageSeconds } from './stage-times.js';
+import { HeldBatch } from './held-batch.js';
+import { type HookActions, HookRunner } from './hook-runner.js';
+import type { Retention, StopReason, TrainResult } from './hooks.js';
+import { doneFraction, ProgressReports, secondsLeft } from './progress-reports.js';
+import { stageSeconds } from './stage-times.js';
+import { StepLosses } from './step-losses.js';
+import type { TrainerState, TrainLoopParts } from './train-loop-parts.js';
 
-/** What a run keeps beside parameters and rows; stands in the checkpoint. */
-export type TrainerState = {
-  readonly step: number;
-  readonly examples: number;
-  readonly earlyStop: EarlyStopState;
-  /** Set when early stopping ended the training: a restart of the same command does not go on. */
-  readonly finished: boolean;
-  /** An evaluation of the schedule was given up at this step: the run that goes on makes up for it first. Absent: false. */
-  readonly evaluationDue?: boolean;
-};
+/** Checkpoints that stay where neither settings nor a hook say otherwise. */
+const KEEP_CHECKPOINTS = 3;
+/** Keeps all checkpoints. */
+const KEEP_ALL = Number.MAX_SAFE_INTEGER;
 
-export type TrainLoopSettings = {
-  /** 0: no limit. Counts from the first start. */
-  readonly maxSteps: number;
-  /** Steps between checkpoints; 0: only at the end. */
-  readonly checkpointEvery: number;
-  /** Steps between evaluations; 0: at the end of each epoch. */
-  readonly evalEvery: number;
-  readonly earlyStop: EarlyStopSettings;
-};
-
-export type TrainLoopParts = {
-  readonly engine: TrainingEngine;
-  readonly train: BatchPipeline;
-  readonly evaluation: BatchPipeline | null;
-  readonly settings: TrainLoopSettings;
-  readonly state: TrainerState | null;
-  /** The checkpoint that the run goes on from; null for a new run. */
-  readonly resumedFrom: string | null;
-  /** Writes a checkpoint and returns its path. Called when the engine is synced; `position` is where the next step starts. */
-  readonly save: (
-    state: TrainerState,
-    metrics: EvaluationMetrics | null,
-    bestStep: number | null,
-    position: DataPosition,
-  ) => Promise<string>;
-  readonly hooks: readonly TrainHook[];
-  /** Ends training after the step in hand, or in the middle of a wait for data; a checkpoint is written. */
-  readonly stop: AbortSignal | null;
-  readonly now: () => number;
-};
-
-/** Milliseconds between two progress reports at the least. */
-const PROGRESS_INTERVAL_MS = 250;
-
-/** The loop around the step: feeds batches, reports, evaluates, saves, knows when to stop. */
-export class TrainLoop {
-  private step: number;
+/** The loop around the step: feeds batches, calls hooks, reports, evaluates, saves, knows when to stop. */
+export class TrainLoop implements HookActions {
+  /** Steps sent out; all of them are done whenever the engine is synced. */
+  step: number;
   private examples: number;
   private runExamples = 0;
-  private readonly earlyStopping: EarlyStopping;
+  private readonly target: number;
+  private readonly hooks: HookRunner;
+  private readonly bestWatch: BestWatch;
+  private newest: number;
   private evaluation: EvaluationMetrics | null = null;
   private evaluatedStep = -1;
   /** An evaluation of the schedule was given up at this step. */
   private evaluationDue = false;
-  private savedStep: number;
-  private checkpoint: string | null = null;
-  /** Step of the first round of training after the last pause, to match rounds and steps. */
-  private readonly pending: { round: number; step: number; examples: number }[] = [];
-  private lossSum = 0;
-  private lossExamples = 0;
-  private lastLoss = Number.NaN;
-  private readonly recent = new RecentLoss();
-  private readonly stageWatch = new StageWatch();
+  /** The state that the newest checkpoint holds, as text. */
+  private saved: string | null = null;
+  private checkpoint: string | null;
+  private savedAtMs = 0;
+  private evaluatedAtMs = 0;
+  /** Why the loop has ended; null while it goes on. */
+  private ended: StopReason | null = null;
+  private readonly losses = new StepLosses();
+  private readonly reports: ProgressReports;
   private activeMs = 0;
   private activeSince = 0;
-  private reportedAt = 0;
-  private reportedExamples = 0;
-  private reportedStep: number;
-  /** Epoch of the last step that was made. */
+  /** Calls of {@link untimed} under way, one in the other. */
+  private untimedDepth = 0;
+  /** Work on the engine that hooks asked for, one after the other. */
+  private engineWork: Promise<unknown> = Promise.resolve();
+  /** Slots that hold the next step while hooks are called before it. */
+  private filled: readonly BatchSlot[] | null = null;
   private stepEpoch = 0;
   /** Done part at the start of this process: a resumed run does not begin at 0. */
   private startFraction = 0;
@@ -89,59 +61,112 @@ export class TrainLoop {
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
     this.step = state?.step ?? 0;
-    this.reportedStep = this.step;
+    this.target = settings.target ?? (settings.maxSteps > 0 ? settings.maxSteps : Number.POSITIVE_INFINITY);
+    this.reports = new ProgressReports(settings.logEverySeconds ?? 0, this.step);
     this.examples = state?.examples ?? 0;
-    this.savedStep = parts.resumedFrom === null ? -1 : this.step;
     this.checkpoint = parts.resumedFrom;
     this.position = parts.train.position;
-    this.earlyStopping = new EarlyStopping(settings.earlyStop, state?.earlyStop ?? null);
+    this.bestWatch = new BestWatch(settings.earlyStop, state);
+    this.newest = settings.retention?.newest ?? KEEP_CHECKPOINTS;
+    if (settings.retention?.best != null) this.bestWatch.keepBestBy(settings.retention.best);
+    this.hooks = new HookRunner(parts.hooks, this);
   }
 
-  /** Trains until the data end, a limit is reached or `stop` fires; evaluates and saves at the end. */
+  /** Trains until the data end, a limit is reached, a hook or `stop` says so; evaluates and saves at the end. */
   async run(): Promise<TrainResult> {
-    const { hooks, stop, settings, train, now, state } = this.parts;
-    await callHooks(hooks, (hook) => hook.onStart?.(this.step));
-    this.activeSince = now();
-    this.reportedAt = now();
-    this.startFraction = this.fraction(train.stats().progress) ?? 0;
-    this.lastEpoch = this.position.epoch;
-    stop?.addEventListener('abort', () => this.giveUp(), { once: true });
-    let reason: StopReason | null = state?.finished === true ? 'early stopping' : null;
-    if (reason === null && state?.evaluationDue === true) reason = await this.pauseTo(this.parts.evaluation !== null, false);
-    while (reason === null) {
-      if (stop?.aborted === true) reason = 'stopped';
-      else if (settings.maxSteps > 0 && this.step >= settings.maxSteps) reason = 'max steps';
-      else reason = (await this.submitNext()) ?? (await this.betweenSteps(this.position.epoch));
+    let result: TrainResult;
+    try {
+      result = await this.train();
+    } catch (error) {
+      // The first error is the one to tell of.
+      await this.hooks.close().catch(() => {});
+      throw error;
     }
-    await this.pause();
-    await this.reportRest();
-    if (reason !== 'stopped' && this.parts.evaluation !== null && this.evaluatedStep !== this.step) {
-      await this.evaluateNow(false);
-      // Given up: the same command again makes up for it.
-      if (stop?.aborted === true && this.evaluatedStep !== this.step) reason = 'stopped';
-    }
-    if (this.savedStep !== this.step) await this.saveNow(reason === 'early stopping');
-    const result = await this.result(reason);
-    await callHooks(hooks, (hook) => hook.onEnd?.(result));
+    await this.hooks.close();
     return result;
   }
 
-  /** Sends the next step out; a reason when there is none. */
-  private async submitNext(): Promise<StopReason | null> {
-    const { engine, train } = this.parts;
-    const slots = await engine.acquire();
+  private async train(): Promise<TrainResult> {
+    const { stop, train, now, state, evaluation } = this.parts;
+    await this.hooks.all('onStart', (hook, context) => hook.onStart?.(this.step, context));
+    this.activeSince = now();
+    this.reports.begin(now());
+    this.savedAtMs = this.evaluatedAtMs = now();
+    this.startFraction = doneFraction(train.stats().progress, this.step, this.target) ?? 0;
+    this.lastEpoch = this.position.epoch;
+    stop?.addEventListener('abort', () => this.giveUp(), { once: true });
+    this.ended = state?.finished === true ? 'early stopping' : null;
+    this.hooks.restore(state?.hooks);
+    if (this.parts.resumedFrom !== null) this.saved = JSON.stringify(this.stateNow());
+    await this.untimed(() => this.hooks.begin());
+    const due = state?.evaluationDue === true || (state !== null && state.step > 0 && (await this.epochEnded()));
+    if (this.ended === null && due) this.ended = await this.pauseTo(evaluation !== null, null, false);
+    while (this.ended === null) {
+      if (stop?.aborted === true) this.ended = 'stopped';
+      else if (this.hooks.stopRequest !== null) this.ended = 'stopped by hook';
+      else if (this.step >= this.target) this.ended = 'max steps';
+      else this.ended = await this.makeStep();
+    }
+    await this.untimed(() => this.finish());
+    const result = await this.result(this.ended);
+    await this.hooks.all('onEnd', (hook, context) => hook.onEnd?.(result, context));
+    return result;
+  }
+
+  /** What comes behind the last step: the last report, evaluation and checkpoint. */
+  private async finish(): Promise<void> {
+    const { stop, evaluation } = this.parts;
+    await this.reportRest();
+    if (this.ended !== 'stopped' && evaluation !== null && this.evaluatedStep !== this.step) {
+      await this.evaluateNow('end');
+      // Given up: the same command again makes up for it.
+      if (stop?.aborted === true && this.evaluatedStep !== this.step) this.ended = 'stopped';
+    }
+    await this.hooks.all('end', (hook, context) => hook.end?.(this.step, this.losses.last, context));
+    await this.saveNow();
+  }
+
+  /** One step, and what is due around it; a reason where training ends. */
+  private async makeStep(): Promise<StopReason | null> {
+    const { engine, train, now } = this.parts;
+    const step = this.step;
+    let slots = await engine.acquire();
     this.collect();
     const examples = await this.untilStopped(engine.whileSound(train.nextStep(slots)));
     if (examples === null) return 'stopped';
+    if (examples === 0) {
+      this.position = train.position;
+      return 'end of data';
+    }
+    const due = this.hooks.due(step, now());
+    if (due && this.hooks.wantsBefore) {
+      this.filled = slots;
+      await this.untimed(() => this.hooks.beforeStep(step));
+      slots = this.filled;
+      this.filled = null;
+    }
     this.stepEpoch = this.position.epoch;
     this.position = train.position;
-    if (examples === 0) return 'end of data';
-    this.pending.push({ round: engine.rounds, step: this.step, examples });
-    await engine.submitTrain(this.step);
+    this.losses.sent(engine.rounds, step, examples);
+    await engine.submitTrain(step);
     this.step++;
     this.examples += examples;
     this.runExamples += examples;
-    return null;
+    return this.betweenSteps(due ? step : null, await this.epochEnded());
+  }
+
+  /** Whether the epoch has ended since the last question. Only where evaluations ask for it: whether there is more may take a wait for data. */
+  private async epochEnded(): Promise<boolean> {
+    const { settings, evaluation, engine, train } = this.parts;
+    if (evaluation === null || settings.evalEvery > 0 || (settings.evalEverySeconds ?? 0) > 0) return false;
+    const settled = await this.untilStopped(engine.whileSound(train.settle().then(() => true)));
+    // Given up: the run that goes on from here asks again.
+    if (settled === null) return false;
+    this.position = train.position;
+    const { epoch } = this.position;
+    const ended = epoch !== this.lastEpoch;
+    this.lastEpoch = epoch;
+    return ended;
   }
 
   /** What is waited for, or null once training is to stop: data may be long in coming. */
@@ -153,159 +178,202 @@ export class TrainLoop {
     });
   }
 
-  /** Reports, evaluates and saves where it is time to. */
-  private async betweenSteps(epoch: number): Promise<StopReason | null> {
+  /** Reports, evaluates, calls hooks and saves where it is time to. @param hookStep the step just made, where hooks want to know of it. */
+  private async betweenSteps(hookStep: number | null, epochEnded: boolean): Promise<StopReason | null> {
     const { settings, now, evaluation } = this.parts;
-    if (now() - this.reportedAt >= PROGRESS_INTERVAL_MS && this.lossKnown()) await this.report();
-    const epochEnded = epoch !== this.lastEpoch;
-    this.lastEpoch = epoch;
-    const evaluateNow = evaluation !== null && (settings.evalEvery > 0 ? this.step % settings.evalEvery === 0 : epochEnded);
-    const saveNow = settings.checkpointEvery > 0 && this.step % settings.checkpointEvery === 0;
-    if (!evaluateNow && !saveNow) return null;
-    return this.pauseTo(evaluateNow, saveNow);
+    this.collect();
+    const nowMs = now();
+    if (this.reports.isDue(nowMs)) await this.report();
+    const isTime = (every: number | undefined, lastMs: number): boolean =>
+      every !== undefined && every > 0 && nowMs - lastMs >= every * 1000;
+    const bySteps = settings.evalEvery > 0 && this.step % settings.evalEvery === 0;
+    const evaluateNow = evaluation !== null && (bySteps || epochEnded || isTime(settings.evalEverySeconds, this.evaluatedAtMs));
+    const saveNow =
+      (settings.checkpointEvery > 0 && this.step % settings.checkpointEvery === 0) ||
+      isTime(settings.checkpointEverySeconds, this.savedAtMs);
+    if (!evaluateNow && !saveNow && hookStep === null) return null;
+    return this.pauseTo(evaluateNow, hookStep, saveNow);
   }
 
-  private async pauseTo(evaluateNow: boolean, saveNow: boolean): Promise<StopReason | null> {
-    const { settings, now } = this.parts;
-    await this.pause();
-    if (evaluateNow) await this.reportRest();
-    let reason: StopReason | null = null;
-    const verdict = evaluateNow ? await this.evaluateNow(true) : null;
-    if (verdict?.stop === true) reason = 'early stopping';
-    // With early stopping the best state is what the run is for: it must not depend on a checkpoint being due just then.
-    const saveBest = verdict?.best === true && settings.earlyStop.patience > 0;
-    if ((saveNow || saveBest) && reason === null) await this.saveNow(false);
-    this.activeSince = now();
-    this.reportedAt = now();
-    this.reportedExamples = this.runExamples;
-    return reason;
+  /** The order matters: what a hook saves must have the evaluation of its step behind it, or a run that goes on from there would miss it. */
+  private pauseTo(evaluateNow: boolean, hookStep: number | null, saveNow: boolean): Promise<StopReason | null> {
+    return this.untimed(async () => {
+      if (evaluateNow) await this.reportRest();
+      const verdict = evaluateNow ? await this.evaluateNow('schedule') : null;
+      if (verdict?.stop === true) this.ended = 'early stopping';
+      const { last } = this.losses;
+      const savedBefore = this.saved;
+      if (hookStep !== null && last !== null) await this.hooks.afterStep(hookStep, last);
+      const saveBest = verdict?.best === true && this.bestWatch.saves('schedule');
+      // A hook that saved may have done so before another one learnt of this step.
+      if (this.ended === null && (saveNow || saveBest || this.saved !== savedBefore)) await this.saveNow();
+      return this.ended;
+    });
   }
 
   /** Takes the losses of finished steps, in order. */
   private collect(): void {
-    const { engine } = this.parts;
-    const completed = engine.completedRounds();
-    while (this.pending.length > 0 && this.pending[0].round < completed) {
-      const { step, examples } = this.pending[0];
-      this.pending.shift();
-      const loss = engine.lossOf(step);
-      this.recent.add(loss, examples);
-      this.lossSum += loss;
-      this.lossExamples += examples;
+    this.losses.collect(this.parts.engine, (loss, examples) => this.reports.addLoss(loss, examples));
+  }
+
+  /** Waits for the steps in flight, then does something that is not training: its time does not count. */
+  private async untimed<T>(work: () => Promise<T>): Promise<T> {
+    const { engine, now } = this.parts;
+    if (this.untimedDepth === 0) {
+      await engine.sync();
+      this.collect();
+      this.activeMs += now() - this.activeSince;
     }
-  }
-
-  private async pause(): Promise<void> {
-    await this.parts.engine.sync();
-    this.collect();
-    this.activeMs += this.parts.now() - this.activeSince;
-    this.activeSince = this.parts.now();
-  }
-
-  private takeLoss(): number {
-    if (this.lossExamples > 0) this.lastLoss = this.lossSum / this.lossExamples;
-    this.lossSum = 0;
-    this.lossExamples = 0;
-    return this.lastLoss;
-  }
-
-  /** Whether a step of this process has ended: steps are sent out ahead, and until the first is back there is no loss to report. */
-  private lossKnown(): boolean {
-    this.collect();
-    return this.lossExamples > 0 || !Number.isNaN(this.lastLoss);
+    const from = now();
+    this.untimedDepth++;
+    try {
+      return await work();
+    } finally {
+      this.untimedDepth--;
+      if (this.untimedDepth === 0) {
+        this.activeSince = now();
+        this.reports.skip(this.activeSince - from);
+      }
+    }
   }
 
   /** Reports steps that no report has covered yet: an evaluation stands beside the loss of the steps before it, and no run is too short. */
   private async reportRest(): Promise<void> {
-    if (this.step !== this.reportedStep) await this.report();
+    if (!this.reports.covers(this.step)) await this.report();
   }
 
   private async report(): Promise<void> {
-    const { hooks, now, train, engine } = this.parts;
+    const { now, train, engine } = this.parts;
     this.collect();
-    const at = now();
-    const rate = ((this.runExamples - this.reportedExamples) / Math.max(1, at - this.reportedAt)) * 1000;
     const stats = train.stats();
+    const fraction = doneFraction(stats.progress, this.step, this.target);
     const progress = {
       step: this.step,
       epoch: this.stepEpoch,
       examples: this.examples,
-      examplesPerSecond: rate,
-      loss: this.takeLoss(),
-      learningRateFactor: learningRateAt(engine.spec.schedule, 1, this.step),
-      fraction: this.fraction(stats.progress),
-      etaSeconds: this.eta(),
+      ...this.reports.next(now(), this.step, this.runExamples, engine),
+      learningRateFactor: this.learningRateFactor,
+      fraction,
+      etaSeconds: secondsLeft(fraction, this.startFraction, this.activeMs + now() - this.activeSince),
       badRecords: stats.badRecords,
-      stages: this.stageWatch.next(engine.stageTimes()),
     };
-    this.reportedAt = at;
-    this.reportedExamples = this.runExamples;
-    this.reportedStep = this.step;
-    await callHooks(hooks, (hook) => hook.onProgress?.(progress));
+    await this.hooks.each('onProgress', (hook, context) => hook.onProgress?.(progress, context));
   }
 
-  /** Done part of the run by data read or steps made, whichever ends it first; null where neither tells. */
-  private fraction(dataFraction: number | null): number | null {
-    const { maxSteps } = this.parts.settings;
-    const bySteps = maxSteps > 0 ? this.step / maxSteps : null;
-    if (dataFraction === null || bySteps === null) return dataFraction ?? bySteps;
-    return Math.max(dataFraction, bySteps);
+  get modelDir(): string {
+    return this.parts.modelDir;
   }
 
-  /** Seconds to the end at the pace of this run. */
-  private eta(): number | null {
-    const fraction = this.fraction(this.parts.train.stats().progress);
-    if (fraction === null || fraction <= this.startFraction || fraction >= 1) return null;
-    const spentMs = this.activeMs + this.parts.now() - this.activeSince;
-    return ((spentMs / 1000) * (1 - fraction)) / (fraction - this.startFraction);
+  get learningRateFactor(): number {
+    return learningRateAt(this.parts.engine.spec.schedule, 1, this.step);
+  }
+
+  /** For hooks. */
+  save(): Promise<string> {
+    return this.untimed(() => this.saveNow());
+  }
+
+  /** For hooks. */
+  async evaluate(): Promise<EvaluationMetrics | null> {
+    if (this.evaluatedStep === this.step) return this.evaluation;
+    await this.untimed(async () => {
+      const { best } = await this.evaluateNow('hook');
+      if (best && this.bestWatch.saves('hook')) await this.saveNow();
+    });
+    return this.evaluatedStep === this.step ? this.evaluation : null;
+  }
+
+  /** For hooks. */
+  retain({ newest, best }: Retention): void {
+    if (!Number.isSafeInteger(newest) || newest < 0) {
+      throw new MonolithError('InvalidArgument', `retain: newest must be an integer ≥ 0, got ${newest}`, { newest });
+    }
+    this.newest = newest === 0 ? KEEP_ALL : newest;
+    if (best !== undefined) this.bestWatch.keepBestBy(best);
+  }
+
+  /** One piece of work on the engine at a time, whatever hooks ask for at once. */
+  private exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.engineWork.then(work);
+    this.engineWork = result.catch(() => {});
+    return result;
   }
 
   /** Evaluates, unless training is to stop meanwhile: then nothing was evaluated. */
-  private async evaluateNow(mayStop: boolean): Promise<{ readonly best: boolean; readonly stop: boolean }> {
-    const { engine, evaluation, hooks, train } = this.parts;
+  private async evaluateNow(occasion: Occasion): Promise<{ readonly best: boolean; readonly stop: boolean }> {
     const none = { best: false, stop: false };
-    if (evaluation === null) return none;
+    if (this.parts.evaluation === null) return none;
     let metrics: EvaluationMetrics | null;
     try {
-      await evaluation.rewind();
-      metrics = await evaluate(engine, evaluation, this.parts.stop);
+      metrics = await this.exclusive(() => this.evaluated());
     } catch (error) {
       throw await this.savedBefore(error);
     }
-    this.evaluationDue = metrics === null && mayStop;
+    if (occasion === 'schedule') this.evaluationDue = metrics === null;
     if (metrics === null) return none;
     this.evaluation = metrics;
     this.evaluatedStep = this.step;
-    // The evaluation at the end is not one of the schedule: a run that goes on from here must not have counted it.
-    const watch = mayStop ? this.earlyStopping : new EarlyStopping(this.parts.settings.earlyStop, this.earlyStopping.state());
-    const { best, stop } = watch.update(this.step, metrics);
-    const event = { step: this.step, epoch: train.position.epoch, metrics, best };
-    await callHooks(hooks, (hook) => hook.onEvaluation?.(event));
-    return { best, stop: stop && mayStop };
+    this.evaluatedAtMs = this.parts.now();
+    const { best, stop } = this.bestWatch.update(this.step, metrics, occasion);
+    const event = { step: this.step, epoch: this.position.epoch, metrics, best };
+    await this.hooks.each('onEvaluation', (hook, context) => hook.onEvaluation?.(event, context));
+    return { best, stop };
+  }
+
+  private async evaluated(): Promise<EvaluationMetrics | null> {
+    const { engine, evaluation, stop, settings } = this.parts;
+    if (evaluation === null) return null;
+    const held = this.filled === null ? null : new HeldBatch(this.filled);
+    await evaluation.rewind();
+    const metrics = await evaluate(engine, evaluation, stop, settings.evalSteps);
+    if (held !== null) {
+      this.filled = await engine.acquire();
+      held.putInto(this.filled);
+    }
+    return metrics;
   }
 
   /** Bad evaluation data must not cost what was trained: saves it where that still works, and hands the error back. */
   private async savedBefore(error: unknown): Promise<unknown> {
-    if (this.savedStep === this.step) return error;
     try {
       await this.parts.engine.sync();
-      await this.saveNow(false);
+      await this.saveNow();
     } catch {
       // The first error is the one to tell of.
     }
     return error;
   }
 
-  private async saveNow(finished: boolean): Promise<void> {
-    const { save, hooks } = this.parts;
-    const earlyStop = this.earlyStopping.state();
-    const due = this.evaluationDue ? { evaluationDue: true } : {};
-    const state = { step: this.step, examples: this.examples, earlyStop, finished, ...due };
+  private stateNow(): TrainerState {
+    const { step, examples } = this;
+    const hooks = this.hooks.states();
+    return {
+      step,
+      examples,
+      ...this.bestWatch.state(),
+      finished: this.ended === 'early stopping',
+      ...(this.evaluationDue ? { evaluationDue: true } : {}),
+      ...(hooks === undefined ? {} : { hooks }),
+    };
+  }
+
+  /**
+   * The one place where checkpoints are made, for the schedule, for hooks and at the end. The engine is synced. Returns the path once the
+   * checkpoint is durable, and only then tells hooks of it: what {@link HookContext.save} and `onCheckpoint` promise rests on that. A state that
+   * the newest checkpoint holds already is not written again.
+   */
+  private async saveNow(): Promise<string> {
+    const { save } = this.parts;
+    const state = this.stateNow();
+    const text = JSON.stringify(state);
+    if (this.saved === text && this.checkpoint !== null) return this.checkpoint;
     const metrics = this.evaluatedStep === this.step ? this.evaluation : null;
-    const path = await save(state, metrics, earlyStop.bestStep, this.position);
+    const path = await this.exclusive(() => save(state, metrics, this.bestWatch.bestStep, this.position, this.newest));
     this.checkpoint = path;
-    this.savedStep = this.step;
-    await callHooks(hooks, (hook) => hook.onCheckpoint?.({ step: this.step, path }));
+    this.saved = text;
+    this.savedAtMs = this.parts.now();
+    await this.hooks.each('onCheckpoint', (hook, context) => hook.onCheckpoint?.({ step: state.step, path }, context));
+    return path;
   }
 
   private async result(reason: StopReason): Promise<TrainResult> {
@@ -318,40 +386,15 @@ export class TrainLoop {
       runExamples: this.runExamples,
       seconds,
       examplesPerSecond: seconds > 0 ? this.runExamples / seconds : 0,
-      loss: this.recent.mean(),
+      loss: this.losses.recentMean(),
       evaluation: this.evaluation,
       checkpoint: this.checkpoint,
       reason,
+      stoppedEarly: reason !== 'end of data' && reason !== 'max steps',
+      hookStop: reason === 'stopped by hook' ? this.hooks.stopRequest : null,
       stages: stageSeconds(engine.stageTimes()),
       rows: rows.reduce((a, b) => a + b, 0),
       badRecords: train.stats().badRecords,
     };
-  }
-}
-
-/** Steps over which the final training loss is averaged. */
-const RECENT_STEPS = 100;
-
-/** Mean loss per example of the last steps. */
-class RecentLoss {
-  private readonly losses = new Float64Array(RECENT_STEPS);
-  private readonly examples = new Float64Array(RECENT_STEPS);
-  private next = 0;
-
-  add(loss: number, examples: number): void {
-    this.losses[this.next % RECENT_STEPS] = loss;
-    this.examples[this.next % RECENT_STEPS] = examples;
-    this.next++;
-  }
-
-  /** NaN when there was no step. */
-  mean(): number {
-    let loss = 0;
-    let examples = 0;
-    for (let i = 0; i < RECENT_STEPS; i++) {
-      loss += this.losses[i];
-      examples += this.examples[i];
-    }
-    return loss / examples;
   }
 }

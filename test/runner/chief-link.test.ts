@@ -46,7 +46,7 @@ function open(options: { peerTimeoutMs: number; refuse?: MonolithError }): Line 
       return here;
     },
     peerTimeoutMs,
-    startTimeoutMs: 10_000,
+    barrierTimeoutMs: 10_000,
     onWelcome: (job) => commands.push(job === 'job' ? 0 : -1),
     onCommand: ({ sequence, step = 0 }) => {
       commands.push(sequence);
@@ -132,8 +132,8 @@ test('a refused worker gets the reason, and the job goes on', async () => {
     await assert.rejects(line.link.ended, { code: 'InvalidConfig', message: 'seed differs' });
     assert.deepEqual(line.failures, []);
     await assert.rejects(line.followers.whenAllHere(20), {
-      code: 'Unavailable',
-      message: /worker 1: did not come to the chief within 20 ms/,
+      code: 'BarrierTimeout',
+      message: /^Barrier timeout at the start after 20 ms: 1 of 2 workers arrived; worker 1: did not come to the chief/,
     });
   } finally {
     line.link.close();

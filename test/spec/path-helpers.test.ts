@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { findMain, getLibopsPath, MonolithError } from '../../src/index.js';
+import { findMain, getLibopsPath, isabs, MonolithError, resolveConfig } from '../../src/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'monolith-folders-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -71,6 +71,27 @@ describe('#53 where Monolith lies', () => {
         text,
         /^Unable to find the monolith base directory\. This file directory is .*\. Are you running under bazel structure\?/,
       );
+    }
+  });
+});
+
+describe('#7b absolute paths', () => {
+  test('#7b hdfs:/ and the root of this system begin one', () => {
+    assert.equal(isabs('hdfs:/data/model'), true);
+    assert.equal(isabs('hdfs://namenode:9000/data'), true);
+    assert.equal(isabs('/data/model'), true);
+    for (const path of ['relative/path', './x', '../x', '', 'hdfs', 'hdfs:', 'data/hdfs:/x']) assert.equal(isabs(path), false, path);
+  });
+
+  test('#7b a configuration that names a path in HDFS is refused, the path as it was given', () => {
+    const file = join(make('hdfs'), 'train.yaml');
+    writeFileSync(file, 'modelDir: hdfs:/models/7\ndata: {train: [here.csv, "hdfs://nn/clicks/*.csv"]}\n');
+    const text = refusal(() => resolveConfig({ file }), 'InvalidConfig');
+    assert.match(text, /^.*train\.yaml: modelDir: hdfs:\/models\/7 lies in HDFS, which can't be read or written directly; .*mount/m);
+    assert.match(text, /^.*train\.yaml: data\.train: hdfs:\/\/nn\/clicks\/\*\.csv lies in HDFS/m);
+    for (const flag of ['data', 'eval-data', 'model-dir', 'schema', 'data.cache', 'model']) {
+      const said = refusal(() => resolveConfig({ flags: { [flag]: 'hdfs:/x/y' } }), 'InvalidConfig');
+      assert.match(said, new RegExp(`^--${flag}: hdfs:/x/y lies in HDFS`));
     }
   });
 });

@@ -47,6 +47,7 @@ test('no progress is reported before a first step has ended, however slow the ma
     state: null,
     resumedFrom: null,
     save: () => Promise.resolve('checkpoint'),
+    modelDir: '.',
     hooks: [{ onProgress: (progress) => void reports.push(progress) }],
     stop: null,
     // Every look at the clock finds a report due.

@@ -68,9 +68,10 @@ function childFlags({ workers, ps, distributed }: TrainingConfig, folder: string
   const [, , , ...own] = process.argv;
   const kept: string[] = [];
   for (let i = 0; i < own.length; i++) {
-    const flag = /^--(local-hosts|workers|ps|json|quiet|discovery|index|role|state-folder|bind|advertise|peer-timeout-ms)(=.*)?$/.exec(
-      own[i],
-    );
+    const flag =
+      /^--(local-hosts|workers|num-workers-cluster|ps|num-ps|json|quiet|discovery|index|role|state-folder|bind|bind-addr|advertise|peer-timeout-ms)(=.*)?$/.exec(
+        own[i],
+      );
     if (flag === null) kept.push(own[i]);
     else if (flag[2] === undefined && flag[1] !== 'json' && flag[1] !== 'quiet') i++;
   }

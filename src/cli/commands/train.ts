@@ -26,6 +26,7 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
   const signals = new StopSignals((line) => (config.json ? output.talk(`${line}\n`) : progress.message(line)));
   const json: { hook: EventHook | null } = { hook: null };
   const hook: TrainHook = {
+    name: 'output',
     onStart: () => json.hook?.onStart(),
     onProgress: (update) => {
       json.hook?.onProgress(update);
@@ -85,10 +86,10 @@ function reasonLine(reason: string): string {
 }
 
 /** What a resume does that its user may not expect. */
-function resumeNotes({ newData, roundedFrom, config }: RunInfo): string[] {
+function resumeNotes({ newData, roundedFrom, restoreNote, config }: RunInfo): string[] {
   const { storage } = config.embedding;
   const rounded = `rows of the checkpoint were stored as ${roundedFrom}: they are rounded to nearest ${storage}`;
-  return [...(newData ? [NEW_DATA_LINE] : []), ...(roundedFrom === null ? [] : [rounded])];
+  return [...(restoreNote === null ? [] : [restoreNote]), ...(newData ? [NEW_DATA_LINE] : []), ...(roundedFrom === null ? [] : [rounded])];
 }
 
 function bannerText(info: RunInfo): string {
@@ -111,14 +112,17 @@ function bannerText(info: RunInfo): string {
 }
 
 /** Why a run ended before its data did, as words that follow "stopped by". */
-function stoppedBy(reason: TrainResult['reason']): string | null {
+function stoppedBy({ reason, hookStop }: TrainResult): string | null {
   switch (reason) {
     case 'end of data':
+    case 'led by the chief':
       return null;
     case 'max steps':
       return '--max-steps';
     case 'early stopping':
       return 'early stopping';
+    case 'stopped by hook':
+      return hookStop === null ? 'a hook' : `hook ${hookStop.hook}${hookStop.reason === null ? '' : `: ${hookStop.reason}`}`;
     case 'stopped':
       return 'a signal; the same command goes on from here';
     default:
@@ -137,6 +141,6 @@ function endText(result: TrainResult): string {
     checkpoint: result.checkpoint,
     badRecords: result.badRecords,
     nothingLeft: result.runExamples === 0,
-    stoppedBy: stoppedBy(result.reason),
+    stoppedBy: stoppedBy(result),
   })}\n`;
 }

@@ -4,7 +4,7 @@ import { type ControlMessage, callControl, RemoteFailure } from './control-call.
 import { bytesOf } from './copy-bytes.js';
 import { CutShort, Patience, type ShardConnect } from './patience.js';
 import { ownedBlocks } from './region-bytes.js';
-import { makeRows, rowsByteLength, type ShardRows } from './shard-runtime.js';
+import { makeRows, rowsByteLength, type ShardRows, type ShardSizes } from './shard-runtime.js';
 
 export type RemoteShardOptions = {
   /** Name of this run of the job; anew for each start of the chief. */
@@ -43,10 +43,9 @@ export class RemoteShard {
     await this.call({ kind: 'configure', spec: JSON.stringify(this.options.spec) });
   }
 
-  /** [table] rows, and bytes held. */
-  async sizes(): Promise<{ rows: number[]; memoryBytes: number }> {
+  async sizes(): Promise<ShardSizes> {
     const { json } = await this.call({ kind: 'sizes' });
-    return JSON.parse(json) as { rows: number[]; memoryBytes: number };
+    return JSON.parse(json) as ShardSizes;
   }
 
   /** One bucket of one table, ascending by unsigned fid. */
