@@ -79,20 +79,6 @@ export {
   type ZooKeeperOptions,
 } from './discovery/index.js';
 export {
-  CheckpointHook,
-  type CheckpointHookOptions,
-  EarlyStoppingHook,
-  type EarlyStoppingOptions,
-  EvaluationHook,
-  FunctionHook,
-  HookList,
-  LearningRateHook,
-  LoggingHook,
-  type SaveFunction,
-  StopFileHook,
-  type WriteLine,
-} from './hooks/index.js';
-export {
   Estimator,
   type EstimatorMode,
   EstimatorSpec,
@@ -111,6 +97,32 @@ export {
   type TrainingRound,
   type TrainOptions,
 } from './estimator/index.js';
+export {
+  CheckpointHook,
+  CheckpointHook,
+  type CheckpointHookOptions,
+  type CheckpointHookOptions,
+  EarlyStoppingHook,
+  EarlyStoppingHook,
+  type EarlyStoppingOptions,
+  type EarlyStoppingOptions,
+  EvaluationHook,
+  EvaluationHook,
+  FunctionHook,
+  FunctionHook,
+  HookList,
+  HookList,
+  LearningRateHook,
+  LearningRateHook,
+  LoggingHook,
+  LoggingHook,
+  type SaveFunction,
+  type SaveFunction,
+  StopFileHook,
+  StopFileHook,
+  type WriteLine,
+  type WriteLine,
+} from './hooks/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {

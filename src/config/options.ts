@@ -202,6 +202,7 @@ export const optionTree = {
     { group: 'Run' },
   ),
   evalEvery: integer(0, 'Steps between evaluations; 0 evaluates at the end of each epoch.', { min: 0, group: 'Run' }),
+  evalSteps: integer(0, 'Steps of one evaluation, a batch of every worker each; 0 takes all evaluation data.', { min: 0, group: 'Run' }),
   evalEverySeconds: number(0, 'Seconds between evaluations, in place of those at the end of each epoch; 0: none.', {
     min: 0,
     max: MAX_SECONDS,
@@ -220,7 +221,6 @@ export const optionTree = {
     'Steps, counted from 1, of which a time line (Chrome trace) and CPU profiles are written to the folder `profile` of the run folder. null: none.',
     { group: 'Output' },
   ),
-  evalSteps: integer(0, 'Steps of one evaluation, a batch of every worker each; 0 takes all evaluation data.', { min: 0, group: 'Run' }),
   earlyStop: {
     metric: choice('auc', ['auc', 'logloss', 'normalizedEntropy', 'accuracy', 'mse', 'rmse', 'mae'], 'Figure that is watched.'),
     patience: integer(0, 'Evaluations without improvement after which training stops; 0 never stops early.', { min: 0 }),
