@@ -171,6 +171,7 @@ export {
   type RestoreWait,
   type RunnerMode,
 } from './restore/index.js';
+
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
@@ -205,6 +206,25 @@ export {
   runDistributedFromRunConfig,
   runDistributedFromRunnerConfig,
 } from './runner/index.js';
+export {
+  type Accelerator,
+  importTasks,
+  type RunTaskOptions,
+  registerSingleTask,
+  registerTask,
+  resolveTask,
+  runTask,
+  type Task,
+  type TaskClass,
+  type TaskContext,
+  type TaskEvaluation,
+  type TaskMode,
+  type TaskParameters,
+  TaskRegistry,
+  type TaskResult,
+  taskNames,
+} from './tasks/index.js';
+export { decodeEvent, encodeEvent, readEvents, type Scalar, type TensorBoardEvent, writeEventFile } from './telemetry/index.js';
 export {
   type CheckpointEvent,
   type EvaluationEvent,

@@ -17,6 +17,7 @@ import {
   text,
 } from './option.js';
 import { restoreOptions } from './restore-options.js';
+import { warmStartOptions } from './warm-start-options.js';
 
 /** Largest seed: seeds are unsigned 32-bit numbers. */
 const MAX_SEED = 2 ** 32 - 1;
@@ -188,6 +189,7 @@ export const optionTree = {
   }),
   fresh: boolean(false, 'Start anew and leave the checkpoints of the run folder aside; without it a run resumes.', { group: 'Run' }),
   ...restoreOptions,
+  warmStart: warmStartOptions,
   checkpointEvery: integer(1000, 'Steps between checkpoints; 0 writes one at the end only.', { min: 0, group: 'Run' }),
   checkpointEverySeconds: number(0, 'Seconds between checkpoints, beside those by steps; 0: none.', {
     min: 0,
@@ -294,6 +296,7 @@ export const optionTree = {
 /** Headings of the sections of the file. */
 export const sectionTitles: Readonly<Record<string, string>> = {
   data: 'Data',
+  warmStart: 'Warm start',
   earlyStop: 'Early stopping',
   optimizer: 'Optimizers',
   schedule: 'Learning-rate schedule',

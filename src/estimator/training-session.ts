@@ -71,6 +71,7 @@ export class TrainingSession {
   private checkpointPath: string | null;
   /** Whether older checkpoints that `fresh` leaves aside are gone. */
   private cleared: boolean;
+  private ran = false;
 
   private constructor(
     private readonly parts: Parts,
@@ -124,7 +125,7 @@ export class TrainingSession {
       await cluster.begin(train.position);
       await options.onReady?.(info);
       return new TrainingSession(
-        { config, options, bound, train, evaluation, cluster, log, info, hooks, saved, checkpoint, replaceOlder },
+        { config, options, hooks, bound, train, evaluation, cluster, log, info, saved, checkpoint, replaceOlder },
         open,
       );
     } catch (error) {
@@ -145,9 +146,12 @@ export class TrainingSession {
 
   /** Trains to the limits; ends with an evaluation, where there are data for one, and a checkpoint. */
   async run(limits: StepLimits): Promise<TrainResult> {
-    const { config, options, bound, train, evaluation, cluster, log, info, hooks } = this.parts;
+    const { config, options, bound, train, evaluation, cluster, log, info } = this.parts;
     const target = targetStep(this.step, limits, config.maxSteps);
     const resumedStep = this.checkpointPath === null ? null : this.step;
+    // A hook is made for one run.
+    const hooks = this.ran ? await hooksOf(config) : this.parts.hooks;
+    this.ran = true;
     const loop = new TrainLoop({
       engine: cluster,
       train,

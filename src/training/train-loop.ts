@@ -23,7 +23,6 @@ export class TrainLoop implements HookActions {
   step: number;
   private examples: number;
   private runExamples = 0;
-  /** Step at which training ends; Infinity: no limit. */
   private readonly target: number;
   private readonly hooks: HookRunner;
   private readonly bestWatch: BestWatch;
@@ -49,7 +48,6 @@ export class TrainLoop implements HookActions {
   private engineWork: Promise<unknown> = Promise.resolve();
   /** Slots that hold the next step while hooks are called before it. */
   private filled: readonly BatchSlot[] | null = null;
-  /** Epoch of the last step that was made. */
   private stepEpoch = 0;
   /** Done part at the start of this process: a resumed run does not begin at 0. */
   private startFraction = 0;
