@@ -99,28 +99,16 @@ export {
 } from './estimator/index.js';
 export {
   CheckpointHook,
-  CheckpointHook,
-  type CheckpointHookOptions,
   type CheckpointHookOptions,
   EarlyStoppingHook,
-  EarlyStoppingHook,
-  type EarlyStoppingOptions,
   type EarlyStoppingOptions,
   EvaluationHook,
-  EvaluationHook,
-  FunctionHook,
   FunctionHook,
   HookList,
-  HookList,
-  LearningRateHook,
   LearningRateHook,
   LoggingHook,
-  LoggingHook,
-  type SaveFunction,
   type SaveFunction,
   StopFileHook,
-  StopFileHook,
-  type WriteLine,
   type WriteLine,
 } from './hooks/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
