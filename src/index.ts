@@ -78,7 +78,25 @@ export {
   ZooKeeperDescriptor,
   type ZooKeeperOptions,
 } from './discovery/index.js';
-export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions } from './estimator/index.js';
+export {
+  Estimator,
+  type EstimatorMode,
+  EstimatorSpec,
+  type EstimatorSpecFields,
+  type EvaluationResult,
+  type JoinOptions,
+  joinJob,
+  type ModelFn,
+  type ModelFnContext,
+  type ModelFnEstimator,
+  type ModelFnEvaluation,
+  type ModelFnRound,
+  type ModelFnSettings,
+  type Predictions,
+  type RunInfo,
+  type TrainingRound,
+  type TrainOptions,
+} from './estimator/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {

@@ -11,6 +11,7 @@ namespace monolith {
 
 void register_sparse(napi_env env, napi_value exports);
 void register_table_refresh(napi_env env, napi_value exports);
+void register_table_frozen(napi_env env, napi_value exports);
 
 namespace {
 
@@ -326,7 +327,7 @@ napi_value table_load(napi_env env, napi_callback_info info) {
 napi_value table_clear(napi_env env, napi_callback_info info) {
   Args args(env, info, "tableClear", 1);
   Table* table = table_of(args, env);
-  if (table != nullptr && !table->clear()) fail_memory(env, "tableClear: no memory");
+  if (table != nullptr && !table->clear()) fail_memory(env, "tableClear: no memory, or frozen rows of the table are being read");
   return nullptr;
 }
 
@@ -393,6 +394,7 @@ void register_table(napi_env env, napi_value exports) {
   export_function(env, exports, "adviseHugePages", advise_huge_pages_call);
   register_sparse(env, exports);
   register_table_refresh(env, exports);
+  register_table_frozen(env, exports);
 }
 
 }  // namespace monolith

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <new>
 
 namespace monolith {
 namespace {
@@ -78,6 +79,39 @@ void Index::release() {
   use_.release();
 }
 
+Index::~Index() {
+  release();
+  keep_old(false);
+}
+
+void Index::keep_old(bool keep) {
+  keeping_ = keep;
+  if (keep) return;
+  while (old_ != nullptr) {
+    OldLines* old = old_;
+    old_ = old->next;
+    arena_.release(old->lines, old->num_lines);
+    delete old;
+  }
+  delete spare_;
+  spare_ = nullptr;
+}
+
+bool Index::can_retire() {
+  if (keeping_ && spare_ == nullptr) spare_ = new (std::nothrow) OldLines();
+  return !keeping_ || spare_ != nullptr;
+}
+
+void Index::retire(const Partition& partition) {
+  if (!keeping_) {
+    arena_.release(partition.lines, partition.num_lines);
+    return;
+  }
+  *spare_ = {old_, partition.lines, partition.num_lines};
+  old_ = spare_;
+  spare_ = nullptr;
+}
+
 bool Index::clear() {
   PageBlock directory;
   PageBlock use;
@@ -135,6 +169,7 @@ void Index::move_rows(const Partition& from, const Partition* to, size_t* counts
 }
 
 bool Index::split(size_t slot, size_t rows) {
+  if (!can_retire()) return false;
   const Partition old = directory()[slot];
   if (old.depth == depth_) {
     if (!double_directory()) return false;
@@ -169,7 +204,7 @@ bool Index::split(size_t slot, size_t rows) {
   const size_t half = size_t{1} << (depth_ - depth);
   set(slot, children[0], moved[0]);
   set(slot + half, children[1], moved[1]);
-  arena_.release(old.lines, old.num_lines);
+  retire(old);
   return true;
 }
 
@@ -179,12 +214,13 @@ bool Index::grow(size_t slot, size_t rows) {
   const size_t step = old.num_lines < kSmallLines ? size_t{2} * old.num_lines : static_cast<size_t>(old.num_lines * filling(old.depth).growth);
   if (lines < step) lines = step;
   if (lines > kMostLines && old.depth < kMostDepth) return split(slot, rows);
+  if (!can_retire()) return false;
   const Partition grown = {arena_.allocate(lines), static_cast<uint32_t>(lines), old.depth};
   if (grown.lines == nullptr) return false;
   size_t moved = 0;
   move_rows(old, &grown, &moved);
   set(slot, grown, moved);
-  arena_.release(old.lines, old.num_lines);
+  retire(old);
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "table/index_arena.h"
+#include "table/index_visit.h"
 #include "table/mix64.h"
 #include "table/page_block.h"
 
@@ -21,7 +22,7 @@ class Index {
   Index() = default;
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
-  ~Index() { release(); }
+  ~Index();
 
   // One small partition, empty. False when there is no memory.
   bool start();
@@ -50,8 +51,16 @@ class Index {
   // visit(fid, row) for every row of a bucket, in no order that a caller may rely on.
   template <typename Visit>
   void visit_bucket(uint32_t bits, uint64_t bucket, Visit visit) const;
+  // From now on lines that a partition has outgrown stay as they are, for somebody who walks a copy of the directory; false: they are given back.
+  void keep_old(bool keep);
 
  private:
+  struct OldLines {
+    OldLines* next;
+    IndexLine* lines;
+    size_t num_lines;
+  };
+
   Partition* directory() const { return static_cast<Partition*>(directory_.data()); }
   PartitionUse* use() const { return static_cast<PartitionUse*>(use_.data()); }
   void release();
@@ -60,9 +69,10 @@ class Index {
   bool grow(size_t slot, size_t rows);
   bool split(size_t slot, size_t rows);
   void set(size_t slot, const Partition& partition, size_t rows);
+  // Before a partition is replaced: room to remember its lines. False when there is no memory.
+  bool can_retire();
+  void retire(const Partition& partition);
   void move_rows(const Partition& from, const Partition* to, size_t* counts);
-  template <typename Visit>
-  void visit_lines(const Partition& partition, uint32_t bits, uint64_t bucket, Visit visit) const;
 
   // Where row + 1 of fid stands. One that was not there has an entry now, with a 0 that the caller must replace.
   static uint32_t* find(const Partition& partition, uint64_t fid, uint64_t hash) {
@@ -83,37 +93,16 @@ class Index {
   PageBlock directory_;
   PageBlock use_;
   uint32_t depth_ = 0;
+
+  bool keeping_ = false;
+  OldLines* old_ = nullptr;
+  // Empty, for the next one.
+  OldLines* spare_ = nullptr;
 };
 
 template <typename Visit>
-void Index::visit_lines(const Partition& partition, uint32_t bits, uint64_t bucket, Visit visit) const {
-  const bool whole = bits <= partition.depth;
-  // Homes of the bucket, then on to the first line with an empty entry behind them: displaced entries end there.
-  const uint64_t first = whole ? 0 : bucket << (64 - bits);
-  const size_t begin = whole ? 0 : home_line(partition, first);
-  const size_t last = whole ? partition.num_lines - 1 : home_line(partition, first + ((uint64_t{1} << (64 - bits)) - 1));
-  size_t line = begin;
-  bool behind = false;
-  for (size_t steps = 0; steps < partition.num_lines; steps++) {
-    const IndexLine& entries = partition.lines[line];
-    for (size_t j = 0; j < entries.count; j++) {
-      if (whole || mix64(entries.fid[j]) >> (64 - bits) == bucket) visit(entries.fid[j], entries.row1[j] - 1);
-    }
-    behind = behind || line == last;
-    if (behind && (whole || entries.count < kLineEntries)) return;
-    if (++line == partition.num_lines) line = 0;
-  }
-}
-
-template <typename Visit>
 void Index::visit_bucket(uint32_t bits, uint64_t bucket, Visit visit) const {
-  size_t slot = bits <= depth_ ? static_cast<size_t>(bucket << (depth_ - bits)) : static_cast<size_t>(bucket >> (bits - depth_));
-  const size_t end = bits <= depth_ ? static_cast<size_t>((bucket + 1) << (depth_ - bits)) : slot + 1;
-  while (slot < end) {
-    const Partition& partition = directory()[slot];
-    visit_lines(partition, bits, bucket, visit);
-    slot = first_slot(slot, depth_, partition.depth) + (size_t{1} << (depth_ - partition.depth));
-  }
+  monolith::visit_bucket(view(), bits, bucket, visit);
 }
 
 }  // namespace monolith

@@ -80,7 +80,7 @@ bool Table::finish(uint64_t seed, uint32_t segment_shift, size_t max_rows, bool 
 
 size_t Table::bytes() const {
   return index_.bytes() + values_.bytes() + states_.bytes() + stamps_.bytes() + dirty_.bytes() + merge_hash_.bytes() + merge_parts_.bytes() +
-         merge_rows_.bytes() + merge_fids_.bytes() + named_.bytes();
+         merge_rows_.bytes() + merge_fids_.bytes() + named_.bytes() + (frozen_ == nullptr ? 0 : frozen_->bytes());
 }
 
 RowSpace Table::space() const {
@@ -123,6 +123,7 @@ bool Table::reserve_rows(size_t rows) {
 
 bool Table::clear() {
   if (size_ == 0) return true;
+  if (being_read()) return false;
   if (!index_.clear()) return false;
   clear_dirty();
   size_ = 0;

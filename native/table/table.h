@@ -9,6 +9,7 @@
 
 #include "optimizers/half_update.h"
 #include "optimizers/row_update.h"
+#include "table/frozen_rows.h"
 #include "table/half_rows.h"
 #include "table/index.h"
 #include "table/lookup.h"
@@ -18,12 +19,16 @@
 
 namespace monolith {
 
+// What became of Table::freeze. Busy: rows of an earlier one are still being read.
+enum class Freezing { done, busy, no_memory };
+
 class Table {
  public:
   static constexpr size_t kMaxSlices = 64;
   static constexpr int64_t kNoMemory = INT64_MIN;
 
   Table() = default;
+  ~Table();
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
@@ -63,13 +68,27 @@ class Table {
   int64_t dump(uint32_t bits, uint64_t bucket, uint64_t* fids, uint32_t* timestamps, float* records);
   // As lookup: number of new rows, -n or kNoMemory.
   int64_t load(const uint64_t* fids, const uint32_t* timestamps, const float* records, size_t count);
-  // False when there is no memory: nothing has changed then.
+  // False when there is no memory, or frozen rows are being read: nothing has changed then.
   bool clear();
 
+  // Rows created, updated or loaded since clear_dirty.
   size_t count_dirty() const;
   void clear_dirty();
 
+  // Freezes the rows, or the dirty ones alone, as they are now, for one reader in another thread: see frozen_rows.h. `forget_changes`: and none is dirty
+  // any more.
+  Freezing freeze(bool only_changed, bool forget_changes);
+  // What freeze made, for the reader, who lets go of it; nullptr when there is nothing to read. Between freeze and its reader's end.
+  FrozenRows* hold_frozen();
+
  private:
+  // Lets go of frozen rows.
+  void thaw();
+  // Whether a reader still wants them; if not they are let go of.
+  bool being_read();
+  // Before the rows that handles name change, where there are frozen rows.
+  void keep_rows(const int32_t* handles, size_t count);
+  void touch_kept(const int32_t* handles, size_t count, uint32_t timestamp);
   uint64_t* dirty_words() const { return static_cast<uint64_t*>(dirty_.data()); }
   bool apart() const { return states_.stride() != 0; }
   RowSpace space() const;
@@ -97,6 +116,7 @@ class Table {
   size_t max_rows_ = 0;
   size_t size_ = 0;
 
+  FrozenRows* frozen_ = nullptr;
   Index index_;
   // Values, with the state behind them unless states_ holds it; stamps_ only where last uses are kept.
   RowPlane values_;

@@ -1,6 +1,7 @@
 // Rows out and in, whole.
 #include <cstring>
 
+#include "table/dumped_row.h"
 #include "table/prefetch.h"
 #include "table/table.h"
 
@@ -9,28 +10,6 @@ namespace {
 
 // Rows ahead of the one being copied that are fetched.
 constexpr size_t kAhead = 16;
-
-struct Dumped {
-  uint64_t fid;
-  uint32_t row;
-};
-
-// Least-significant-byte radix sort by fid; `items` and `other` hold count each, the result is in the returned one.
-Dumped* sort_by_fid(Dumped* items, Dumped* other, size_t count) {
-  for (uint32_t shift = 0; shift < 64; shift += 8) {
-    size_t starts[257] = {0};
-    for (size_t i = 0; i < count; i++) starts[((items[i].fid >> shift) & 255) + 1]++;
-    bool one = false;
-    for (size_t b = 1; b <= 256; b++) one = one || starts[b] == count;
-    if (one) continue;
-    for (size_t b = 1; b <= 256; b++) starts[b] += starts[b - 1];
-    for (size_t i = 0; i < count; i++) other[starts[(items[i].fid >> shift) & 255]++] = items[i];
-    Dumped* swap = items;
-    items = other;
-    other = swap;
-  }
-  return items;
-}
 
 }  // namespace
 
@@ -45,11 +24,11 @@ int64_t Table::dump(uint32_t bits, uint64_t bucket, uint64_t* fids, uint32_t* ti
   const size_t count = count_bucket(bits, bucket);
   if (count == 0) return 0;
   PageBlock memory;
-  if (!memory.allocate(count * 2 * sizeof(Dumped))) return kNoMemory;
-  Dumped* items = static_cast<Dumped*>(memory.data());
+  if (!memory.allocate(count * 2 * sizeof(DumpedRow))) return kNoMemory;
+  DumpedRow* items = static_cast<DumpedRow*>(memory.data());
   size_t n = 0;
-  index_.visit_bucket(bits, bucket, [&](uint64_t fid, uint32_t row) { items[n++] = {fid, row}; });
-  const Dumped* sorted = sort_by_fid(items, items + count, count);
+  index_.visit_bucket(bits, bucket, [&](uint64_t fid, uint32_t row) { items[n++] = {fid, row, 0}; });
+  const DumpedRow* sorted = sort_by_fid(items, items + count, count);
   const RowSpace rows = space();
   for (size_t i = 0; i < count; i++) {
     if (i + kAhead < count) {
@@ -79,12 +58,16 @@ int64_t Table::load(const uint64_t* fids, const uint32_t* timestamps, const floa
   for (size_t i = 0; i < count; i++) {
     if (i + kAhead < count) index_.prefetch(mix64(fids[i + kAhead]));
     uint32_t& row1 = index_.find_or_add(fids[i], mix64(fids[i]));
-    if (row1 == 0) row1 = static_cast<uint32_t>(++size_);
+    const bool fresh = row1 == 0;
+    if (fresh) row1 = static_cast<uint32_t>(++size_);
     const uint32_t row = row1 - 1;
+    const int32_t handle = static_cast<int32_t>(row);
+    if (frozen_ != nullptr && !fresh) keep_rows(&handle, 1);
     if (stamps_.stride() != 0) *stamp(row) = timestamps[i];
     const float* record = records + i * record_length();
     write_values(rows, row, record);
     std::memcpy(row_state(rows, row), record + dim_, state_ * sizeof(float));
+    rows.dirty[row >> 6] |= uint64_t{1} << (row & 63);
   }
   return static_cast<int64_t>(size_ - before);
 }

@@ -2,10 +2,10 @@ import { link, open } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { crc32c, DurableWriter, failpoint, fsyncFolder, makeFolderDurable, removeQuietly } from '../base/index.js';
 import { commitCheckpoint } from './commit.js';
-import { parseOwnedName, type SectionInfo, temporaryFolderName } from './format.js';
+import { type BaseReference, parseOwnedName, type SectionInfo, temporaryFolderName } from './format.js';
 import { claimFolderName } from './leftovers.js';
 import { type CheckpointEntry, entryOf, listCheckpoints } from './list.js';
-import { openEntry } from './reader.js';
+import { openEntry, referenceTo } from './reader.js';
 import { SectionReader } from './section-reader.js';
 import type { CheckpointOptions } from './writer.js';
 
@@ -51,8 +51,14 @@ export async function adoptCheckpoint(
       failpoint('restore.afterSection');
     }
     await fsyncFolder(temporary);
+    // A delta is nothing without the whole checkpoint that it changes. Here that may have another manifest: its folder can have another name.
+    let base: BaseReference | null = null;
+    if (manifest.base !== null) {
+      await adoptCheckpoint(entryOf(source.modelDir, manifest.base.step), modelDir, async () => {}, options);
+      base = await referenceTo(modelDir, manifest.base.step);
+    }
     await beforeCommit();
-    return await commitCheckpoint(modelDir, { step, folder, sections, fields });
+    return await commitCheckpoint(modelDir, { step, folder, base, sections, fields });
   } catch (error) {
     await removeQuietly(temporary);
     throw error;

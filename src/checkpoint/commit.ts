@@ -4,7 +4,7 @@ import { failpoint, fsyncFolder, removeQuietly, renameFile, writeFileFlushed } f
 import { manifestFileName, temporaryFolderName } from './format.js';
 import { foldersOfStep, referencedFolder } from './leftovers.js';
 import { listCheckpoints } from './list.js';
-import { type CheckpointManifest, encodeManifest } from './manifest.js';
+import { encodeManifest, type ManifestContent } from './manifest.js';
 import { writeStateFiles } from './state-files.js';
 
 // The commit protocol. What stands on disk after each arrow, and what a restart makes of it:
@@ -25,7 +25,7 @@ import { writeStateFiles } from './state-files.js';
  * @returns path of the manifest.
  * @throws DiskFull, WriteFailed, InvalidArgument (fields); files without a manifest are deleted first
  */
-export async function commitCheckpoint(modelDir: string, manifest: Omit<CheckpointManifest, 'formatVersion'>): Promise<string> {
+export async function commitCheckpoint(modelDir: string, manifest: ManifestContent): Promise<string> {
   const { step, folder } = manifest;
   const manifestPath = join(modelDir, manifestFileName(step));
   const text = encodeManifest(manifest);

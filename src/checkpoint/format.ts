@@ -1,12 +1,18 @@
 import { MonolithError } from '../base/index.js';
 
-// Names and numbers of the container format, version 1; docs/formats/checkpoint.md describes it byte by byte.
+// Names and numbers of the container format, versions 1 and 2; docs/formats/checkpoint.md describes it byte by byte.
 
 /** First field of every manifest. */
 export const FORMAT_NAME = 'monolith-local checkpoint';
 
-/** Version that this code writes, and the newest that it reads. */
-export const FORMAT_VERSION = 1;
+/** Version of a whole checkpoint. */
+export const WHOLE_VERSION = 1;
+
+/** Version of a delta: a checkpoint that is loaded on top of its base. Readers of version 1 would take it for a whole one, so it has its own. */
+export const DELTA_VERSION = 2;
+
+/** The newest version that this code reads. */
+export const FORMAT_VERSION = DELTA_VERSION;
 
 /** Data bytes under one checksum. Small enough to point at the damage, large enough that checksums are 1/16384 of the data. */
 export const BLOCK_LENGTH = 65536;
@@ -25,6 +31,9 @@ export const TF_STATE_FILE = 'checkpoint';
 
 /** The text form of MonolithCheckpointState. */
 export const MONOLITH_STATE_FILE = 'monolith_checkpoint';
+
+/** The whole checkpoint that a delta is a delta of: its step, and the checksum in the last line of its manifest. */
+export type BaseReference = { readonly step: number; readonly crc32c: number };
 
 /** One section as the manifest lists it. */
 export type SectionInfo = {

@@ -1,5 +1,6 @@
 export { adoptCheckpoint, checkpointAt } from './adopt.js';
 export {
+  type BaseReference,
   BLOCK_LENGTH,
   checkpointName,
   FORMAT_VERSION,
@@ -11,7 +12,15 @@ export {
 export { type CheckpointEntry, listCheckpoints } from './list.js';
 export type { CheckpointManifest, JsonValue, ManifestFields } from './manifest.js';
 export { type PruneResult, prune, removeAllCheckpoints } from './prune.js';
-export { CheckpointReader, type NewestGoodOptions, newestGood, openCheckpoint, type VerifiedSection, verify } from './reader.js';
+export {
+  CheckpointReader,
+  type NewestGoodOptions,
+  newestGood,
+  openCheckpoint,
+  referenceTo,
+  type VerifiedSection,
+  verify,
+} from './reader.js';
 export { RunLock } from './run-lock.js';
 export { type ClosedSection, SectionWriter } from './section-writer.js';
 export {

@@ -1,6 +1,8 @@
 import { crc32c, type ErrorDetails, MonolithError } from '../base/index.js';
 import {
+  type BaseReference,
   checkpointName,
+  DELTA_VERSION,
   FORMAT_NAME,
   FORMAT_VERSION,
   hex32,
@@ -9,6 +11,7 @@ import {
   numBlocks,
   parseOwnedName,
   type SectionInfo,
+  WHOLE_VERSION,
 } from './format.js';
 
 /** What JSON can hold. Numbers that are not finite become null, as JSON has it. */
@@ -23,12 +26,19 @@ export type CheckpointManifest = {
   readonly step: number;
   /** Folder of the sections beside the manifest: `checkpoint-<step>`, or `checkpoint-<step>.N` if the step was saved again. */
   readonly folder: string;
+  /** What a delta stands on; null: a whole checkpoint. */
+  readonly base: BaseReference | null;
   readonly sections: readonly SectionInfo[];
   readonly fields: ManifestFields;
+  /** The manifest's own checksum: what deltas name it by. */
+  readonly crc32c: number;
 };
 
+/** What a manifest is made from. */
+export type ManifestContent = Omit<CheckpointManifest, 'formatVersion' | 'crc32c'>;
+
 /** Keys of the manifest that training can't use for its own. */
-const reservedKeys: ReadonlySet<string> = new Set(['format', 'formatVersion', 'step', 'folder', 'sections', 'crc32c']);
+const reservedKeys: ReadonlySet<string> = new Set(['format', 'formatVersion', 'step', 'folder', 'base', 'sections', 'crc32c']);
 
 // The file ends in `"crc32c": "0x` · eight lower-case digits · `"\n}\n`. The checksum covers every byte before the digits, the rest is
 // compared as it stands: so no byte of the file can change unseen. This rule holds for all versions of the format.
@@ -40,8 +50,8 @@ const CHECKSUM_DIGITS = 8;
  * The manifest's text. Equal content gives equal bytes: keys stand in the order given, and neither time nor machine enters.
  * @throws InvalidArgument if `fields` uses a reserved key or holds what JSON can't (a BigInt, a cycle)
  */
-export function encodeManifest(manifest: Omit<CheckpointManifest, 'formatVersion'>): string {
-  const { step, folder, sections, fields } = manifest;
+export function encodeManifest(manifest: ManifestContent): string {
+  const { step, folder, base, sections, fields } = manifest;
   for (const key of Object.keys(fields)) {
     if (reservedKeys.has(key) && !(key === 'step' && fields.step === step)) {
       throw new MonolithError('InvalidArgument', `checkpoint manifest: field "${key}" is reserved by the format; choose another name`, {
@@ -51,9 +61,10 @@ export function encodeManifest(manifest: Omit<CheckpointManifest, 'formatVersion
   }
   const content = {
     format: FORMAT_NAME,
-    formatVersion: FORMAT_VERSION,
+    formatVersion: base === null ? WHOLE_VERSION : DELTA_VERSION,
     step,
     folder,
+    ...(base === null ? {} : { base: { step: base.step, crc32c: hex32(base.crc32c) } }),
     ...fields,
     sections: sections.map((section) => ({ name: section.name, bytes: section.bytes, crc32c: hex32(section.crc32c) })),
   };
@@ -79,7 +90,7 @@ function jsonOf(content: object): string {
  */
 export function decodeManifest(bytes: Uint8Array, step: number): CheckpointManifest {
   const file = manifestFileName(step);
-  checkChecksum(bytes, file);
+  const checksum = checkChecksum(bytes, file);
   let content: unknown;
   try {
     content = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -88,7 +99,7 @@ export function decodeManifest(bytes: Uint8Array, step: number): CheckpointManif
   }
   if (!isObject(content) || content.format !== FORMAT_NAME)
     throw manifestError(file, `is not a manifest ("format" is not "${FORMAT_NAME}")`);
-  checkVersion(content.formatVersion, file);
+  const formatVersion = checkVersion(content.formatVersion, file);
   if (content.step !== step) throw manifestError(file, `is the manifest of step ${String(content.step)} under another name`);
   const folder = content.folder;
   const owned = typeof folder === 'string' ? parseOwnedName(folder) : null;
@@ -98,15 +109,17 @@ export function decodeManifest(bytes: Uint8Array, step: number): CheckpointManif
   const fields: [string, JsonValue][] = [];
   for (const [key, value] of Object.entries(content)) if (!reservedKeys.has(key)) fields.push([key, value as JsonValue]);
   return {
-    formatVersion: FORMAT_VERSION,
+    formatVersion,
     step,
     folder,
+    base: formatVersion === DELTA_VERSION ? readBase(content.base, step, file) : null,
     sections: readSections(content.sections, file),
     fields: Object.fromEntries(fields),
+    crc32c: checksum,
   };
 }
 
-function checkChecksum(bytes: Uint8Array, file: string): void {
+function checkChecksum(bytes: Uint8Array, file: string): number {
   const closingAt = bytes.length - CHECKSUM_CLOSING.length;
   const digitsAt = closingAt - CHECKSUM_DIGITS;
   const text = new TextDecoder('latin1');
@@ -130,10 +143,11 @@ function checkChecksum(bytes: Uint8Array, file: string): void {
       expected: hex32(expected),
     });
   }
+  return actual;
 }
 
-function checkVersion(version: unknown, file: string): void {
-  if (version === FORMAT_VERSION) return;
+function checkVersion(version: unknown, file: string): number {
+  if (version === WHOLE_VERSION || version === DELTA_VERSION) return version;
   if (typeof version === 'number' && Number.isInteger(version) && version > FORMAT_VERSION) {
     throw new MonolithError(
       'CheckpointIncompatible',
@@ -141,7 +155,16 @@ function checkVersion(version: unknown, file: string): void {
       { file, version, newestReadable: FORMAT_VERSION },
     );
   }
-  throw manifestError(file, `has format version ${JSON.stringify(version)}, expected ${FORMAT_VERSION}`);
+  throw manifestError(file, `has format version ${JSON.stringify(version)}, expected ${WHOLE_VERSION} or ${DELTA_VERSION}`);
+}
+
+function readBase(value: unknown, step: number, file: string): BaseReference {
+  const { step: baseStep, crc32c: checksum } = isObject(value) ? value : {};
+  const isStep = typeof baseStep === 'number' && Number.isSafeInteger(baseStep) && baseStep >= 0 && baseStep < step;
+  if (!isStep || typeof checksum !== 'string' || !/^0x[0-9a-f]{8}$/.test(checksum)) {
+    throw manifestError(file, `is that of a delta and names no base before it: ${JSON.stringify(value)}`);
+  }
+  return { step: baseStep, crc32c: Number.parseInt(checksum.slice(2), 16) };
 }
 
 function readSections(value: unknown, file: string): SectionInfo[] {

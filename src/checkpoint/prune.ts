@@ -4,7 +4,7 @@ import { failpoint, fsyncFolder, MonolithError, removeQuietly } from '../base/in
 import { MONOLITH_STATE_FILE, manifestFileName, parseOwnedName, TF_STATE_FILE } from './format.js';
 import { referencedFolder } from './leftovers.js';
 import { type CheckpointEntry, listCheckpoints, namesIn } from './list.js';
-import { openEntry } from './reader.js';
+import { openEntry, readManifest } from './reader.js';
 import { lastWrittenStep, writeStateFiles } from './state-files.js';
 
 /** What {@link prune} deleted. */
@@ -17,8 +17,8 @@ export type PruneResult = {
 
 /**
  * Deletes old checkpoints and what crashed saves left behind; only names that this format owns. Kept are the `keep` newest whose
- * manifest and footers are sound, anything newer than those even if damaged, the one last written, and `keepBest`. The state files
- * stop naming a checkpoint before it goes, and its manifest goes durably before its sections do.
+ * manifest and footers are sound, anything newer than those even if damaged, the one last written, `keepBest`, and the bases of all deltas
+ * among these. The state files stop naming a checkpoint before it goes, and its manifest goes durably before its sections do.
  * Call it between saves, not during one.
  *
  * @param keep     how many of the newest to keep, ≥ 1.
@@ -67,12 +67,24 @@ async function pruneCheckpoints(
       kept.add(entry.step);
     }
   }
+  for (const entry of entries.filter(({ step }) => kept.has(step))) {
+    const base = await baseStepOf(entry);
+    if (base !== null) kept.add(base);
+  }
   const steps = entries.map((entry) => entry.step).filter((step) => kept.has(step));
   const newest = kept.has(lastWritten) ? lastWritten : steps[steps.length - 1];
   await writeStateFiles(modelDir, newest, steps, keepBest !== null && kept.has(keepBest) ? keepBest : null);
   await deleteManifests(
     modelDir,
     entries.filter((entry) => !kept.has(entry.step)),
+  );
+}
+
+/** The step of a delta's base; null for a whole checkpoint, and for one whose manifest can't be read. */
+async function baseStepOf(entry: CheckpointEntry): Promise<number | null> {
+  return await readManifest(entry).then(
+    ({ base }) => base?.step ?? null,
+    () => null,
   );
 }
 
@@ -83,10 +95,10 @@ async function isSound(entry: CheckpointEntry): Promise<boolean> {
   );
 }
 
-/** From here on the sections have no manifest, and {@link removeLeftovers} takes them. */
+/** From here on the sections have no manifest, and {@link removeLeftovers} takes them. Newest first: no delta outlives its base. */
 async function deleteManifests(modelDir: string, entries: readonly CheckpointEntry[]): Promise<void> {
   if (entries.length === 0) return;
-  for (const entry of entries) {
+  for (const entry of [...entries].reverse()) {
     failpoint('checkpoint.beforeManifestDelete');
     try {
       await unlink(entry.path);

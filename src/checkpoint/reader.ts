@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { crc32c, MonolithError } from '../base/index.js';
-import { MAX_MANIFEST_LENGTH, manifestFileName, parseOwnedName } from './format.js';
+import { type BaseReference, hex32, MAX_MANIFEST_LENGTH, manifestFileName, parseOwnedName } from './format.js';
 import { type CheckpointEntry, entryOf, listCheckpoints } from './list.js';
 import { type CheckpointManifest, decodeManifest } from './manifest.js';
 import { SectionReader } from './section-reader.js';
@@ -11,18 +11,30 @@ import type { CheckpointOptions } from './writer.js';
 export type VerifiedSection = Pick<SectionReader, 'info' | 'bytes' | 'numBlocks' | 'pieces' | 'readAll' | 'verify'>;
 
 /**
- * An opened checkpoint: manifest and footers of all sections are checked, the data are checked as they are read.
+ * An opened checkpoint: manifest and footers of all sections are checked, the data are checked as they are read. Those of a delta's base too.
  * Holds no file open, so there is nothing to close.
  */
 export class CheckpointReader {
   readonly entry: CheckpointEntry;
   readonly manifest: CheckpointManifest;
+  /** The checkpoint that this one is a delta of; null: it is whole. */
+  readonly base: CheckpointReader | null;
+  /** The delta that this one was opened for. */
+  readonly #dependent: CheckpointEntry | null;
   readonly #sections: ReadonlyMap<string, SectionReader>;
   readonly #options: CheckpointOptions;
 
-  constructor(entry: CheckpointEntry, manifest: CheckpointManifest, options: CheckpointOptions) {
+  constructor(
+    entry: CheckpointEntry,
+    manifest: CheckpointManifest,
+    options: CheckpointOptions,
+    base: CheckpointReader | null = null,
+    dependent: CheckpointEntry | null = null,
+  ) {
     this.entry = entry;
     this.manifest = manifest;
+    this.base = base;
+    this.#dependent = dependent;
     this.#options = options;
     const checksum = options.crc32c ?? crc32c;
     this.#sections = new Map(
@@ -53,9 +65,7 @@ export class CheckpointReader {
         { checkpoint: this.entry.name, section: name, sections: this.sectionNames },
       );
     }
-    const hinted = <Result>(act: () => Promise<Result>) => withWayOut(this.entry, this.#options, act);
-    const entry = this.entry;
-    const options = this.#options;
+    const hinted = <Result>(act: () => Promise<Result>) => this.#hinted(act);
     return {
       info: section.info,
       bytes: section.bytes,
@@ -66,7 +76,7 @@ export class CheckpointReader {
         const pieces = section.pieces();
         try {
           for (;;) {
-            const { done, value } = await withWayOut(entry, options, () => pieces.next());
+            const { done, value } = await hinted(() => pieces.next());
             if (done === true) return;
             yield value;
           }
@@ -82,10 +92,28 @@ export class CheckpointReader {
     for (const section of this.#sections.values()) await section.checkStructure();
   }
 
-  /** Reads and checks every byte of every section. @throws CheckpointCorrupt */
+  /** Reads and checks every byte of every section, of a delta's base too. @throws CheckpointCorrupt */
   async verifyData(): Promise<void> {
+    const { base, entry } = this;
     for (const section of this.#sections.values()) await section.verify();
+    if (base !== null) await asBaseOf(entry, base.entry, () => base.verifyData());
   }
+
+  #hinted<Result>(act: () => Promise<Result>): Promise<Result> {
+    const dependent = this.#dependent;
+    if (dependent === null) return withWayOut(this.entry, this.#options, act);
+    return withWayOut(dependent, this.#options, () => asBaseOf(dependent, this.entry, act));
+  }
+}
+
+/** The whole checkpoint of a step as a delta's manifest names it. @throws CheckpointCorrupt, CheckpointIncompatible */
+export async function referenceTo(modelDir: string, step: number): Promise<BaseReference> {
+  return { step, crc32c: (await readManifest(entryOf(modelDir, step))).crc32c };
+}
+
+/** The manifest alone. @throws CheckpointCorrupt, CheckpointIncompatible */
+export async function readManifest(entry: CheckpointEntry): Promise<CheckpointManifest> {
+  return decodeManifest(await readManifestFile(entry), entry.step);
 }
 
 /**
@@ -135,10 +163,43 @@ export async function newestGood(modelDir: string, options: NewestGoodOptions = 
 
 /** Opens by entry; errors carry no advice yet. @throws CheckpointCorrupt, CheckpointIncompatible */
 export async function openEntry(entry: CheckpointEntry, options: CheckpointOptions): Promise<CheckpointReader> {
-  const manifest = decodeManifest(await readManifestFile(entry), entry.step);
-  const reader = new CheckpointReader(entry, manifest, options);
+  const manifest = await readManifest(entry);
+  const base = manifest.base === null ? null : await openBase(entry, manifest.base, options);
+  const reader = new CheckpointReader(entry, manifest, options, base);
   await reader.checkStructure();
   return reader;
+}
+
+function openBase(delta: CheckpointEntry, base: BaseReference, options: CheckpointOptions): Promise<CheckpointReader> {
+  const entry = entryOf(delta.modelDir, base.step);
+  return asBaseOf(delta, entry, async () => {
+    const manifest = await readManifest(entry);
+    if (manifest.crc32c !== base.crc32c || manifest.base !== null) {
+      throw new MonolithError(
+        'CheckpointCorrupt',
+        `${manifestFileName(base.step)} is another one: its crc32c is ${hex32(manifest.crc32c)}, ${manifestFileName(delta.step)} says ${hex32(base.crc32c)}`,
+        { file: manifestFileName(base.step), actual: hex32(manifest.crc32c), expected: hex32(base.crc32c) },
+      );
+    }
+    const reader = new CheckpointReader(entry, manifest, options, null, delta);
+    await reader.checkStructure();
+    return reader;
+  });
+}
+
+/** Says of damage in a base whose base it is. */
+async function asBaseOf<Result>(delta: CheckpointEntry, base: CheckpointEntry, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!isCorrupt(error) || 'base' in error.details) throw error;
+    throw new MonolithError(
+      'CheckpointCorrupt',
+      `${delta.name} is a delta of ${base.name}, and that is damaged: ${error.message}`,
+      { ...error.details, delta: delta.name, base: base.name },
+      { cause: error },
+    );
+  }
 }
 
 async function verifyEntry(entry: CheckpointEntry, options: CheckpointOptions): Promise<CheckpointManifest> {
@@ -207,7 +268,7 @@ async function withWayOut<Result>(entry: CheckpointEntry, options: CheckpointOpt
     const advice =
       older === null
         ? `No older good checkpoint in ${entry.modelDir}: restore it from a copy, or start again with --fresh`
-        : `Newest good checkpoint: ${older.name} (to resume from it, delete ${manifestFileName(entry.step)})`;
+        : `Newest good checkpoint: ${older.name} (to resume from it, delete ${(await manifestsAfter(older)).join(', ')})`;
     throw new MonolithError(
       'CheckpointCorrupt',
       `${error.message}. ${advice}`,
@@ -215,6 +276,11 @@ async function withWayOut<Result>(entry: CheckpointEntry, options: CheckpointOpt
       { cause: error },
     );
   }
+}
+
+/** Manifests that stand in the way of a checkpoint: resuming takes the newest. */
+async function manifestsAfter({ modelDir, step }: CheckpointEntry): Promise<string[]> {
+  return (await listCheckpoints(modelDir)).filter((entry) => entry.step > step).map((entry) => manifestFileName(entry.step));
 }
 
 async function newestGoodBefore(entry: CheckpointEntry, options: CheckpointOptions): Promise<CheckpointEntry | null> {

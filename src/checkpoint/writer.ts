@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Crc32c, crc32c, failpoint, fsyncFolder, MonolithError, makeFolderDurable, removeQuietly } from '../base/index.js';
 import { commitCheckpoint } from './commit.js';
-import { checkStep, isSectionName, type SectionInfo, temporaryFolderName } from './format.js';
+import { type BaseReference, checkStep, isSectionName, type SectionInfo, temporaryFolderName } from './format.js';
 import { claimFolderName } from './leftovers.js';
 import type { ManifestFields } from './manifest.js';
 import { type ClosedSection, SectionWriter } from './section-writer.js';
@@ -112,11 +112,12 @@ export class CheckpointWriter {
    * Makes the checkpoint durable and visible, then updates the state files `checkpoint` and `monolith_checkpoint`.
    *
    * @param fields plain JSON for the manifest: config, data, metrics, model, …; nothing of the clock or the machine.
+   * @param base   the whole checkpoint of the same folder that this one is a delta of (see {@link referenceTo}); null: this one is whole.
    * @returns path of the manifest.
    * @throws InvalidArgument (a section still open, a reserved field), DiskFull, WriteFailed. If it fails after the manifest got its
    *   name, the checkpoint is whole and will load, but was not promised to survive a power cut.
    */
-  async commit(fields: ManifestFields): Promise<string> {
+  async commit(fields: ManifestFields, base: BaseReference | null = null): Promise<string> {
     this.#checkOpen('commit');
     const sections: SectionInfo[] = [];
     try {
@@ -130,7 +131,7 @@ export class CheckpointWriter {
       this.#state = 'committing';
       failpoint('checkpoint.beforeFolderSync');
       await fsyncFolder(this.temporaryFolder);
-      const path = await commitCheckpoint(this.modelDir, { step: this.step, folder: this.#folder, sections, fields });
+      const path = await commitCheckpoint(this.modelDir, { step: this.step, folder: this.#folder, base, sections, fields });
       this.#state = 'committed';
       return path;
     } catch (error) {

@@ -11,6 +11,9 @@ import { bench } from './commands/bench.js';
 import { demo } from './commands/demo.js';
 import { buildAddon, examine, findingsText } from './commands/doctor.js';
 import { inspect } from './commands/inspect.js';
+import { inspectFlags, inspectOptionsOf } from './commands/inspect-flags.js';
+import { exportRowsCommand, importRowsCommand } from './commands/rows.js';
+import { rowsExportFlags, rowsImportFlags } from './commands/rows-flags.js';
 import { tfRunner, tfRunnerFlags } from './commands/tf-runner.js';
 import { train } from './commands/train.js';
 import { evaluateCommand, predictCommand } from './commands/trained.js';
@@ -25,6 +28,9 @@ const CONFIG_HELP = 'YAML or JSON file with options; flags and MONOLITH_LOCAL_â€
 const TRAINED_FLAGS: ReadonlySet<string> = new Set(
   'model-dir data eval-data format schema max-bad-records batch-size workers ps backend json quiet'.split(' '),
 );
+
+/** Options of a run that `rows import` shows in its help. */
+const IMPORT_FLAGS: ReadonlySet<string> = new Set(['model-dir', 'data', 'format', 'model', 'json']);
 
 /** Runs one command line and says what the process should end with. */
 async function run(argv: readonly string[], output: Output): Promise<number> {
@@ -79,17 +85,38 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     )
     .command(
       'inspect <path>',
-      'what a checkpoint holds: tables, parameters, sections',
+      'what a checkpoint holds: tables, rows, parameters, sections; one row; what changed since another checkpoint',
       (parser) =>
         parser
           .positional('path', { type: 'string', describe: 'A run folder or a checkpoint-<step>.json', demandOption: true })
-          .option('verify', { type: 'boolean', default: false, describe: 'Read and check every byte' })
-          .option('json', { type: 'boolean', default: false, describe: 'One JSON object' }),
-      runs(async (args) => {
-        refuseUnknownFlags(args, ['verify', 'json']);
-        await inspect({ path: String(args.path), verify: args.verify === true, json: args.json === true, write: output.result });
-        return ExitCode.done;
+          .options(inspectFlags),
+      runs((args) => {
+        refuseUnknownFlags(args, Object.keys(inspectFlags));
+        return inspect(inspectOptionsOf(args, output.result));
       }),
+    )
+    .command('rows', 'rows of a checkpoint: export them, import pretrained ones', (parser) =>
+      parser
+        .command(
+          'export <path>',
+          'rows of a checkpoint as csv, jsonl or npy',
+          (sub) =>
+            sub
+              .positional('path', { type: 'string', describe: 'A run folder or a checkpoint-<step>.json', demandOption: true })
+              .options(rowsExportFlags),
+          runs((args) => {
+            refuseUnknownFlags(args, Object.keys(rowsExportFlags));
+            return exportRowsCommand(args, output);
+          }),
+        )
+        .command(
+          'import [config]',
+          'put rows into the newest checkpoint of --model-dir; with a config file, begin a run with them',
+          (sub) => withOptions(sub, (flag) => IMPORT_FLAGS.has(flag)).options(rowsImportFlags),
+          runs((args) => importRowsCommand(args, output)),
+        )
+        .demandCommand(1, 'Name what to do with rows: export or import.')
+        .strictCommands(),
     )
     .command(
       'describe [config]',

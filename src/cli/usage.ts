@@ -1,5 +1,6 @@
 import { MonolithError } from '../base/index.js';
 import { suggest } from '../config/index.js';
+import { inspectFlags } from './commands/inspect-flags.js';
 import type { CommandArguments } from './flags.js';
 
 /** The commands, in the order of the help. */
@@ -10,6 +11,7 @@ export const commandNames = [
   'eval',
   'predict',
   'inspect',
+  'rows',
   'describe',
   'config',
   'doctor',
@@ -31,10 +33,13 @@ export function usageError(line: readonly string[], complaint: string): Monolith
     const meant = suggest(word, commandNames);
     return wrongUsage(`unknown command "${word}"${meant === null ? '' : `; did you mean ${meant}?`} Commands: ${commandNames.join(', ')}`);
   }
+  if (complaint.startsWith('Not enough non-option arguments') && line[0] === 'rows') {
+    return wrongUsage('rows export: name a run folder or a checkpoint-<step>.json');
+  }
   if (complaint.startsWith('Not enough non-option arguments') && line.includes('inspect')) {
     // A flag that is not known takes the word behind it: that is the mistake to name.
     const flags = line.filter((argument) => argument.startsWith('--')).map((argument) => argument.slice(2).split('=')[0]);
-    refuseUnknownFlags(Object.fromEntries(flags.map((flag) => [flag, true])), ['verify', 'json']);
+    refuseUnknownFlags(Object.fromEntries(flags.map((flag) => [flag, true])), Object.keys(inspectFlags));
     return wrongUsage('inspect: name a run folder or a checkpoint-<step>.json');
   }
   return wrongUsage(complaint);

@@ -189,6 +189,7 @@ export const optionTree = {
   checkpointEvery: integer(1000, 'Steps between checkpoints; 0 writes one at the end only.', { min: 0, group: 'Run' }),
   keepCheckpoints: integer(3, 'Checkpoints kept, the best by evaluation beside them.', { min: 1, max: 10_000, group: 'Run' }),
   evalEvery: integer(0, 'Steps between evaluations; 0 evaluates at the end of each epoch.', { min: 0, group: 'Run' }),
+  evalSteps: integer(0, 'Steps of one evaluation, a batch of every worker each; 0 takes all evaluation data.', { min: 0, group: 'Run' }),
   earlyStop: {
     metric: choice('auc', ['auc', 'logloss', 'normalizedEntropy', 'accuracy', 'mse', 'rmse', 'mae'], 'Figure that is watched.'),
     patience: integer(0, 'Evaluations without improvement after which training stops; 0 never stops early.', { min: 0 }),

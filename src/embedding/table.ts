@@ -1,5 +1,5 @@
 import { MonolithError, seedFromNames } from '../base/index.js';
-import { type FidTable, type KernelBackend, RowFormat, type TableOptions } from '../kernels/index.js';
+import { type FidTable, type FrozenRows, type KernelBackend, RowFormat, type TableOptions } from '../kernels/index.js';
 import { type NamedSlice, rowLayout, type SliceInfo } from './row-layout.js';
 
 /** What a table is made from: plain data, equal in every thread. */
@@ -167,6 +167,23 @@ export class EmbeddingTable implements FidTable {
 
   clear(): void {
     this.#rows.clear();
+  }
+
+  /** See {@link FidTable.freeze}. */
+  freeze(onlyChanged: boolean, forgetChanges: boolean): void {
+    this.#rows.freeze(onlyChanged, forgetChanges);
+  }
+
+  frozen(): FrozenRows {
+    return this.#rows.frozen();
+  }
+
+  countChanged(): number {
+    return this.#rows.countChanged();
+  }
+
+  clearChanged(): void {
+    this.#rows.clearChanged();
   }
 
   #named(error: unknown): unknown {

@@ -131,6 +131,11 @@ export class TrainingSession {
     return this.state?.step ?? 0;
   }
 
+  /** Whether the run folder holds a checkpoint of this run. */
+  get saved(): boolean {
+    return this.cleared && this.checkpointPath !== null;
+  }
+
   /** Trains to the limits; ends with an evaluation, where there are data for one, and a checkpoint. */
   async run(limits: StepLimits): Promise<TrainResult> {
     const { config, options, bound, train, evaluation, cluster, log, info } = this.parts;
@@ -145,6 +150,7 @@ export class TrainingSession {
         target,
         checkpointEvery: config.checkpointEvery,
         evalEvery: config.evalEvery,
+        ...(config.evalSteps === 0 ? {} : { evalSteps: config.evalSteps }),
         logEverySeconds: config.logEvery,
         retention: { newest: config.keepCheckpoints, best: null },
         earlyStop: config.earlyStop,

@@ -1,3 +1,4 @@
+import type { FrozenRows } from './frozen-rows.js';
 import type { OptimizerKind } from './optimizer-kind.js';
 
 /**
@@ -114,6 +115,19 @@ export interface FidTable {
    * together in hash order, and an index that grows under them would be searched through ever longer runs.
    */
   expectRows(rows: number): void;
+  /**
+   * Freezes the rows as they are now, for one reader, while the table goes on changing: {@link frozen}, or `backend.openFrozen` in another thread. Costs
+   * no copy of rows; those that change before they are read are copied then.
+   * @param onlyChanged   only rows created, updated or loaded since the last call with forgetChanges.
+   * @param forgetChanges no row counts as changed any more.
+   * Throws FailedPrecondition while rows frozen before are still being read.
+   */
+  freeze(onlyChanged: boolean, forgetChanges: boolean): void;
+  /** The rows that {@link freeze} froze, for their one reader. Throws InvalidArgument when there are none. */
+  frozen(): FrozenRows;
+  /** Rows created, updated or loaded since {@link clearChanged}, or since a freeze that forgot them. */
+  countChanged(): number;
+  clearChanged(): void;
   /** Inserts or overwrites `count` rows with whole records. */
   load(fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): void;
   clear(): void;

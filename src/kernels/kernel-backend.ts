@@ -11,9 +11,11 @@
  */
 
 import type { FidTable, TableOptions } from './fid-table.js';
+import type { FrozenRows } from './frozen-rows.js';
 import type { OptimizerKind } from './optimizer-kind.js';
 
 export * from './fid-table.js';
+export * from './frozen-rows.js';
 export * from './optimizer-kind.js';
 
 /** Activation fused into a GEMM epilogue or applied on its own. Derivatives are taken from the output y. */
@@ -338,4 +340,12 @@ export interface KernelBackend {
   createTable(options: TableOptions): FidTable;
   /** The table of this {@link FidTable.shareId}, which another thread holds. Throws InvalidArgument when there is none, or none can be shared. */
   attachTable(id: number): FidTable;
+
+  /**
+   * The frozen rows of tables of these {@link FidTable.shareId}s, shards of one table, in any thread of the process: see {@link FidTable.freeze}. Throws
+   * InvalidArgument when one of them has none, or can't be shared.
+   */
+  openFrozen(ids: readonly number[]): FrozenRows;
+  /** CRC-32C of bytes. */
+  crc32c(bytes: Uint8Array): number;
 }

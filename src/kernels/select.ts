@@ -1,8 +1,10 @@
 import { MonolithError } from '../base/index.js';
 import type { KernelBackend } from './kernel-backend.js';
 import { type AddonInfo, loadAddon } from './native/load.js';
+import { createNativeCheckpoint } from './native/native-checkpoint.js';
 import { createNativeDense } from './native/native-dense.js';
 import { createNativeSparse } from './native/native-sparse.js';
+import { referenceCheckpoint } from './reference/checkpoint.js';
 import { referenceDense } from './reference/dense.js';
 import { referenceSparse } from './reference/sparse.js';
 
@@ -17,7 +19,7 @@ export type SelectedBackend = {
 
 /** The plain TypeScript kernels: the specification, and what runs where there is no addon. */
 export function referenceBackend(): KernelBackend {
-  return { name: 'reference', instructionSet: 'javascript', ...referenceDense, ...referenceSparse };
+  return { name: 'reference', instructionSet: 'javascript', ...referenceDense, ...referenceSparse, ...referenceCheckpoint };
 }
 
 /**
@@ -30,7 +32,13 @@ export function selectBackend(choice: BackendChoice): SelectedBackend {
   if (addon !== null) {
     const info = addon.info();
     return {
-      backend: { name: 'native', instructionSet: info.instructionSet, ...createNativeDense(addon), ...createNativeSparse(addon) },
+      backend: {
+        name: 'native',
+        instructionSet: info.instructionSet,
+        ...createNativeDense(addon),
+        ...createNativeSparse(addon),
+        ...createNativeCheckpoint(addon),
+      },
       reason: null,
     };
   }

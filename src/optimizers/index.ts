@@ -8,3 +8,4 @@ export {
   resolveOptimizer,
 } from './optimizer-spec.js';
 export { checkSchedule, learningRateAt, type ScheduleSpec } from './schedule.js';
+export { type StateArray, stateArrays } from './state-arrays.js';

@@ -17,6 +17,7 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
   'checkpointEvery',
   'keepCheckpoints',
   'evalEvery',
+  'evalSteps',
   'logEvery',
   'json',
   'quiet',

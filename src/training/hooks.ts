@@ -29,7 +29,8 @@ export type EvaluationEvent = {
 };
 export type CheckpointEvent = { readonly step: number; readonly path: string };
 
-export type StopReason = 'end of data' | 'max steps' | 'early stopping' | 'stopped by hook' | 'stopped';
+/** 'led by the chief': in a job on several hosts, of the processes that have no figures of their own. */
+export type StopReason = 'end of data' | 'max steps' | 'early stopping' | 'stopped by hook' | 'stopped' | 'led by the chief';
 
 /** A hook that asked for the end of training, and why where it said so. */
 export type HookStop = { readonly hook: string; readonly reason: string | null };

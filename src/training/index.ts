@@ -16,12 +16,13 @@ export type {
   TrainHook,
   TrainResult,
 } from './hooks.js';
-export { modelOptionsOf, planOfRun, planRun, shareOfRows } from './plan-run.js';
+export { modelOptionsOf, planOfRun, planRun, shareOfRows, tableSpecs } from './plan-run.js';
 export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, specOfRun } from './run-data.js';
 export { exchangeLayout, type RunSpec, shardSpecOf, type TableSpec } from './run-spec.js';
 export { resolveShardWork } from './shard-work.js';
 export { loadSnapshot, readTableSection, roundedFrom, type SavedTable, savedTables, saveSnapshot } from './snapshot.js';
 export { STAGES, type StageShares, type StageTimes, WORKER_STAGES } from './stage-times.js';
+export { bucketBitsOf, decodeRows, encodeHeader, encodeRows, type RowShape, tableSectionName } from './table-section.js';
 export { TrainLoop } from './train-loop.js';
 export type { TrainerState, TrainLoopParts, TrainLoopSettings } from './train-loop-parts.js';
 export { evaluateStep, trainStep, type WorkerContext } from './train-step.js';

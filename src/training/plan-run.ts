@@ -1,7 +1,7 @@
 import { MonolithError } from '../base/index.js';
 import type { TrainingConfig } from '../config/index.js';
 import { resolveInitializer } from '../embedding/index.js';
-import { completeOptions, type ModelDefinition, type ModelInputs, type ModelPlan, planModel } from '../models/index.js';
+import { completeOptions, type ModelDefinition, type ModelInputs, type ModelPlan, planModel, type TablePlan } from '../models/index.js';
 import { checkSchedule, movingAverageOptimizer, type OptimizerSpec, resolveOptimizer } from '../optimizers/index.js';
 import { type DenseTensor, planDenseBlocks } from '../ps/index.js';
 import type { BatchLayout } from '../tensor/index.js';
@@ -49,29 +49,7 @@ export function planRun(
     const optimizer = parameter.trainable ? denseOptimizer(config, parameter.decay) : movingAverageOptimizer(parameter.momentum ?? 0.99);
     return { name: parameter.fullName, offset: parameter.offset, length: parameter.length, optimizer, trainable: parameter.trainable };
   });
-  const tables = plan.tables.map((table): TableSpec => {
-    const resolved = table.slices.map((slice) => {
-      const linear = slice.role === 'linear' && config.optimizer.linear !== null ? config.optimizer.linear : null;
-      return resolveOptimizer(slice.optimizer ?? withoutNulls(linear ?? config.optimizer.sparse));
-    });
-    return {
-      name: table.name,
-      slices: table.slices.map((slice, i) => ({
-        name: slice.name,
-        dim: slice.dim,
-        initializer: resolveInitializer(
-          slice.role === 'embedding' && config.embedding.initializer !== null
-            ? config.embedding.initializer
-            : (slice.initializer ?? defaultInitializer(slice.role)),
-        ),
-        optimizer: { kind: resolved[i].kind, hyper: resolved[i].hyper },
-      })),
-      sliceRates: resolved.map(({ learningRate }) => learningRate),
-      maxRows: Math.ceil(config.table.maxRows / config.ps),
-      storage: config.embedding.storage,
-      expectedRows: shareOfRows(config.table.expectedRows, config.ps),
-    };
-  });
+  const tables = tableSpecs(config, plan.tables);
   return {
     seed: config.seed,
     backend: config.backend,
@@ -96,6 +74,36 @@ export function planRun(
     clip: config.clip,
     schedule,
   };
+}
+
+/** What a table's options follow from. */
+type TableChoices = Pick<TrainingConfig, 'optimizer' | 'embedding' | 'table' | 'ps'>;
+
+/** The tables of a plan as their shards build them; the manifest of a checkpoint holds all that this needs. @throws InvalidConfig */
+export function tableSpecs(config: TableChoices, tables: readonly TablePlan[]): TableSpec[] {
+  return tables.map((table): TableSpec => {
+    const resolved = table.slices.map((slice) => {
+      const linear = slice.role === 'linear' && config.optimizer.linear !== null ? config.optimizer.linear : null;
+      return resolveOptimizer(slice.optimizer ?? withoutNulls(linear ?? config.optimizer.sparse));
+    });
+    return {
+      name: table.name,
+      slices: table.slices.map((slice, i) => ({
+        name: slice.name,
+        dim: slice.dim,
+        initializer: resolveInitializer(
+          slice.role === 'embedding' && config.embedding.initializer !== null
+            ? config.embedding.initializer
+            : (slice.initializer ?? defaultInitializer(slice.role)),
+        ),
+        optimizer: { kind: resolved[i].kind, hyper: resolved[i].hyper },
+      })),
+      sliceRates: resolved.map(({ learningRate }) => learningRate),
+      maxRows: Math.ceil(config.table.maxRows / config.ps),
+      storage: config.embedding.storage,
+      expectedRows: shareOfRows(config.table.expectedRows, config.ps),
+    };
+  });
 }
 
 /** Ids fall on shards evenly, give or take: what one shard prepares for. */

@@ -4,7 +4,7 @@ import type { RowStorage } from '../embedding/index.js';
 import { optimizerStateLength } from '../kernels/index.js';
 import type { TableRows, TrainingEngine } from './engine.js';
 import type { TableSpec } from './run-spec.js';
-import { bucketBitsOf, decodeRows, encodeHeader, encodeRows, mergeRows, type RowShape } from './table-section.js';
+import { bucketBitsOf, decodeRows, encodeHeader, encodeRows, mergeRows, type RowShape, tableSectionName } from './table-section.js';
 
 const PARAMETERS = 'dense.parameters';
 const STATE = 'dense.state';
@@ -24,6 +24,8 @@ export function rowShape(table: TableSpec): RowShape {
 export type SavedTable = RowShape & {
   readonly name: string;
   readonly rows: number;
+  /** Of a delta: rows in its sections, those that have changed since its base. */
+  readonly changed?: number;
   readonly storage?: RowStorage;
   readonly sections: readonly string[];
 };
@@ -84,7 +86,7 @@ async function saveTable(
       const place = at % width < shape.dim ? `value ${at % width}` : `optimizer state ${(at % width) - shape.dim}`;
       return `table "${table.name}", id ${BigInt.asUintN(64, merged.fids[row])}, ${place}`;
     });
-    const name = `table.${sectionPart(table.name)}.${String(bucket).padStart(5, '0')}-of-${String(2 ** bits).padStart(5, '0')}`;
+    const name = tableSectionName(table.name, bits, bucket);
     const section = await writer.section(name);
     await section.append(encodeHeader(merged.count, shape));
     for (const bytes of encodeRows(merged, width)) await section.append(bytes);
@@ -95,31 +97,37 @@ async function saveTable(
 }
 
 /**
- * Loads a checkpoint into an engine that has just been started: on any number of shards and workers.
+ * Loads a checkpoint into an engine that has just been started: on any number of shards and workers. A delta is its base with the delta's rows over it.
  * @throws CheckpointCorrupt, CheckpointIncompatible naming what differs.
  */
 export async function loadSnapshot(engine: TrainingEngine, reader: CheckpointReader): Promise<void> {
   await readInto(reader, PARAMETERS, engine.parameters);
   await readInto(reader, STATE, engine.denseState);
-  const saved = savedTables(reader);
+  for (const [t, table] of engine.spec.tables.entries()) await engine.expectRows(t, savedTable(reader, table.name).rows);
+  if (reader.base !== null) await loadRows(engine, reader.base);
+  await loadRows(engine, reader);
+}
+
+async function loadRows(engine: TrainingEngine, reader: CheckpointReader): Promise<void> {
   for (const [t, table] of engine.spec.tables.entries()) {
-    const entry = saved.find(({ name }) => name === table.name);
-    if (entry === undefined) {
-      throw new MonolithError(
-        'CheckpointIncompatible',
-        `checkpoint-${reader.step} has no table "${table.name}" (it has ${saved.map(({ name }) => name).join(', ')}); train with the model it was made with, or start anew with --fresh`,
-        { table: table.name },
-      );
-    }
-    const shape = rowShape(table);
-    await engine.expectRows(t, entry.rows);
-    for (const name of entry.sections) {
+    for (const name of savedTable(reader, table.name).sections) {
       const section = reader.section(name);
       const bytes = await section.readAll(new Uint8Array(new SharedArrayBuffer(section.bytes)));
-      const rows = decodeRows(bytes, shape, name);
+      const rows = decodeRows(bytes, rowShape(table), name);
       if (rows.count > 0) await engine.load(t, rows);
     }
   }
+}
+
+function savedTable(reader: CheckpointReader, table: string): SavedTable {
+  const saved = savedTables(reader);
+  const entry = saved.find(({ name }) => name === table);
+  if (entry !== undefined) return entry;
+  throw new MonolithError(
+    'CheckpointIncompatible',
+    `checkpoint-${reader.step} has no table "${table}" (it has ${saved.map(({ name }) => name).join(', ')}); train with the model it was made with, or start anew with --fresh`,
+    { table },
+  );
 }
 
 /** The tables that a checkpoint's manifest lists. */
@@ -168,10 +176,6 @@ function requireFinite(values: Float32Array, nameOf: (index: number) => string):
 function parameterAt(engine: TrainingEngine, index: number): string {
   const owner = engine.spec.tensors.find(({ offset, length }) => index >= offset && index < offset + length);
   return owner === undefined ? `dense parameter ${index}` : `dense parameter "${owner.name}"[${index - owner.offset}]`;
-}
-
-function sectionPart(name: string): string {
-  return name.replaceAll(/[^A-Za-z0-9_-]/g, '_');
 }
 
 function bytesOf(array: Float32Array): Uint8Array {

@@ -25,6 +25,12 @@ export function bucketBitsOf(rows: number): number {
   return bits;
 }
 
+/** Name of the section of one bucket of a table: `table.user.00003-of-00008`. */
+export function tableSectionName(table: string, bits: number, bucket: number): string {
+  const part = (value: number): string => String(value).padStart(5, '0');
+  return `table.${table.replaceAll(/[^A-Za-z0-9_-]/g, '_')}.${part(bucket)}-of-${part(2 ** bits)}`;
+}
+
 /** Header of a bucket's section. */
 export function encodeHeader(count: number, shape: RowShape): Uint8Array {
   const header = new Uint8Array(HEADER_BYTES);

@@ -27,6 +27,8 @@ export type TrainLoopSettings = {
   readonly checkpointEvery: number;
   /** Steps between evaluations; 0: at the end of each epoch. */
   readonly evalEvery: number;
+  /** Steps of one evaluation: batches of every worker. Absent: all data. */
+  readonly evalSteps?: number;
   /** Seconds between checkpoints, beside those by steps; absent or 0: none. */
   readonly checkpointEverySeconds?: number;
   /** Seconds between evaluations, in place of those at the end of epochs; absent or 0: none. */

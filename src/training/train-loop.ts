@@ -23,11 +23,11 @@ export class TrainLoop implements HookActions {
   step: number;
   private examples: number;
   private runExamples = 0;
+  /** Step at which training ends; Infinity: no limit. */
+  private readonly target: number;
   private readonly hooks: HookRunner;
   private readonly bestWatch: BestWatch;
   private newest: number;
-  /** Step at which training ends; Infinity without a limit. */
-  private readonly target: number;
   private evaluation: EvaluationMetrics | null = null;
   private evaluatedStep = -1;
   /** An evaluation of the schedule was given up at this step. */
@@ -320,11 +320,11 @@ export class TrainLoop implements HookActions {
   }
 
   private async evaluated(): Promise<EvaluationMetrics | null> {
-    const { engine, evaluation, stop } = this.parts;
+    const { engine, evaluation, stop, settings } = this.parts;
     if (evaluation === null) return null;
     const held = this.filled === null ? null : new HeldBatch(this.filled);
     await evaluation.rewind();
-    const metrics = await evaluate(engine, evaluation, stop);
+    const metrics = await evaluate(engine, evaluation, stop, settings.evalSteps);
     if (held !== null) {
       this.filled = await engine.acquire();
       held.putInto(this.filled);

@@ -192,14 +192,14 @@ describe('a checkpoint', () => {
 
   test('a newer format version is refused naming both versions, and not passed over in silence', async () => {
     await save(model.path, 1);
-    const text = encodeManifest({ step: 2, folder: 'checkpoint-2', sections: [], fields: {} });
+    const text = encodeManifest({ step: 2, folder: 'checkpoint-2', base: null, sections: [], fields: {} });
     const body = text.replace('"formatVersion": 1', '"formatVersion": 7').slice(0, -'00000000"\n}\n'.length);
     const checksum = crc32c(new TextEncoder().encode(body)).toString(16).padStart(8, '0');
     writeFileSync(join(model.path, 'checkpoint-2.json'), `${body}${checksum}"\n}\n`);
     for (const act of [() => openCheckpoint(join(model.path, 'checkpoint-2')), () => newestGood(model.path)]) {
       const error = await failureOf(act);
       assert.equal(error.code, 'CheckpointIncompatible');
-      assert.match(error.message, /version 7.*up to version 1/);
+      assert.match(error.message, /version 7.*up to version 2/);
     }
   });
 });

@@ -1,124 +1,84 @@
-import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
 import { MonolithError } from '../../base/index.js';
-import { type CheckpointReader, listCheckpoints, openCheckpoint, verify } from '../../checkpoint/index.js';
-import type { SavedTable } from '../../estimator/index.js';
+import {
+  denseValues,
+  diffCheckpoints,
+  findRows,
+  openSaved,
+  parseFid,
+  type SavedRun,
+  summariseTable,
+  type TableSummary,
+  tableNamed,
+  valuesOf,
+} from '../../rows/index.js';
+import { ExitCode } from '../exit-codes.js';
+import type { InspectOptions } from './inspect-flags.js';
+import { diffText, fidText, type InspectSummary, summaryText } from './inspect-text.js';
 
-export type InspectOptions = {
-  readonly path: string;
-  readonly verify: boolean;
-  readonly json: boolean;
-  readonly write: (text: string) => void;
-};
-
-/** Shows what a checkpoint holds: the newest one of a run folder, or the one named. */
-export async function inspect(options: InspectOptions): Promise<void> {
-  const path = await manifestOf(options.path);
-  if (options.verify) await verify(path);
-  const reader = await openCheckpoint(path);
-  const summary = await summarise(reader);
-  options.write(
-    options.json ? `${JSON.stringify({ event: 'inspect', verified: options.verify, ...summary })}\n` : asText(summary, options.verify),
-  );
-}
-
-async function manifestOf(path: string): Promise<string> {
-  const there = await stat(path).catch(() => null);
-  if (there === null)
-    throw new MonolithError(
-      'CheckpointNotFound',
-      `${path}: there is no such file or folder; name a run folder or a checkpoint-<step>.json`,
-      { path },
-    );
-  if (!there.isDirectory()) {
-    if (/^checkpoint-\d+\.json$/.test(basename(path))) return path;
-    throw new MonolithError('InvalidConfig', `inspect: ${path} is no checkpoint; name a run folder or a checkpoint-<step>.json`, { path });
+/**
+ * Shows what a checkpoint holds: the newest one of a run folder, or the one named; the rows of one fid; or what changed since another.
+ * @returns the exit code: 1 where a fid has no row.
+ */
+export async function inspect(options: InspectOptions): Promise<number> {
+  const { path, verify, json, write } = options;
+  if (options.diff !== null && options.fid !== null) throw new MonolithError('InvalidConfig', 'inspect: give --diff or --fid, not both');
+  const fid = options.fid === null ? null : parseFid(options.fid);
+  const top = topOf(options.top);
+  const run = await openSaved(path, { verify });
+  const table = options.table === null ? null : tableNamed(run, options.table);
+  const print = <T extends object>(event: string, result: T, text: (result: T) => string): void =>
+    write(json ? `${JSON.stringify({ event, ...result })}\n` : text(result));
+  if (fid !== null) {
+    const report = { step: run.step, ...(await findRows(run, fid, table?.name ?? null)) };
+    print('inspect-fid', report, fidText);
+    return report.rows.length > 0 ? ExitCode.done : ExitCode.failed;
   }
-  // The folder of a checkpoint's sections stands beside its manifest.
-  if (/^checkpoint-\d+$/.test(basename(path)) && existsSync(`${resolve(path)}.json`)) return `${resolve(path)}.json`;
-  const newest = (await listCheckpoints(path)).at(-1);
-  if (newest === undefined)
-    throw new MonolithError('CheckpointNotFound', `${path} has no checkpoint; name a run folder or a checkpoint-<step>.json`, { path });
-  return newest.path;
+  if (options.diff !== null) {
+    print('inspect-diff', await diffCheckpoints(await openSaved(options.diff, { verify }), run), diffText);
+    return ExitCode.done;
+  }
+  const rows: TableSummary[] = [];
+  if (!options.brief) {
+    for (const candidate of table === null ? run.tables : [table]) rows.push(await summariseTable(run, candidate, top));
+  }
+  print('inspect', { verified: verify, ...(await summarise(run, rows)) }, summaryText);
+  return ExitCode.done;
 }
 
-type Summary = {
-  readonly step: number;
-  readonly model: string;
-  readonly examples: number;
-  readonly metrics: { readonly [name: string]: unknown } | null;
-  readonly tables: readonly SavedTable[];
-  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly norm: number }[];
-  readonly sections: readonly { readonly name: string; readonly bytes: number; readonly crc32c: string }[];
-};
-
-type SavedModel = {
-  readonly name: string;
-  readonly parameters: readonly {
-    readonly fullName: string;
-    readonly shape: readonly number[];
-    readonly offset: number;
-    readonly length: number;
-  }[];
-};
-
-async function summarise(reader: CheckpointReader): Promise<Summary> {
-  const fields = reader.manifest.fields as unknown as {
-    model: SavedModel;
-    trainer: { examples: number };
-    metrics: Summary['metrics'];
-    tables: readonly SavedTable[];
-  };
-  const bytes = await reader.section('dense.parameters').readAll();
-  const values = new Float32Array(bytes.slice().buffer);
+async function summarise(run: SavedRun, summaries: readonly TableSummary[]): Promise<Omit<InspectSummary, 'verified'>> {
+  const { reader, step, model, examples, metrics } = run;
+  const values = await denseValues(run);
+  const rowsOfSection = new Map<string, number>();
+  const tables = run.tables.map(({ name, rows, changed, base, dim, stateLength, storage, sections }) => {
+    const summary = summaries.find((candidate) => candidate.name === name) ?? null;
+    for (const [i, section] of sections.entries()) {
+      if (summary !== null && base === null) rowsOfSection.set(section, summary.sectionRows[i]);
+    }
+    return { name, rows, changed: changed ?? null, dim, stateLength, storage: storage ?? 'fp32', sections, summary };
+  });
   return {
-    step: reader.step,
-    model: fields.model.name,
-    examples: fields.trainer.examples,
-    metrics: fields.metrics,
-    tables: fields.tables,
-    parameters: fields.model.parameters.map(({ fullName, shape, offset, length }) => ({
-      name: fullName,
-      shape,
-      norm: Math.hypot(...chunkNorms(values.subarray(offset, offset + length))),
+    step,
+    base: reader.manifest.base?.step ?? null,
+    model,
+    examples,
+    metrics,
+    tables,
+    parameters: run.parameters.map((parameter) => ({
+      name: parameter.name,
+      shape: parameter.shape,
+      norm: Math.sqrt(valuesOf(values, parameter).reduce((sum, value) => sum + value * value, 0)),
     })),
-    sections: reader.manifest.sections.map((section) => ({ name: section.name, bytes: section.bytes, crc32c: hex(section.crc32c) })),
+    sections: reader.manifest.sections.map(({ name, bytes, crc32c }) => ({
+      name,
+      bytes,
+      rows: rowsOfSection.get(name) ?? null,
+      crc32c: (crc32c >>> 0).toString(16).padStart(8, '0'),
+    })),
   };
 }
 
-/** Norms of runs of values: Math.hypot takes its arguments on the stack, so not a million at once. */
-function chunkNorms(values: Float32Array): number[] {
-  const norms: number[] = [];
-  for (let i = 0; i < values.length; i += 4096) norms.push(Math.hypot(...values.subarray(i, i + 4096)));
-  return norms;
-}
-
-function hex(value: number): string {
-  return (value >>> 0).toString(16).padStart(8, '0');
-}
-
-function asText(summary: Summary, verified: boolean): string {
-  const lines = [
-    `checkpoint-${summary.step}${verified ? ' (every byte verified)' : ''}: model ${summary.model}, ${summary.examples} examples trained`,
-  ];
-  if (summary.metrics !== null) {
-    const shown = Object.entries(summary.metrics).map(
-      ([name, value]) => `${name} ${typeof value === 'number' ? Number(value.toPrecision(6)) : String(value)}`,
-    );
-    lines.push(`evaluation: ${shown.join(', ')}`);
-  }
-  lines.push('', 'table                     rows       dim  state  sections');
-  for (const table of summary.tables) {
-    lines.push(
-      `${table.name.padEnd(24)}  ${String(table.rows).padEnd(9)}  ${String(table.dim).padEnd(3)}  ${String(table.stateLength).padEnd(5)}  ${table.sections.length}`,
-    );
-  }
-  lines.push('', 'parameter                         shape         L2 norm');
-  for (const parameter of summary.parameters) {
-    lines.push(`${parameter.name.padEnd(32)}  ${parameter.shape.join('×').padEnd(12)}  ${parameter.norm.toPrecision(6)}`);
-  }
-  lines.push('', 'section                                   bytes        crc32c');
-  for (const section of summary.sections) lines.push(`${section.name.padEnd(40)}  ${String(section.bytes).padEnd(11)}  ${section.crc32c}`);
-  return `${lines.join('\n')}\n`;
+function topOf(text: string): number {
+  const top = Number(text);
+  if (/^\d{1,4}$/.test(text)) return top;
+  throw new MonolithError('InvalidConfig', `--top: expected a whole number from 0 to 9999, got "${text}"`, { top: text });
 }

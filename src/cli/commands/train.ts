@@ -115,6 +115,7 @@ function bannerText(info: RunInfo): string {
 function stoppedBy({ reason, hookStop }: TrainResult): string | null {
   switch (reason) {
     case 'end of data':
+    case 'led by the chief':
       return null;
     case 'max steps':
       return '--max-steps';

@@ -1,7 +1,9 @@
 import { MonolithError } from '../../base/index.js';
+import type { FrozenRows } from '../frozen-rows.js';
 import { type FidTable, RowFormat, type TableOptions } from '../kernel-backend.js';
 import { checkBucket, checkTableOptions, tableFull } from '../reference/table-options.js';
 import type { Addon } from './load.js';
+import { createNativeCheckpoint } from './native-checkpoint.js';
 import { typedError } from './native-sparse-errors.js';
 
 /** One holding of a table inside the addon, by the thread that made or attached it. */
@@ -65,6 +67,7 @@ export type TableAddon = {
   ): number;
   tableLoad(table: TableHandle, fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array, count: number): number;
   tableClear(table: TableHandle): void;
+  tableFreeze(table: TableHandle, onlyChanged: boolean, forgetChanges: boolean): void;
   tableCountDirty(table: TableHandle): number;
   tableClearDirty(table: TableHandle): void;
 };
@@ -213,12 +216,29 @@ export class NativeTable implements FidTable {
     this.#addon.tableClear(this.#table);
   }
 
-  /** Rows created or updated since {@link clearDirty}. */
-  countDirty(): number {
+  freeze(onlyChanged: boolean, forgetChanges: boolean): void {
+    try {
+      this.#addon.tableFreeze(this.#table, onlyChanged, forgetChanges);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ERR_MONOLITH_BUSY') throw typedError('freeze', error);
+      throw new MonolithError(
+        'FailedPrecondition',
+        'freeze: rows frozen before are still being read; release them first',
+        {},
+        { cause: error },
+      );
+    }
+  }
+
+  frozen(): FrozenRows {
+    return createNativeCheckpoint(this.#addon as unknown as Addon).openFrozen([this.#id]);
+  }
+
+  countChanged(): number {
     return this.#addon.tableCountDirty(this.#table);
   }
 
-  clearDirty(): void {
+  clearChanged(): void {
     this.#addon.tableClearDirty(this.#table);
   }
 

@@ -20,6 +20,8 @@ export type DenseKernels = Omit<
   | 'embeddingPoolBackward'
   | 'createTable'
   | 'attachTable'
+  | 'openFrozen'
+  | 'crc32c'
 >;
 
 /**

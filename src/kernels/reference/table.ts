@@ -1,5 +1,6 @@
 import { MonolithError, mix64, shapeMismatch, type Uint64Halves } from '../../base/index.js';
-import { type FidTable, RowFormat, type TableOptions } from '../kernel-backend.js';
+import { type FidTable, type FrozenRows, RowFormat, type TableOptions } from '../kernel-backend.js';
+import { ReferenceFrozenRows } from './checkpoint.js';
 import { roundingNoise, roundStochastically, roundToNearest, widen } from './half.js';
 import { initialState, sumSquaresInLanes, updateSlice } from './optimizers.js';
 import { initializeRow } from './row-initializer.js';
@@ -42,6 +43,8 @@ export class ReferenceTable implements FidTable {
   readonly #timestamps: number[] = [];
   readonly #dirty = new Set<number>();
   #records: Float32Array;
+  #frozen: ReferenceFrozenRows | null = null;
+  #opened = false;
 
   constructor(options: TableOptions) {
     checkTableOptions(options);
@@ -188,6 +191,7 @@ export class ReferenceTable implements FidTable {
       if (this.#options.timestamps) this.#timestamps[row] = timestamps[i];
       this.#records.set(records.subarray(i * this.#record, (i + 1) * this.#record), row * this.#record);
       this.#nearest(row);
+      this.#dirty.add(row);
     }
   }
 
@@ -198,12 +202,32 @@ export class ReferenceTable implements FidTable {
     this.#dirty.clear();
   }
 
-  /** Rows created or updated since {@link clearDirty}. */
-  countDirty(): number {
+  freeze(onlyChanged: boolean, forgetChanges: boolean): void {
+    if (this.#frozen !== null && this.#opened && !this.#frozen.ended)
+      throw new MonolithError('FailedPrecondition', 'freeze: rows frozen before are still being read; release them first');
+    const rows = [...this.#rowOf.values()].filter((row) => !onlyChanged || this.#dirty.has(row));
+    const frozen = rows.map((row) => {
+      const hash = unsignedHalves(this.#fids[row]);
+      mix64(hash.low, hash.high, hash);
+      const record = this.#records.slice(row * this.#record, (row + 1) * this.#record);
+      return { fid: this.#fids[row], hash: hash.high, timestamp: this.#timestamps[row], record };
+    });
+    this.#frozen = new ReferenceFrozenRows(this.dim, this.stateLength, this.size(), frozen);
+    this.#opened = false;
+    if (forgetChanges) this.#dirty.clear();
+  }
+
+  frozen(): FrozenRows {
+    if (this.#frozen === null || this.#frozen.ended) throw new MonolithError('InvalidArgument', 'frozen: no rows are frozen; call freeze');
+    this.#opened = true;
+    return this.#frozen;
+  }
+
+  countChanged(): number {
     return this.#dirty.size;
   }
 
-  clearDirty(): void {
+  clearChanged(): void {
     this.#dirty.clear();
   }
 

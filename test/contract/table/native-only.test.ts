@@ -124,12 +124,12 @@ test('rows are dirty from creation or update until cleared', { skip: addon === n
   const handles = new Int32Array(count);
   const rows = new Float32Array(2 * count);
   table.lookup(fids, 0, count, true, 1, rows, handles);
-  assert.equal(table.countDirty(), count);
-  table.clearDirty();
+  assert.equal(table.countChanged(), count);
+  table.clearChanged();
   table.lookup(fids, 0, count, true, 1, rows, handles);
-  assert.equal(table.countDirty(), 0);
+  assert.equal(table.countChanged(), 0);
   table.apply([handles, handles], Int32Array.of(10, 12), Int32Array.of(5, 5), [rows, rows], Float32Array.of(0.1), 0);
-  assert.equal(table.countDirty(), 7);
+  assert.equal(table.countChanged(), 7);
 });
 
 test('beyond 33 million rows the index takes at most 18 bytes a row', { skip: addon === null }, () => {

@@ -1,0 +1,181 @@
+#include "table/frozen_rows.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+#include "table/prefetch.h"
+
+namespace monolith {
+namespace {
+
+// Rows ahead of the one in hand whose marks, and whose record, are fetched.
+constexpr size_t kMarksAhead = 32;
+constexpr size_t kRowsAhead = 8;
+// Copies come in memory of this many bytes: one huge page.
+constexpr size_t kChunkBytes = size_t{2} << 20;
+
+template <typename T>
+bool copy_block(PageBlock& block, const T* from, size_t count) {
+  if (!block.allocate(count * sizeof(T))) return false;
+  if (count != 0) std::memcpy(block.data(), from, count * sizeof(T));
+  return true;
+}
+
+size_t segments_of(const RowPlane& plane, size_t rows) { return (rows + plane.mask()) >> plane.shift(); }
+
+size_t count_bits(const uint64_t* words, size_t rows) {
+  size_t count = 0;
+  for (size_t i = 0; i < rows / 64; i++) count += static_cast<size_t>(__builtin_popcountll(words[i]));
+  if (rows % 64 != 0) count += static_cast<size_t>(__builtin_popcountll(words[rows / 64] & ((uint64_t{1} << (rows % 64)) - 1)));
+  return count;
+}
+
+}  // namespace
+
+bool FrozenRows::start(const FrozenParts& parts) {
+  size_ = parts.size;
+  dim_ = parts.dim;
+  state_ = parts.state_length;
+  format_ = parts.format;
+  widen_ = parts.widen;
+  value_bytes_ = dim_ * value_bytes(format_);
+  copy_bytes_ = (value_bytes_ + state_ * sizeof(float) + sizeof(uint32_t) + 7) & ~size_t{7};
+  chunk_rows_ = kChunkBytes / copy_bytes_;
+  if (chunk_rows_ > size_) chunk_rows_ = size_;
+  if (chunk_rows_ == 0) chunk_rows_ = 1;
+  space_ = parts.rows;
+  space_.dirty = nullptr;
+  depth_ = parts.index.depth;
+  const size_t words = (size_ + 63) / 64;
+  if (parts.only != nullptr && !copy_block(only_, parts.only, words)) return false;
+  count_ = parts.only == nullptr ? size_ : count_bits(only(), size_);
+  if (!copy_block(value_segments_, parts.values.segments(), segments_of(parts.values, size_)) ||
+      !copy_block(state_segments_, parts.states.segments(), segments_of(parts.states, size_))) {
+    return false;
+  }
+  space_.values = static_cast<float* const*>(value_segments_.data());
+  space_.states = static_cast<float* const*>(state_segments_.data());
+  if (parts.stamps.stride() != 0) {
+    if (!copy_block(stamp_segments_, parts.stamps.segments(), segments_of(parts.stamps, size_))) return false;
+    stamp_shift_ = parts.stamps.shift();
+    stamp_mask_ = parts.stamps.mask();
+  }
+  if (!copy_block(directory_, parts.index.directory, size_t{1} << depth_)) return false;
+  return marks_.allocate((words + 1) * 2 * sizeof(uint64_t)) && copy_of_.allocate((size_ + 1) * sizeof(uint32_t)) &&
+         chunks_.allocate((size_ / chunk_rows_ + 1) * sizeof(Chunk)) && scratch_.allocate(value_bytes_ + (state_ + 1) * sizeof(float));
+}
+
+FrozenRows::~FrozenRows() {
+  const Chunk* chunks = static_cast<const Chunk*>(chunks_.data());
+  for (size_t i = 0; i < num_chunks_.load(std::memory_order_relaxed); i++) munmap(chunks[i].mapping, chunks[i].mapping_bytes);
+}
+
+void FrozenRows::let_go(FrozenRows* frozen) {
+  if (frozen->holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete frozen;
+}
+
+size_t FrozenRows::bytes() const {
+  const size_t chunk = chunk_rows_ * copy_bytes_;
+  return num_chunks_.load(std::memory_order_relaxed) * chunk + value_segments_.bytes() + state_segments_.bytes() + stamp_segments_.bytes() +
+         directory_.bytes() + only_.bytes() + marks_.bytes() + copy_of_.bytes() + chunks_.bytes();
+}
+
+const char* FrozenRows::stored_values(uint32_t row) const {
+  const char* segment = reinterpret_cast<const char*>(space_.values[row >> space_.value_shift]);
+  // Strides count floats, or values of 16 bits.
+  return segment + static_cast<size_t>(row & space_.value_mask) * space_.value_stride * value_bytes(format_);
+}
+
+const uint32_t* FrozenRows::stamp(uint32_t row) const {
+  float* const* segments = static_cast<float* const*>(stamp_segments_.data());
+  return reinterpret_cast<const uint32_t*>(segments[row >> stamp_shift_]) + (row & stamp_mask_);
+}
+
+void FrozenRows::prefetch(uint32_t row) const {
+  const char* values = stored_values(row);
+  for (size_t at = 0; at < value_bytes_ && at < 512; at += 64) ML_PREFETCH(values + at);
+  ML_PREFETCH(values + value_bytes_ - 1);
+  if (state_ != 0) ML_PREFETCH(row_state(space_, row));
+  ML_PREFETCH(marks(row));
+}
+
+bool FrozenRows::make_copy(uint32_t row) {
+  const size_t copy = copies_.load(std::memory_order_relaxed);
+  if (copy / chunk_rows_ == num_chunks_.load(std::memory_order_relaxed)) {
+    Chunk chunk{};
+    const size_t bytes = chunk_rows_ * copy_bytes_;
+    chunk.data = static_cast<char*>(map_pages(bytes, chunk.mapping, chunk.mapping_bytes));
+    if (chunk.data == nullptr) return false;
+    if (!populate_pages(chunk.data, bytes)) {
+      munmap(chunk.mapping, chunk.mapping_bytes);
+      return false;
+    }
+    static_cast<Chunk*>(chunks_.data())[copy / chunk_rows_] = chunk;
+    num_chunks_.store(copy / chunk_rows_ + 1, std::memory_order_release);
+  }
+  char* to = copy_at(copy);
+  std::memcpy(to, stored_values(row), value_bytes_);
+  if (state_ != 0) std::memcpy(to + value_bytes_, row_state(space_, row), state_ * sizeof(float));
+  if (stamp_segments_.bytes() != 0) std::memcpy(to + value_bytes_ + state_ * sizeof(float), stamp(row), sizeof(uint32_t));
+  static_cast<uint32_t*>(copy_of_.data())[row] = static_cast<uint32_t>(copy);
+  copies_.store(copy + 1, std::memory_order_relaxed);
+  return true;
+}
+
+void FrozenRows::keep(const int32_t* handles, size_t count) {
+  if (ended() || failed()) return;
+  for (size_t i = 0; i < count; i++) {
+    if (i + kMarksAhead < count && static_cast<uint32_t>(handles[i + kMarksAhead]) < size_) {
+      ML_PREFETCH(marks(static_cast<uint32_t>(handles[i + kMarksAhead])));
+    }
+    if (i + kRowsAhead < count) {
+      const uint32_t next = static_cast<uint32_t>(handles[i + kRowsAhead]);
+      if (next < size_ && ((marks(next)[0] | marks(next)[1]) >> (next & 63) & 1) == 0) prefetch(next);
+    }
+    const uint32_t row = static_cast<uint32_t>(handles[i]);
+    if (!has(row)) continue;
+    uint64_t* mark = marks(row);
+    const uint64_t bit = uint64_t{1} << (row & 63);
+    const uint64_t kept = __atomic_load_n(&mark[0], __ATOMIC_RELAXED);
+    if (((kept | __atomic_load_n(&mark[1], __ATOMIC_ACQUIRE)) & bit) != 0) continue;
+    if (!make_copy(row)) {
+      failed_.store(true, std::memory_order_release);
+      break;
+    }
+    __atomic_store_n(&mark[0], kept | bit, __ATOMIC_RELEASE);
+  }
+  // Bits and failure first, then the rows' changes.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+void FrozenRows::unpack(const char* values, const float* state, float* record) const {
+  if (format_ == RowFormat::fp32) {
+    std::memcpy(record, values, value_bytes_);
+  } else {
+    widen_(reinterpret_cast<const uint16_t*>(values), dim_, record);
+  }
+  if (state_ != 0) std::memcpy(record + dim_, state, state_ * sizeof(float));
+}
+
+uint32_t FrozenRows::read(uint32_t row, float* record) {
+  uint64_t* mark = marks(row);
+  const uint64_t bit = uint64_t{1} << (row & 63);
+  const bool stamped = stamp_segments_.bytes() != 0;
+  uint32_t last = 0;
+  if ((__atomic_load_n(&mark[0], __ATOMIC_ACQUIRE) & bit) == 0) {
+    unpack(stored_values(row), state_ == 0 ? nullptr : row_state(space_, row), record);
+    if (stamped) last = __atomic_load_n(stamp(row), __ATOMIC_RELAXED);
+    // What was read above is whole unless the owner came meanwhile, and then the bit is there.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+  if ((__atomic_load_n(&mark[0], __ATOMIC_ACQUIRE) & bit) != 0) {
+    const char* copy = copy_at(static_cast<const uint32_t*>(copy_of_.data())[row]);
+    unpack(copy, reinterpret_cast<const float*>(copy + value_bytes_), record);
+    if (stamped) std::memcpy(&last, copy + value_bytes_ + state_ * sizeof(float), sizeof last);
+  }
+  __atomic_store_n(&mark[1], mark[1] | bit, __ATOMIC_RELEASE);
+  return last;
+}
+
+}  // namespace monolith
