@@ -97,6 +97,20 @@ export {
   type TrainingRound,
   type TrainOptions,
 } from './estimator/index.js';
+export {
+  CheckpointHook,
+  type CheckpointHookOptions,
+  EarlyStoppingHook,
+  type EarlyStoppingOptions,
+  EvaluationHook,
+  FunctionHook,
+  HookList,
+  LearningRateHook,
+  LoggingHook,
+  type SaveFunction,
+  StopFileHook,
+  type WriteLine,
+} from './hooks/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {

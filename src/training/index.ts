@@ -16,7 +16,13 @@ export type {
   TrainHook,
   TrainResult,
 } from './hooks.js';
-export { modelOptionsOf, planOfRun, planRun, shareOfRows, tableSpecs } from './plan-run.js';
+export {
+  modelOptionsOf,
+  planOfRun,
+  planRun,
+  shareOfRows,
+  tableSpecs,
+} from './plan-run.js';
 export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, specOfRun } from './run-data.js';
 export { exchangeLayout, type RunSpec, shardSpecOf, type TableSpec } from './run-spec.js';
 export { resolveShardWork } from './shard-work.js';

@@ -2,7 +2,7 @@ import { MonolithError } from '../base/index.js';
 import type { DataPosition } from '../data/index.js';
 import { learningRateAt } from '../optimizers/index.js';
 import type { BatchSlot } from '../tensor/index.js';
-import { BestWatch } from './best-watch.js';
+import { BestWatch, type Occasion } from './best-watch.js';
 import { type EvaluationMetrics, evaluate } from './evaluate.js';
 import { HeldBatch } from './held-batch.js';
 import { type HookActions, HookRunner } from './hook-runner.js';
@@ -23,7 +23,6 @@ export class TrainLoop implements HookActions {
   step: number;
   private examples: number;
   private runExamples = 0;
-  /** Step at which training ends; Infinity: no limit. */
   private readonly target: number;
   private readonly hooks: HookRunner;
   private readonly bestWatch: BestWatch;
@@ -49,7 +48,6 @@ export class TrainLoop implements HookActions {
   private engineWork: Promise<unknown> = Promise.resolve();
   /** Slots that hold the next step while hooks are called before it. */
   private filled: readonly BatchSlot[] | null = null;
-  /** Epoch of the last step that was made. */
   private stepEpoch = 0;
   /** Done part at the start of this process: a resumed run does not begin at 0. */
   private startFraction = 0;
@@ -120,7 +118,7 @@ export class TrainLoop implements HookActions {
     const { stop, evaluation } = this.parts;
     await this.reportRest();
     if (this.ended !== 'stopped' && evaluation !== null && this.evaluatedStep !== this.step) {
-      await this.evaluateNow(false);
+      await this.evaluateNow('end');
       // Given up: the same command again makes up for it.
       if (stop?.aborted === true && this.evaluatedStep !== this.step) this.ended = 'stopped';
     }
@@ -201,12 +199,12 @@ export class TrainLoop implements HookActions {
   private pauseTo(evaluateNow: boolean, hookStep: number | null, saveNow: boolean): Promise<StopReason | null> {
     return this.untimed(async () => {
       if (evaluateNow) await this.reportRest();
-      const verdict = evaluateNow ? await this.evaluateNow(true) : null;
+      const verdict = evaluateNow ? await this.evaluateNow('schedule') : null;
       if (verdict?.stop === true) this.ended = 'early stopping';
       const { last } = this.losses;
       const savedBefore = this.saved;
       if (hookStep !== null && last !== null) await this.hooks.afterStep(hookStep, last);
-      const saveBest = verdict?.best === true && this.bestWatch.savesBest;
+      const saveBest = verdict?.best === true && this.bestWatch.saves('schedule');
       // A hook that saved may have done so before another one learnt of this step.
       if (this.ended === null && (saveNow || saveBest || this.saved !== savedBefore)) await this.saveNow();
       return this.ended;
@@ -278,7 +276,10 @@ export class TrainLoop implements HookActions {
   /** For hooks. */
   async evaluate(): Promise<EvaluationMetrics | null> {
     if (this.evaluatedStep === this.step) return this.evaluation;
-    await this.untimed(() => this.evaluateNow(false));
+    await this.untimed(async () => {
+      const { best } = await this.evaluateNow('hook');
+      if (best && this.bestWatch.saves('hook')) await this.saveNow();
+    });
     return this.evaluatedStep === this.step ? this.evaluation : null;
   }
 
@@ -298,8 +299,8 @@ export class TrainLoop implements HookActions {
     return result;
   }
 
-  /** Evaluates, unless training is to stop meanwhile: then nothing was evaluated. @param scheduled whether early stopping counts it */
-  private async evaluateNow(scheduled: boolean): Promise<{ readonly best: boolean; readonly stop: boolean }> {
+  /** Evaluates, unless training is to stop meanwhile: then nothing was evaluated. */
+  private async evaluateNow(occasion: Occasion): Promise<{ readonly best: boolean; readonly stop: boolean }> {
     const none = { best: false, stop: false };
     if (this.parts.evaluation === null) return none;
     let metrics: EvaluationMetrics | null;
@@ -308,12 +309,12 @@ export class TrainLoop implements HookActions {
     } catch (error) {
       throw await this.savedBefore(error);
     }
-    if (scheduled) this.evaluationDue = metrics === null;
+    if (occasion === 'schedule') this.evaluationDue = metrics === null;
     if (metrics === null) return none;
     this.evaluation = metrics;
     this.evaluatedStep = this.step;
     this.evaluatedAtMs = this.parts.now();
-    const { best, stop } = this.bestWatch.update(this.step, metrics, scheduled);
+    const { best, stop } = this.bestWatch.update(this.step, metrics, occasion);
     const event = { step: this.step, epoch: this.position.epoch, metrics, best };
     await this.hooks.each('onEvaluation', (hook, context) => hook.onEvaluation?.(event, context));
     return { best, stop };

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +16,8 @@ export type JobProcess = {
   /** Everything it wrote to standard error so far. */
   stderr(): string;
   stdout(): string;
+  /** Its lines of standard error, each with the moment (performance.now) at which it was read. */
+  readonly lines: readonly { readonly ms: number; readonly text: string }[];
   /** Exit code, or the signal that ended it. */
   readonly exit: Promise<number | NodeJS.Signals | null>;
 };
@@ -56,6 +59,8 @@ export class Job {
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let stderr = '';
     let stdout = '';
+    const lines: { ms: number; text: string }[] = [];
+    createInterface({ input: child.stderr }).on('line', (text) => lines.push({ ms: performance.now(), text }));
     child.stderr.on('data', (bytes: Buffer) => {
       stderr += bytes.toString();
     });
@@ -63,7 +68,7 @@ export class Job {
       stdout += bytes.toString();
     });
     const exit = new Promise<number | NodeJS.Signals | null>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal)));
-    const started = { name: role === 'chief' ? role : `${role} ${index}`, child, stderr: () => stderr, stdout: () => stdout, exit };
+    const started = { name: role === 'chief' ? role : `${role} ${index}`, child, stderr: () => stderr, stdout: () => stdout, lines, exit };
     this.processes.push(started);
     return started;
   }
@@ -98,9 +103,18 @@ export class Job {
   async checkpoint(step: number, timeoutMs = 30_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (newestStep(this.modelDir) < step) {
-      assert.ok(performance.now() < deadline, `no checkpoint ${step}\n${this.said()}`);
+      const over = this.processes.some(({ child, name }) => name === 'chief' && child.exitCode !== null);
+      assert.ok(performance.now() < deadline && !over, `no checkpoint ${step}\n${this.said()}`);
       await sleep(10);
     }
+  }
+
+  /** Kills a process of this name that runs and starts it again. The moment between is what the system takes. */
+  async restart(role: 'worker' | 'ps', index: number): Promise<void> {
+    const { child, exit } = this.find(`${role} ${index}`);
+    child.kill('SIGKILL');
+    assert.equal(await exit, 'SIGKILL', this.said());
+    this.start(role, index);
   }
 
   /** Ends what is left. For `finally`. */
