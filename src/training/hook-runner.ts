@@ -179,7 +179,7 @@ export class HookRunner {
 export function nameOf(hook: TrainHook, index: number): string {
   if (hook.name !== undefined && hook.name !== '') return hook.name;
   const className = (hook as object).constructor?.name;
-  return className === undefined || className === '' || className === 'Object' ? `hook ${index + 1}` : className;
+  return className === undefined || className === '' || className === 'Object' ? `number ${index + 1}` : className;
 }
 
 function uniqueName(name: string, taken: Set<string>): string {
