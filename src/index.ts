@@ -78,7 +78,43 @@ export {
   ZooKeeperDescriptor,
   type ZooKeeperOptions,
 } from './discovery/index.js';
-export { Estimator, type JoinOptions, joinJob, type RunInfo, type TrainOptions } from './estimator/index.js';
+export {
+  Estimator,
+  type EstimatorMode,
+  EstimatorSpec,
+  type EstimatorSpecFields,
+  type EvaluationResult,
+  type JoinOptions,
+  joinJob,
+  type ModelFn,
+  type ModelFnContext,
+  type ModelFnEstimator,
+  type ModelFnEvaluation,
+  type ModelFnRound,
+  type ModelFnSettings,
+  type Predictions,
+  type RunInfo,
+  type TrainingRound,
+  type TrainOptions,
+  type WarmStartReport,
+  warmStartLines,
+} from './estimator/index.js';
+export {
+  CheckpointHook,
+  type CheckpointHookOptions,
+  EarlyStoppingHook,
+  type EarlyStoppingOptions,
+  EvaluationHook,
+  FunctionHook,
+  HookList,
+  LearningRateHook,
+  LoggingHook,
+  ProfilerHook,
+  type ProfilerOptions,
+  type SaveFunction,
+  StopFileHook,
+  type WriteLine,
+} from './hooks/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {
@@ -127,6 +163,7 @@ export {
   type RestoreWait,
   type RunnerMode,
 } from './restore/index.js';
+
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
@@ -162,6 +199,25 @@ export {
   runDistributedFromRunnerConfig,
 } from './runner/index.js';
 export {
+  type Accelerator,
+  importTasks,
+  type RunTaskOptions,
+  registerSingleTask,
+  registerTask,
+  resolveTask,
+  runTask,
+  type Task,
+  type TaskClass,
+  type TaskContext,
+  type TaskEvaluation,
+  type TaskMode,
+  type TaskParameters,
+  TaskRegistry,
+  type TaskResult,
+  taskNames,
+} from './tasks/index.js';
+export { decodeEvent, encodeEvent, readEvents, type Scalar, type TensorBoardEvent, writeEventFile } from './telemetry/index.js';
+export {
   type CheckpointEvent,
   type EvaluationEvent,
   type EvaluationMetrics,
@@ -171,6 +227,7 @@ export {
   type HookTrigger,
   type Progress,
   type Retention,
+  type Span,
   type StepDecision,
   type StepMetrics,
   StepTrigger,

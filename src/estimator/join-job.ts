@@ -1,7 +1,6 @@
 import type { ResolvedConfig } from '../config/index.js';
 import type { TrainResult } from '../training/index.js';
-import { Estimator, type TrainOptions } from './estimator.js';
-import { packageVersion } from './version.js';
+import { inSession, type TrainOptions } from './in-session.js';
 
 export type JoinOptions = TrainOptions & {
   /** Lines about the other processes of the job. */
@@ -17,14 +16,6 @@ export type JoinOptions = TrainOptions & {
  * workers and parameter servers also what the chief ended the job with.
  */
 export async function joinJob(resolved: ResolvedConfig, options: JoinOptions): Promise<TrainResult | null> {
-  // What speaks over the network takes a while to load: a run on one host goes without it.
-  const { runRole } = await import('../runner/index.js');
-  const { log, signal, ...rest } = options;
-  const stop = signal === undefined ? {} : { signal };
-  return runRole(resolved.config, {
-    version: packageVersion(),
-    log,
-    ...stop,
-    train: (config, startEngine) => new Estimator({ ...resolved, config }).train({ ...rest, ...stop, startEngine }),
-  });
+  const config = { ...resolved.config, distributed: { ...resolved.config.distributed, enabled: true } };
+  return inSession(config, options, (session) => session.run(options));
 }

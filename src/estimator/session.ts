@@ -1,13 +1,5 @@
 import { type CheckpointReader, checkpointName, listCheckpoints, openCheckpoint, verify } from '../checkpoint/index.js';
-import { LocalCluster } from '../cluster/index.js';
-import type { TrainingConfig } from '../config/index.js';
-import type { BatchPipeline } from '../data/index.js';
-import { loadSnapshot, type ModelOnData, specOfRun, type TrainingEngine } from '../training/index.js';
-
-/** Starts the threads for a bound model on batches of the pipeline's layout. */
-export function startCluster(config: TrainingConfig, bound: ModelOnData, pipeline: BatchPipeline): Promise<LocalCluster> {
-  return LocalCluster.start(specOfRun(config, bound, pipeline));
-}
+import { loadSnapshot, type TrainingEngine } from '../training/index.js';
 
 /**
  * The newest checkpoint of a run folder, every byte of it verified; null when there is none.

@@ -36,14 +36,17 @@ class Scores {
  *
  * @param receive called in data order with views that are valid only during the call.
  * @param stop    gives up between two batches.
- * @returns whether the data were read to their end.
+ * @param steps   rounds at the most: a batch of every worker each.
+ * @returns whether the data were read to their end, or as far as `steps` goes.
  */
 export async function scoreAll(
   engine: TrainingEngine,
   pipeline: BatchPipeline,
   receive: (logits: Float32Array, labels: Float32Array, weights: Float32Array, count: number) => void | Promise<void>,
   stop: AbortSignal | null = null,
+  steps = Number.POSITIVE_INFINITY,
 ): Promise<boolean> {
+  const last = engine.rounds + steps;
   let collected = engine.rounds;
   const collect = async (): Promise<void> => {
     await engine.awaitRound(collected);
@@ -55,7 +58,7 @@ export async function scoreAll(
     collected++;
   };
   for (;;) {
-    if (stop?.aborted === true) break;
+    if (stop?.aborted === true || engine.rounds >= last) break;
     if (engine.rounds - collected >= engine.maxInFlight) await collect();
     const slots = await engine.acquire();
     if ((await engine.whileSound(pipeline.nextStep(slots))) === 0) break;
@@ -66,21 +69,28 @@ export async function scoreAll(
   return stop?.aborted !== true;
 }
 
-/** Exact metrics over the whole data set; the pipeline is read from where it stands to its end. @throws DataFormat for a label outside 0 … 1 */
-export async function evaluate(engine: TrainingEngine, pipeline: BatchPipeline): Promise<EvaluationMetrics>;
+/**
+ * Exact metrics over the whole data set; the pipeline is read from where it stands to its end, or for `steps` rounds.
+ * @throws DataFormat for a label outside 0 … 1
+ */
+export async function evaluate(engine: TrainingEngine, pipeline: BatchPipeline, stop?: null, steps?: number): Promise<EvaluationMetrics>;
 /** The same, or null when `stop` fired before the end. */
 export async function evaluate(
   engine: TrainingEngine,
   pipeline: BatchPipeline,
   stop: AbortSignal | null,
+  steps?: number,
 ): Promise<EvaluationMetrics | null>;
 export async function evaluate(
   engine: TrainingEngine,
   pipeline: BatchPipeline,
   stop: AbortSignal | null = null,
+  steps = Number.POSITIVE_INFINITY,
 ): Promise<EvaluationMetrics | null> {
   const scores = new Scores();
-  const whole = await scoreAll(engine, pipeline, (logits, labels, weights, count) => scores.append(logits, labels, weights, count), stop);
+  const take = (logits: Float32Array, labels: Float32Array, weights: Float32Array, count: number): void =>
+    scores.append(logits, labels, weights, count);
+  const whole = await scoreAll(engine, pipeline, take, stop, steps);
   if (!whole) return null;
   const logits = scores.logits.subarray(0, scores.length);
   const labels = scores.labels.subarray(0, scores.length);

@@ -1,6 +1,7 @@
 import type { EvaluationMetrics } from './evaluate.js';
 import type { HookTrigger } from './hook-trigger.js';
 import type { StageShares } from './stage-times.js';
+import type { Timeline } from './timeline.js';
 
 /** Where training stands; `examples` and `step` count from the very first start, over resumes. */
 export type Progress = {
@@ -38,7 +39,8 @@ export type CheckpointEvent = {
   readonly waitedMs: number;
 };
 
-export type StopReason = 'end of data' | 'max steps' | 'early stopping' | 'stopped by hook' | 'stopped';
+/** 'led by the chief': in a job on several hosts, of the processes that have no figures of their own. */
+export type StopReason = 'end of data' | 'max steps' | 'early stopping' | 'stopped by hook' | 'stopped' | 'led by the chief';
 
 /** A hook that asked for the end of training, and why where it said so. */
 export type HookStop = { readonly hook: string; readonly reason: string | null };
@@ -104,6 +106,8 @@ export interface HookContext {
   evaluate(): Promise<EvaluationMetrics | null>;
   /** Ends training after the step in hand. The first who asks is named in the result. */
   stop(reason?: string): void;
+  /** Records what the threads of the run do when; absent where nothing can be recorded. Turn it on and off around steps. */
+  readonly timeline?: Timeline | undefined;
   /** From now on, what saves of this run keep; takes the place of `keepCheckpoints` and `keepBest`. @throws InvalidArgument */
   retain(retention: Retention): void;
 }

@@ -1,11 +1,6 @@
 import type { PendingSave } from './checkpoint-saver.js';
 import type { CheckpointEvent } from './hooks.js';
 
-/** Checkpoints that stay where neither settings nor a hook say otherwise. */
-export const KEEP_CHECKPOINTS = 3;
-/** Keeps all checkpoints. */
-export const KEEP_ALL = Number.MAX_SAFE_INTEGER;
-
 /** The checkpoints of a loop: the newest one that is durable, and one that is being written while training goes on. */
 export class LoopSaves {
   /** The state that the newest checkpoint holds, or will, as text. */

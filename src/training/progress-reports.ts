@@ -67,7 +67,7 @@ export class ProgressReports {
   }
 }
 
-/** Done part of a run by data read or steps made, whichever ends it first; null where neither tells. @param target Infinity: no limit */
+/** Done part of a run by data read or steps made, whichever ends it first; null where neither tells. @param target the last step; Infinity: no limit */
 export function doneFraction(dataFraction: number | null, step: number, target: number): number | null {
   const bySteps = Number.isFinite(target) && target > 0 ? step / target : null;
   if (dataFraction === null || bySteps === null) return dataFraction ?? bySteps;

@@ -7,6 +7,11 @@ import type { EvaluationMetrics } from './evaluate.js';
 import type { HookStates } from './hook-runner.js';
 import type { TrainHook } from './hooks.js';
 
+/** Checkpoints that stay where neither settings nor a hook say otherwise. */
+export const KEEP_CHECKPOINTS = 3;
+/** Keeps all checkpoints. */
+export const KEEP_ALL = Number.MAX_SAFE_INTEGER;
+
 /** What a run keeps beside parameters and rows; stands in the checkpoint. */
 export type TrainerState = BestState & {
   readonly step: number;
@@ -30,6 +35,8 @@ export type TrainLoopSettings = {
   readonly deltaEvery?: number;
   /** Steps between evaluations; 0: at the end of each epoch. */
   readonly evalEvery: number;
+  /** Steps of one evaluation: batches of every worker. Absent: all data. */
+  readonly evalSteps?: number;
   /** Seconds between checkpoints, beside those by steps; absent or 0: none. */
   readonly checkpointEverySeconds?: number;
   /** Seconds between evaluations, in place of those at the end of epochs; absent or 0: none. */

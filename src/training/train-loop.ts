@@ -2,17 +2,19 @@ import { MonolithError } from '../base/index.js';
 import type { DataPosition } from '../data/index.js';
 import { learningRateAt } from '../optimizers/index.js';
 import type { BatchSlot } from '../tensor/index.js';
-import { BestWatch } from './best-watch.js';
+import { BestWatch, type Occasion } from './best-watch.js';
 import { type EvaluationMetrics, evaluate } from './evaluate.js';
 import { HeldBatch } from './held-batch.js';
 import { type HookActions, HookRunner } from './hook-runner.js';
 import type { Retention, StopReason, TrainResult } from './hooks.js';
-import { KEEP_ALL, KEEP_CHECKPOINTS, LoopSaves } from './loop-saves.js';
+import { LoopSaves } from './loop-saves.js';
+import { OneAtATime } from './one-at-a-time.js';
 import { doneFraction, ProgressReports, secondsLeft } from './progress-reports.js';
 import { isTime, saveDue } from './save-due.js';
 import { stageSeconds } from './stage-times.js';
 import { StepLosses } from './step-losses.js';
-import type { TrainerState, TrainLoopParts } from './train-loop-parts.js';
+import { Timeline } from './timeline.js';
+import { KEEP_ALL, KEEP_CHECKPOINTS, type TrainerState, type TrainLoopParts } from './train-loop-parts.js';
 
 /** The loop around the step: feeds batches, calls hooks, reports, evaluates, saves, knows when to stop. */
 export class TrainLoop implements HookActions {
@@ -20,11 +22,11 @@ export class TrainLoop implements HookActions {
   step: number;
   private examples: number;
   private runExamples = 0;
+  private readonly target: number;
   private readonly hooks: HookRunner;
+  readonly timeline: Timeline;
   private readonly bestWatch: BestWatch;
   private newest: number;
-  /** Step at which training ends; Infinity without a limit. */
-  private readonly target: number;
   private evaluation: EvaluationMetrics | null = null;
   private evaluatedStep = -1;
   /** An evaluation of the schedule was given up at this step. */
@@ -41,10 +43,9 @@ export class TrainLoop implements HookActions {
   /** Calls of {@link untimed} under way, one in the other. */
   private untimedDepth = 0;
   /** Work on the engine that hooks asked for, one after the other. */
-  private engineWork: Promise<unknown> = Promise.resolve();
+  private readonly engineWork = new OneAtATime();
   /** Slots that hold the next step while hooks are called before it. */
   private filled: readonly BatchSlot[] | null = null;
-  /** Epoch of the last step that was made. */
   private stepEpoch = 0;
   /** Done part at the start of this process: a resumed run does not begin at 0. */
   private startFraction = 0;
@@ -65,6 +66,7 @@ export class TrainLoop implements HookActions {
     this.bestWatch = new BestWatch(settings.earlyStop, state);
     this.newest = settings.retention?.newest ?? KEEP_CHECKPOINTS;
     if (settings.retention?.best != null) this.bestWatch.keepBestBy(settings.retention.best);
+    this.timeline = new Timeline(parts.engine);
     this.hooks = new HookRunner(parts.hooks, this);
     this.saves = new LoopSaves(
       parts.resumedFrom,
@@ -119,7 +121,7 @@ export class TrainLoop implements HookActions {
     const { stop, evaluation } = this.parts;
     await this.reportRest();
     if (this.ended !== 'stopped' && evaluation !== null && this.evaluatedStep !== this.step) {
-      await this.evaluateNow(false);
+      await this.evaluateNow('end');
       // Given up: the same command again makes up for it.
       if (stop?.aborted === true && this.evaluatedStep !== this.step) this.ended = 'stopped';
     }
@@ -131,9 +133,10 @@ export class TrainLoop implements HookActions {
   private async makeStep(): Promise<StopReason | null> {
     const { engine, train, now } = this.parts;
     const step = this.step;
-    let slots = await engine.acquire();
+    let slots = await this.timeline.span('wait for a free slot', step, () => engine.acquire());
     this.collect();
-    const examples = await this.untilStopped(engine.whileSound(train.nextStep(slots)));
+    const next = this.timeline.span('read data', step, () => train.nextStep(slots));
+    const examples = await this.untilStopped(engine.whileSound(next));
     if (examples === null) return 'stopped';
     if (examples === 0) {
       this.position = train.position;
@@ -149,7 +152,7 @@ export class TrainLoop implements HookActions {
     this.stepEpoch = this.position.epoch;
     this.position = train.position;
     this.losses.sent(engine.rounds, step, examples);
-    await engine.submitTrain(step);
+    await this.timeline.span('send out', step, () => engine.submitTrain(step));
     this.step++;
     this.examples += examples;
     this.runExamples += examples;
@@ -197,12 +200,12 @@ export class TrainLoop implements HookActions {
   private pauseTo(evaluateNow: boolean, hookStep: number | null, due: 'whole' | 'delta' | null): Promise<StopReason | null> {
     return this.untimed(async () => {
       if (evaluateNow) await this.reportRest();
-      const verdict = evaluateNow ? await this.evaluateNow(true) : null;
+      const verdict = evaluateNow ? await this.evaluateNow('schedule') : null;
       if (verdict?.stop === true) this.ended = 'early stopping';
       const { last } = this.losses;
       const savedBefore = this.saves.held;
       if (hookStep !== null && last !== null) await this.hooks.afterStep(hookStep, last);
-      const saveBest = verdict?.best === true && this.bestWatch.savesBest;
+      const saveBest = verdict?.best === true && this.bestWatch.saves('schedule');
       // A hook that saved may have done so before another one learnt of this step.
       const save = due !== null || saveBest || this.saves.held !== savedBefore;
       if (this.ended === null && save) await this.beginSave(due === 'delta' && !saveBest ? 'delta' : 'whole', false);
@@ -212,6 +215,7 @@ export class TrainLoop implements HookActions {
 
   /** Takes the losses of finished steps, in order. */
   private collect(): void {
+    this.timeline.collect();
     this.losses.collect(this.parts.engine, (loss, examples) => this.reports.addLoss(loss, examples));
   }
 
@@ -219,7 +223,7 @@ export class TrainLoop implements HookActions {
   private async untimed<T>(work: () => Promise<T>): Promise<T> {
     const { engine, now } = this.parts;
     if (this.untimedDepth === 0) {
-      await engine.sync();
+      await this.timeline.span('wait for steps in flight', this.step, () => engine.sync());
       this.collect();
       this.activeMs += now() - this.activeSince;
     }
@@ -272,10 +276,12 @@ export class TrainLoop implements HookActions {
     return this.untimed(() => this.saveNow());
   }
 
-  /** For hooks. */
   async evaluate(): Promise<EvaluationMetrics | null> {
     if (this.evaluatedStep === this.step) return this.evaluation;
-    await this.untimed(() => this.evaluateNow(false));
+    await this.untimed(async () => {
+      const { best } = await this.evaluateNow('hook');
+      if (best && this.bestWatch.saves('hook')) await this.saveNow();
+    });
     return this.evaluatedStep === this.step ? this.evaluation : null;
   }
 
@@ -288,40 +294,33 @@ export class TrainLoop implements HookActions {
     if (best !== undefined) this.bestWatch.keepBestBy(best);
   }
 
-  /** One piece of work on the engine at a time, whatever hooks ask for at once. */
-  private exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.engineWork.then(work);
-    this.engineWork = result.catch(() => {});
-    return result;
-  }
-
-  /** Evaluates, unless training is to stop meanwhile: then nothing was evaluated. @param scheduled whether early stopping counts it */
-  private async evaluateNow(scheduled: boolean): Promise<{ readonly best: boolean; readonly stop: boolean }> {
+  /** Evaluates, unless training is to stop meanwhile: then nothing was evaluated. */
+  private async evaluateNow(occasion: Occasion): Promise<{ readonly best: boolean; readonly stop: boolean }> {
     const none = { best: false, stop: false };
     if (this.parts.evaluation === null) return none;
     let metrics: EvaluationMetrics | null;
     try {
-      metrics = await this.exclusive(() => this.evaluated());
+      metrics = await this.timeline.span('evaluate', this.step, () => this.engineWork.run(() => this.evaluated()));
     } catch (error) {
       throw await this.savedBefore(error);
     }
-    if (scheduled) this.evaluationDue = metrics === null;
+    if (occasion === 'schedule') this.evaluationDue = metrics === null;
     if (metrics === null) return none;
     this.evaluation = metrics;
     this.evaluatedStep = this.step;
     this.evaluatedAtMs = this.parts.now();
-    const { best, stop } = this.bestWatch.update(this.step, metrics, scheduled);
+    const { best, stop } = this.bestWatch.update(this.step, metrics, occasion);
     const event = { step: this.step, epoch: this.position.epoch, metrics, best };
     await this.hooks.each('onEvaluation', (hook, context) => hook.onEvaluation?.(event, context));
     return { best, stop };
   }
 
   private async evaluated(): Promise<EvaluationMetrics | null> {
-    const { engine, evaluation, stop } = this.parts;
+    const { engine, evaluation, stop, settings } = this.parts;
     if (evaluation === null) return null;
     const held = this.filled === null ? null : new HeldBatch(this.filled);
     await evaluation.rewind();
-    const metrics = await evaluate(engine, evaluation, stop);
+    const metrics = await evaluate(engine, evaluation, stop, settings.evalSteps);
     if (held !== null) {
       this.filled = await engine.acquire();
       held.putInto(this.filled);
@@ -369,7 +368,9 @@ export class TrainLoop implements HookActions {
     const metrics = this.evaluatedStep === this.step ? this.evaluation : null;
     const how = { delta: kind === 'delta', last };
     await this.saves.begin(JSON.stringify(state), () =>
-      this.exclusive(() => this.parts.save(state, metrics, this.bestWatch.bestStep, this.position, this.newest, how)),
+      this.timeline.span('checkpoint', this.step, () =>
+        this.engineWork.run(() => this.parts.save(state, metrics, this.bestWatch.bestStep, this.position, this.newest, how)),
+      ),
     );
     this.savedAtMs = this.parts.now();
   }
