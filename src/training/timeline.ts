@@ -1,5 +1,3 @@
-import type { TrainingEngine } from './engine.js';
-
 /** A stretch of time that one thread spent on one stage; milliseconds since the epoch. */
 export type Span = {
   /** `main`, `worker 0`, `shard 0`, … */
@@ -16,7 +14,7 @@ export type Span = {
 export class Timeline {
   private spans: Span[] | null = null;
 
-  constructor(private readonly engine: Pick<TrainingEngine, 'recordSpans' | 'takeSpans'>) {}
+  constructor(private readonly engine: { recordSpans?(on: boolean): void; takeSpans?(): Span[] }) {}
 
   start(): void {
     this.spans = [];
