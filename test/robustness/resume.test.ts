@@ -55,6 +55,22 @@ describe('a checkpoint just before the last step of an epoch', () => {
   });
 });
 
+describe('a run with deltas that is killed', () => {
+  test('goes on from the newest delta, and ends bit for bit like an uncut run without any', async () => {
+    const flags = ['--checkpoint-every', '40', '--delta-every', '7', '--keep-checkpoints', '2'];
+    // The 9th is that of step 56: a delta on the whole one of step 40.
+    const kill = { env: { MONOLITH_LOCAL_FAILPOINTS: 'checkpoint.afterPrune=kill@9' } };
+    assert.equal((await runCli(args('deltas', ...flags), kill)).signal, 'SIGKILL');
+    const files = readdirSync(folder.in('deltas')).filter((name) => name.endsWith('.json'));
+    assert.deepEqual(files.sort(), ['checkpoint-40.json', 'checkpoint-49.json', 'checkpoint-56.json']);
+    const again = await runCli(args('deltas', ...flags), { env: { MONOLITH_LOCAL_FAILPOINTS: 'checkpoint.beforeManifestRename=kill@2' } });
+    assert.equal(again.signal, 'SIGKILL');
+    const resumed = await runCli(args('deltas', ...flags));
+    assert.match(resumed.stdout, /"resumed_step":63/);
+    assert.deepEqual(contentOf(resumed), uncut);
+  });
+});
+
 describe('a signal', () => {
   for (const [signal, code] of [
     ['SIGINT', 130],
