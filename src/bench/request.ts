@@ -18,7 +18,7 @@ export type BenchOptions = {
   readonly seconds: number;
   /** Training samples of a whole run. */
   readonly samples: number;
-  /** Rows of the table suites; null: what each takes by itself. */
+  /** Rows of the table, memory and checkpoint suites; null: what each takes by itself. */
   readonly rows: number | null;
   readonly json: boolean;
   /** Where the result file goes; null: bench/results/latest.json in a checkout, nowhere in an installed package. */
@@ -41,7 +41,12 @@ export const benchFlags = {
   rounds: { type: 'string', describe: 'Rounds of whole runs, which take turns (A B A B)', defaultDescription: '5', requiresArg: true },
   seconds: { type: 'string', describe: 'Seconds spent on each part', defaultDescription: '1', requiresArg: true },
   samples: { type: 'string', describe: 'Training samples of a whole run', defaultDescription: '1048576', requiresArg: true },
-  rows: { type: 'string', describe: 'Rows of the table and memory suites', defaultDescription: 'of the suite', requiresArg: true },
+  rows: {
+    type: 'string',
+    describe: 'Rows of the table, memory and checkpoint suites',
+    defaultDescription: 'of the suite',
+    requiresArg: true,
+  },
   output: {
     type: 'string',
     describe: 'File for the results',

@@ -8,6 +8,7 @@ export const suiteNames = [
   'parsers',
   'step',
   'memory',
+  'checkpoint',
   'train',
   'scaling',
   'hosts',
@@ -56,6 +57,12 @@ export function suiteOf(name: SuiteName): Suite {
       return { text: 'one training step by kernels, and the JavaScript heap that it allocates', folder: 'step', limits: ['fma'] };
     case 'memory':
       return { text: 'bytes a row, pauses of growth, and lookups as the table grows', folder: 'memory', limits: ['gather'] };
+    case 'checkpoint':
+      return {
+        text: 'a checkpoint of 2 GiB of rows while training goes on: pauses of steps, speed beside that of the disk',
+        folder: 'checkpoint',
+        limits: [],
+      };
     case 'train':
       return { text: 'whole training runs: DLRM, DeepFM, FM, LR; fp32 and bf16', folder: null, limits: ['fma', 'bf16'] };
     case 'scaling':
