@@ -180,6 +180,7 @@ try {
   await pause();
   disk.push(await diskSpeed(folder, bytes));
 
+  if (process.env.GAPS) for (const gaps of during) process.stderr.write(`${gaps.map((g) => Math.round(g)).join(' ')}\n`);
   const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
   const quietMedian = median(quiet);
   report({ name: 'step without a save', unit: 'ms', better: 'lower', values: quiet, info: { longest: Math.max(...quiet) } });

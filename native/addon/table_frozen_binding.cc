@@ -68,15 +68,15 @@ napi_value frozen_open(napi_env env, napi_callback_info info) {
   return object;
 }
 
-// frozenDescribe(reader, out: Float64Array): dim, state length, rows there were, rows to read, copies, bytes, failed, held by no owner
+// frozenDescribe(reader, out: Float64Array): dim, state length, rows there were, rows to read, copies, bytes, held by no owner
 napi_value frozen_describe(napi_env env, napi_callback_info info) {
   Args args(env, info, "frozenDescribe", 2);
   FrozenReader* reader = reader_of(args, env);
-  auto out = args.array<double>(1, 8);
+  auto out = args.array<double>(1, 7);
   if (!args.ok()) return nullptr;
-  const size_t values[] = {reader->dim(),    reader->state_length(), reader->size(),   reader->count(),
-                           reader->copies(), reader->bytes(),        reader->failed(), reader->alone()};
-  for (size_t i = 0; i < 8; i++) out.data[i] = static_cast<double>(values[i]);
+  const size_t values[] = {reader->dim(),    reader->state_length(), reader->size(), reader->count(),
+                           reader->copies(), reader->bytes(),        reader->alone()};
+  for (size_t i = 0; i < 7; i++) out.data[i] = static_cast<double>(values[i]);
   return nullptr;
 }
 

@@ -83,12 +83,6 @@ size_t FrozenReader::bytes() const {
   return sum;
 }
 
-bool FrozenReader::failed() const {
-  bool failed = false;
-  for (size_t s = 0; s < num_sources_; s++) failed = failed || sources()[s].rows->failed();
-  return failed;
-}
-
 bool FrozenReader::alone() const {
   bool shared = false;
   for (size_t s = 0; s < num_sources_; s++) shared = shared || sources()[s].rows->shared();

@@ -30,7 +30,6 @@ class FrozenReader {
   size_t count() const;
   size_t copies() const;
   size_t bytes() const;
-  bool failed() const;
   // Whether no owner holds them any more.
   bool alone() const;
 

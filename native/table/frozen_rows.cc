@@ -1,7 +1,5 @@
 #include "table/frozen_rows.h"
 
-#include <sys/mman.h>
-
 #include <cstring>
 
 #include "table/prefetch.h"
@@ -12,8 +10,6 @@ namespace {
 // Rows ahead of the one in hand whose marks, and whose record, are fetched.
 constexpr size_t kMarksAhead = 32;
 constexpr size_t kRowsAhead = 8;
-// Copies come in memory of this many bytes: one huge page.
-constexpr size_t kChunkBytes = size_t{2} << 20;
 
 template <typename T>
 bool copy_block(PageBlock& block, const T* from, size_t count) {
@@ -41,9 +37,6 @@ bool FrozenRows::start(const FrozenParts& parts) {
   widen_ = parts.widen;
   value_bytes_ = dim_ * value_bytes(format_);
   copy_bytes_ = (value_bytes_ + state_ * sizeof(float) + sizeof(uint32_t) + 7) & ~size_t{7};
-  chunk_rows_ = kChunkBytes / copy_bytes_;
-  if (chunk_rows_ > size_) chunk_rows_ = size_;
-  if (chunk_rows_ == 0) chunk_rows_ = 1;
   space_ = parts.rows;
   space_.dirty = nullptr;
   depth_ = parts.index.depth;
@@ -62,13 +55,8 @@ bool FrozenRows::start(const FrozenParts& parts) {
     stamp_mask_ = parts.stamps.mask();
   }
   if (!copy_block(directory_, parts.index.directory, size_t{1} << depth_)) return false;
-  return marks_.allocate((words + 1) * 2 * sizeof(uint64_t)) && copy_of_.allocate((size_ + 1) * sizeof(uint32_t)) &&
-         chunks_.allocate((size_ / chunk_rows_ + 1) * sizeof(Chunk)) && scratch_.allocate(value_bytes_ + (state_ + 1) * sizeof(float));
-}
-
-FrozenRows::~FrozenRows() {
-  const Chunk* chunks = static_cast<const Chunk*>(chunks_.data());
-  for (size_t i = 0; i < num_chunks_.load(std::memory_order_relaxed); i++) munmap(chunks[i].mapping, chunks[i].mapping_bytes);
+  return marks_.allocate_sparse((words + 1) * 2 * sizeof(uint64_t)) && copy_of_.allocate_sparse((size_ + 1) * sizeof(uint32_t)) &&
+         copied_.allocate_sparse(size_ * copy_bytes_);
 }
 
 void FrozenRows::let_go(FrozenRows* frozen) {
@@ -76,9 +64,8 @@ void FrozenRows::let_go(FrozenRows* frozen) {
 }
 
 size_t FrozenRows::bytes() const {
-  const size_t chunk = chunk_rows_ * copy_bytes_;
-  return num_chunks_.load(std::memory_order_relaxed) * chunk + value_segments_.bytes() + state_segments_.bytes() + stamp_segments_.bytes() +
-         directory_.bytes() + only_.bytes() + marks_.bytes() + copy_of_.bytes() + chunks_.bytes();
+  return copies() * copy_bytes_ + value_segments_.bytes() + state_segments_.bytes() + stamp_segments_.bytes() + directory_.bytes() + only_.bytes() +
+         marks_.bytes() + copy_of_.bytes();
 }
 
 const char* FrozenRows::stored_values(uint32_t row) const {
@@ -100,31 +87,18 @@ void FrozenRows::prefetch(uint32_t row) const {
   ML_PREFETCH(marks(row));
 }
 
-bool FrozenRows::make_copy(uint32_t row) {
+void FrozenRows::make_copy(uint32_t row) {
   const size_t copy = copies_.load(std::memory_order_relaxed);
-  if (copy / chunk_rows_ == num_chunks_.load(std::memory_order_relaxed)) {
-    Chunk chunk{};
-    const size_t bytes = chunk_rows_ * copy_bytes_;
-    chunk.data = static_cast<char*>(map_pages(bytes, chunk.mapping, chunk.mapping_bytes));
-    if (chunk.data == nullptr) return false;
-    if (!populate_pages(chunk.data, bytes)) {
-      munmap(chunk.mapping, chunk.mapping_bytes);
-      return false;
-    }
-    static_cast<Chunk*>(chunks_.data())[copy / chunk_rows_] = chunk;
-    num_chunks_.store(copy / chunk_rows_ + 1, std::memory_order_release);
-  }
   char* to = copy_at(copy);
   std::memcpy(to, stored_values(row), value_bytes_);
   if (state_ != 0) std::memcpy(to + value_bytes_, row_state(space_, row), state_ * sizeof(float));
   if (stamp_segments_.bytes() != 0) std::memcpy(to + value_bytes_ + state_ * sizeof(float), stamp(row), sizeof(uint32_t));
   static_cast<uint32_t*>(copy_of_.data())[row] = static_cast<uint32_t>(copy);
   copies_.store(copy + 1, std::memory_order_relaxed);
-  return true;
 }
 
 void FrozenRows::keep(const int32_t* handles, size_t count) {
-  if (ended() || failed()) return;
+  if (ended()) return;
   for (size_t i = 0; i < count; i++) {
     if (i + kMarksAhead < count && static_cast<uint32_t>(handles[i + kMarksAhead]) < size_) {
       ML_PREFETCH(marks(static_cast<uint32_t>(handles[i + kMarksAhead])));
@@ -139,13 +113,10 @@ void FrozenRows::keep(const int32_t* handles, size_t count) {
     const uint64_t bit = uint64_t{1} << (row & 63);
     const uint64_t kept = __atomic_load_n(&mark[0], __ATOMIC_RELAXED);
     if (((kept | __atomic_load_n(&mark[1], __ATOMIC_ACQUIRE)) & bit) != 0) continue;
-    if (!make_copy(row)) {
-      failed_.store(true, std::memory_order_release);
-      break;
-    }
+    make_copy(row);
     __atomic_store_n(&mark[0], kept | bit, __ATOMIC_RELEASE);
   }
-  // Bits and failure first, then the rows' changes.
+  // Bits first, then the rows' changes.
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 

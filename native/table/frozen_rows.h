@@ -46,12 +46,11 @@ class FrozenRows {
   FrozenRows() = default;
   FrozenRows(const FrozenRows&) = delete;
   FrozenRows& operator=(const FrozenRows&) = delete;
-  ~FrozenRows();
 
-  // Before anything else. False when there is no memory.
+  // Before anything else. False when there is no memory. Copies have their address space then, and cost memory as they are made.
   bool start(const FrozenParts& parts);
 
-  // The owner, before rows change: handles < 0 or of later rows are skipped. Never fails; without memory for a copy the reader is told.
+  // The owner, before rows change: handles < 0 or of later rows are skipped.
   void keep(const int32_t* handles, size_t count);
   bool ended() const { return ended_.load(std::memory_order_acquire); }
 
@@ -64,8 +63,6 @@ class FrozenRows {
   // Values widened, then state, into record[dim + state_length]; the row's last use, 0 where none is kept.
   uint32_t read(uint32_t row, float* record);
   void end() { ended_.store(true, std::memory_order_release); }
-  // Whether a copy could not be made: what was read is worth nothing then.
-  bool failed() const { return failed_.load(std::memory_order_acquire); }
 
   // Copies so far, and bytes held by them and by what is kept beside them.
   size_t copies() const { return copies_.load(std::memory_order_relaxed); }
@@ -77,28 +74,18 @@ class FrozenRows {
   static void let_go(FrozenRows* frozen);
 
  private:
-  struct Chunk {
-    char* data;
-    void* mapping;
-    size_t mapping_bytes;
-  };
-
   const uint64_t* only() const { return static_cast<const uint64_t*>(only_.data()); }
   // Kept and read bits of 64 rows, side by side.
   uint64_t* marks(uint32_t row) const { return static_cast<uint64_t*>(marks_.data()) + 2 * (row >> 6); }
-  char* copy_at(size_t copy) const {
-    return static_cast<Chunk*>(chunks_.data())[copy / chunk_rows_].data + (copy % chunk_rows_) * copy_bytes_;
-  }
+  char* copy_at(size_t copy) const { return static_cast<char*>(copied_.data()) + copy * copy_bytes_; }
   const char* stored_values(uint32_t row) const;
   const uint32_t* stamp(uint32_t row) const;
-  bool make_copy(uint32_t row);
+  void make_copy(uint32_t row);
   void unpack(const char* values, const float* state, float* record) const;
 
   std::atomic<uint32_t> holders_{1};
   std::atomic<bool> ended_{false};
-  std::atomic<bool> failed_{false};
   std::atomic<size_t> copies_{0};
-  std::atomic<size_t> num_chunks_{0};
 
   size_t size_ = 0;
   size_t count_ = 0;
@@ -106,7 +93,6 @@ class FrozenRows {
   size_t state_ = 0;
   size_t value_bytes_ = 0;
   size_t copy_bytes_ = 0;
-  size_t chunk_rows_ = 1;
   RowFormat format_ = RowFormat::fp32;
   WidenFn* widen_ = nullptr;
   RowSpace space_{};
@@ -122,8 +108,7 @@ class FrozenRows {
   PageBlock marks_;
   // Of a row with its kept bit set: the number of its copy.
   PageBlock copy_of_;
-  PageBlock chunks_;
-  PageBlock scratch_;
+  PageBlock copied_;
 };
 
 }  // namespace monolith

@@ -74,6 +74,21 @@ bool PageBlock::allocate(size_t bytes) {
   return true;
 }
 
+bool PageBlock::allocate_sparse(size_t bytes) {
+  release();
+  if (bytes < kHugePage) return allocate(bytes);
+  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return false;
+#if defined(MADV_NOHUGEPAGE)
+  madvise(base, bytes, MADV_NOHUGEPAGE);
+#endif
+  data_ = base;
+  base_ = base;
+  mapped_ = bytes;
+  bytes_ = bytes;
+  return true;
+}
+
 void PageBlock::release() {
   if (base_ != nullptr) {
     if (mapped_ != 0) {

@@ -13,6 +13,9 @@ class PageBlock {
 
   // Zero-filled, 64-byte aligned. False when the system has no memory; the block is empty then.
   bool allocate(size_t bytes);
+  // The same in small pages, each of which comes when it is touched: for what is touched here and there by those who must not wait. Huge pages may have to
+  // be gathered first, and mapping waits for whoever else changes the address space; both have cost 0.3 s beside a busy disk.
+  bool allocate_sparse(size_t bytes);
   void release();
   void swap(PageBlock& other);
 

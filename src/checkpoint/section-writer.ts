@@ -25,6 +25,8 @@ export class SectionWriter {
   #used = 0;
   #bytes = 0;
   #checksum = 0;
+  /** It got its bytes by {@link appendWhole}: blocks would no longer follow each other. */
+  #whole = false;
   /** The write of the spare buffer, if one is under way. Never rejects: it yields its error. */
   #pending: Promise<unknown> = Promise.resolve(null);
   #state: 'open' | 'busy' | 'closed' | 'failed' = 'open';
@@ -53,6 +55,7 @@ export class SectionWriter {
    */
   async append(bytes: Uint8Array): Promise<void> {
     await this.#run('append', async () => {
+      if (this.#whole) throw new MonolithError('InvalidArgument', `checkpoint section ${this.name}: it is whole`, { section: this.name });
       let offset = 0;
       while (offset < bytes.length) {
         const count = Math.min(bytes.length - offset, STAGING_LENGTH - this.#used);
@@ -79,14 +82,14 @@ export class SectionWriter {
   }
 
   /**
-   * Writes all of the section at once, as {@link append} and {@link close} do, and without a copy: the bytes must stay as they are until it resolves. For a
-   * section that has none yet. The checksums are computed before it returns its promise.
+   * Appends all of the section at once, and without a copy: for a section that has no bytes yet and gets no others. They must stay as they are until it
+   * resolves; then the operating system has them.
    * @throws InvalidArgument, DiskFull, WriteFailed; then the whole save is given up
    */
-  async closeWith(bytes: Uint8Array): Promise<ClosedSection> {
-    await this.#run('close', async () => {
+  async appendWhole(bytes: Uint8Array): Promise<void> {
+    await this.#run('append', async () => {
       if (this.#bytes + this.#used > 0) {
-        throw new MonolithError('InvalidArgument', `checkpoint section ${this.name}: closeWith: it has bytes already`, {
+        throw new MonolithError('InvalidArgument', `checkpoint section ${this.name}: appendWhole: it has bytes already`, {
           section: this.name,
         });
       }
@@ -95,9 +98,9 @@ export class SectionWriter {
         failpoint('checkpoint.beforeSectionWrite');
         await this.#file.append(bytes);
       }
-      return this.#finish();
+      this.#whole = true;
+      return 'open';
     });
-    return { ...this.#info(), blockChecksums: this.#blockChecksums };
   }
 
   /** The manifest's entry once {@link close} has succeeded, else null. */

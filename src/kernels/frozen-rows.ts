@@ -4,8 +4,6 @@ export type FrozenFigures = {
   readonly copies: number;
   /** Bytes held: copies, and what is kept to find them. */
   readonly bytes: number;
-  /** A copy could not be made for want of memory: what was read is worth nothing. */
-  readonly failed: boolean;
   /** No table holds them any more: {@link FrozenRows.release} frees them. */
   readonly alone: boolean;
 };

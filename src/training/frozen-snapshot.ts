@@ -1,4 +1,3 @@
-import { MonolithError } from '../base/index.js';
 import { type BaseReference, CheckpointWriter, type ManifestFields, prune, referenceTo } from '../checkpoint/index.js';
 import type { FrozenRows, KernelBackend } from '../kernels/index.js';
 import type { FrozenState } from './engine.js';
@@ -43,15 +42,15 @@ export interface SnapshotWriter {
   close(): Promise<void>;
 }
 
-/** Bytes of sections that are on their way to the disk while the next one is read; one more section is in hand besides. */
-const BYTES_IN_FLIGHT = 64 << 20;
+/** Sections that are flushed at once, while the next one is read. */
+const MOST_FLUSHED = 3;
 
 /**
  * Writes a frozen state as a checkpoint and prunes older ones: the bytes are those that saveSnapshot writes of the same state. Tables may change
  * meanwhile, in other threads. Rows are read a bucket at a time, on this thread; files are written and flushed behind it.
  *
  * @param frozen [table] what `state.tables` names, opened; they are told the end as soon as the last row is read, and are the caller's to release.
- * @throws DiskFull, WriteFailed, NonFiniteParameters, ResourceExhausted (no memory for copies): then nothing of it is left.
+ * @throws DiskFull, WriteFailed, NonFiniteParameters: then nothing of it is left.
  */
 export async function writeFrozen(
   backend: Pick<KernelBackend, 'crc32c'>,
@@ -107,69 +106,58 @@ async function writeTable(sections: Sections, table: TableSpec, rows: FrozenRows
       }
     });
     names.push(name);
-    if (rows.figures().failed) {
-      throw new MonolithError(
-        'ResourceExhausted',
-        `checkpoint-${step} not written: no memory for copies of rows of table "${table.name}" that training changed meanwhile; save with --checkpoint-mode blocking, or free memory`,
-        { table: table.name },
-      );
-    }
   }
   const changed = delta ? { changed: rows.count } : {};
   return { name: table.name, ...shape, rows: rows.size, ...changed, storage: table.storage, sections: names };
 }
 
-/** Sections on their way to the disk: some are written and flushed while the next one is made. Buffers are used again. */
+/**
+ * Sections, one after another: read, handed to the operating system, and then flushed behind the next ones. Only one thread computes at a time, this one or
+ * that of the write: more would be felt by those who train.
+ */
 class Sections {
   bytes = 0;
-  private readonly free: ArrayBuffer[] = [];
-  private readonly inFlight = new Set<Promise<void>>();
-  private bytesInFlight = 0;
+  private buffer = new ArrayBuffer(0);
+  private readonly closing = new Set<Promise<void>>();
   private failure: unknown = null;
 
   constructor(private readonly writer: CheckpointWriter) {}
 
-  /** @param fill writes the rows. Waits while too much is on its way. @throws what a section before it failed with */
+  /** @param fill writes the rows. Waits while too many are being flushed. @throws what a section before it failed with */
   async write(
     name: string,
     count: number,
     shape: RowShape,
     fill: (fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array) => void,
   ): Promise<void> {
-    while (this.bytesInFlight > BYTES_IN_FLIGHT) await Promise.race(this.inFlight);
+    while (this.closing.size >= MOST_FLUSHED) await Promise.race(this.closing);
     if (this.failure !== null) throw this.failure;
-    const section = sectionBuffer(count, shape, (bytes) => this.buffer(bytes));
-    fill(section.fids, section.timestamps, section.records);
-    const { bytes } = section;
+    const { bytes, fids, timestamps, records } = sectionBuffer(count, shape, (length) => this.atLeast(length));
+    fill(fids, timestamps, records);
     this.bytes += bytes.length;
-    this.bytesInFlight += bytes.length;
-    const file = await this.writer.section(name);
-    const done = file
-      .closeWith(bytes)
+    const section = await this.writer.section(name);
+    await section.appendWhole(bytes);
+    const closed = section
+      .close()
       .then(
         () => {},
         (error: unknown) => {
           this.failure ??= error;
         },
       )
-      .then(() => {
-        this.inFlight.delete(done);
-        this.bytesInFlight -= bytes.length;
-        this.free.push(bytes.buffer as ArrayBuffer);
-      });
-    this.inFlight.add(done);
+      .then(() => void this.closing.delete(closed));
+    this.closing.add(closed);
   }
 
   /** Waits for all of them. @throws what one of them failed with */
   async settle(): Promise<void> {
-    await Promise.all(this.inFlight);
+    await Promise.all(this.closing);
     if (this.failure !== null) throw this.failure;
   }
 
-  private buffer(bytes: number): ArrayBuffer {
-    const at = this.free.findIndex((buffer) => buffer.byteLength >= bytes && buffer.byteLength <= 2 * bytes);
-    if (at >= 0) return this.free.splice(at, 1)[0];
+  private atLeast(bytes: number): ArrayBuffer {
     // Buckets are of about one size: a little more than this one takes serves the next as well.
-    return new ArrayBuffer(Math.ceil((bytes * 1.02) / 4096) * 4096);
+    if (this.buffer.byteLength < bytes) this.buffer = new ArrayBuffer(Math.ceil(bytes * 1.02));
+    return this.buffer;
   }
 }

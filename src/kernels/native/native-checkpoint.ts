@@ -10,7 +10,7 @@ type ReaderHandle = { readonly __frozen: never };
 /** The functions of native/addon/table_frozen_binding.cc, and the checksum of native/addon/parsers_binding.cc. */
 type FrozenAddon = {
   frozenOpen(ids: Float64Array): ReaderHandle;
-  /** Writes dim, stateLength, rows, rows to read, copies, bytes, failed, alone. */
+  /** Writes dim, stateLength, rows, rows to read, copies, bytes, alone. */
   frozenDescribe(reader: ReaderHandle, out: Float64Array): void;
   frozenCollect(reader: ReaderHandle, bucketBits: number, bucket: number): number;
   frozenRead(reader: ReaderHandle, fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array): number;
@@ -56,8 +56,8 @@ class NativeFrozenRows implements FrozenRows {
   }
 
   figures(): FrozenFigures {
-    const [, , , , copies, bytes, failed, alone] = this.#describe();
-    return { copies, bytes, failed: failed === 1, alone: alone === 1 };
+    const [, , , , copies, bytes, alone] = this.#describe();
+    return { copies, bytes, alone: alone === 1 };
   }
 
   end(): void {
@@ -69,7 +69,7 @@ class NativeFrozenRows implements FrozenRows {
   }
 
   #describe(): Float64Array {
-    const words = new Float64Array(8);
+    const words = new Float64Array(7);
     this.#addon.frozenDescribe(this.#reader, words);
     return words;
   }

@@ -50,7 +50,7 @@ export class ReferenceFrozenRows implements FrozenRows {
   }
 
   figures(): FrozenFigures {
-    return { copies: this.count, bytes: this.count * (this.dim + this.stateLength) * 4, failed: false, alone: true };
+    return { copies: this.count, bytes: this.count * (this.dim + this.stateLength) * 4, alone: true };
   }
 
   end(): void {

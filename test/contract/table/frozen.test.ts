@@ -47,7 +47,6 @@ describe('native frozen rows', { skip: addon === null }, () => {
             }
           });
         });
-        assert.ok(!result.figures.failed);
         assert.ok(result.figures.copies > 0, 'rows changed while they were read');
         const width = tables[0].dim + tables[0].stateLength;
         result.read.forEach((read, bucket) => {
