@@ -4,8 +4,10 @@
 //
 // DLRM, two workers and two shards, on a table of 2 GiB unless --rows says otherwise; batches name rows of it evenly, so that as many as can be are touched
 // while the save goes on. A gap is the time from the end of one step to the end of the next. The disk's speed is that of a file of the same length, written
-// in pieces of 4 MiB and flushed, before and after, while nothing trains.
-import { mkdtempSync, rmSync } from 'node:fs';
+// in pieces of 4 MiB and flushed, before and after, while nothing trains. For comparison another process (dd) writes such a file while training goes on: what
+// steps feel of that, they feel of the machine. `stolen` is the time that a hypervisor took from this machine's processors meanwhile.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +58,29 @@ async function diskSpeed(folder: string, bytes: number): Promise<number> {
   const seconds = (performance.now() - from) / 1000;
   rmSync(path);
   return bytes / 1e6 / seconds;
+}
+
+/** Milliseconds that a hypervisor has taken from the processors so far, over all of them; 0 where nothing tells. */
+function stolenMs(): number {
+  try {
+    return Number(readFileSync('/proc/stat', 'latin1').split('\n')[0].trim().split(/\s+/)[8]) * 10;
+  } catch {
+    return 0;
+  }
+}
+
+/** Another process writes and flushes a file. */
+function writeElsewhere(folder: string, bytes: number): Promise<void> {
+  const path = join(folder, 'other');
+  const args = ['if=/dev/zero', `of=${path}`, 'bs=4M', `count=${Math.ceil(bytes / PIECE)}`, 'conv=fsync'];
+  return new Promise((resolve) => {
+    const child = spawn('dd', args, { stdio: 'ignore' });
+    child.once('error', () => resolve());
+    child.once('close', () => {
+      rmSync(path, { force: true });
+      resolve();
+    });
+  });
 }
 
 /** Id of row r: no two are equal, and hashes spread them anyway. */
@@ -147,6 +172,9 @@ try {
   for (let i = 0; i < QUIET_STEPS; i++) await makeStep(quiet);
   const during: number[][] = [];
   const begins: number[] = [];
+  const stolen: number[] = [];
+  const stolenBeside: number[] = [];
+  const beside: number[] = [];
   const disk: number[] = [];
   const pause = async (): Promise<void> => {
     await cluster.sync();
@@ -163,6 +191,7 @@ try {
     // As the training loop does: the steps in flight end, the state is captured, training goes on.
     await cluster.sync();
     for (; known < cluster.rounds; known++) await ended(known, gaps);
+    const stolenFrom = stolenMs();
     const from = performance.now();
     const { durable } = await saver.begin({ step, keep: 1, keepStep: null, fields: {}, delta: false, last: false });
     begins.push(performance.now() - from);
@@ -175,12 +204,26 @@ try {
     await done;
     for (let i = 0; i < 5; i++) await makeStep(gaps);
     during.push(gaps);
+    stolen.push(stolenMs() - stolenFrom);
     for (let i = 0; i < QUIET_STEPS / 3; i++) await makeStep(quiet);
   }
   await pause();
   disk.push(await diskSpeed(folder, bytes));
+  for (let i = 0; i < 3; i++) {
+    await pause();
+    for (let k = 0; k < 8; k++) await makeStep([]);
+    const gaps: number[] = [];
+    let written = false;
+    const from = stolenMs();
+    const other = writeElsewhere(folder, bytes).then(() => {
+      written = true;
+    });
+    while (!written) await makeStep(gaps);
+    await other;
+    beside.push(Math.max(...gaps));
+    stolenBeside.push(stolenMs() - from);
+  }
 
-  if (process.env.GAPS) for (const gaps of during) process.stderr.write(`${gaps.map((g) => Math.round(g)).join(' ')}\n`);
   const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
   const quietMedian = median(quiet);
   report({ name: 'step without a save', unit: 'ms', better: 'lower', values: quiet, info: { longest: Math.max(...quiet) } });
@@ -190,7 +233,20 @@ try {
     unit: 'ms',
     better: 'lower',
     values: during.map((gaps) => Math.max(...gaps)),
-    info: { bound: Math.max(2 * quietMedian, 100) },
+    info: { bound: Math.max(2 * quietMedian, 100), 'stolen ms a save': median(stolen) },
+  });
+  report({
+    name: 'longest step gap beside dd',
+    unit: 'ms',
+    better: 'lower',
+    values: beside,
+    info: { 'stolen ms': median(stolenBeside) },
+  });
+  report({
+    name: 'step gap of a save, 95 of 100',
+    unit: 'ms',
+    better: 'lower',
+    values: during.map((gaps) => [...gaps].sort((a, b) => a - b)[Math.floor(gaps.length * 0.95)]),
   });
   report({ name: 'beginning of a save', unit: 'ms', better: 'lower', values: begins });
   const speeds = saved.map((save) => save.bytes / 1e3 / save.writeMs);
