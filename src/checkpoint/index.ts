@@ -22,7 +22,7 @@ export {
   type VerifiedSection,
   verify,
 } from './reader.js';
-export { RunLock } from './run-lock.js';
+export { type FolderUse, RunLock } from './run-lock.js';
 export { type ClosedSection, SectionWriter } from './section-writer.js';
 export {
   amendMonolithState,
