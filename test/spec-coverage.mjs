@@ -10,12 +10,15 @@ const page = join(root, 'docs/spec-coverage.md');
 
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
 
-/** Behaviours of parameter servers, clients, barriers, LocalCluster, discovery and the runner on several hosts. */
+/**
+ * Behaviours of parameter servers, clients, barriers, LocalCluster, discovery and the runner on several hosts; of run configurations, restores,
+ * estimators, hooks, queues, launchers' environments and path helpers.
+ */
 export const items = [
-  ...['5d', '5f', '6c', '7a', '9', '13', '15', '18', '22b', '23', '24', '26', '27', '29'],
-  ...range(33, 61),
-  ...range(64, 71),
-  ...range(73, 82),
+  ...['3a', '5a', '5b', '5c', '5d', '5e', '5f', '5g', '6b', '6c', '7a', '7b'],
+  ...range(8, 21),
+  ...['22a', '22b'],
+  ...range(23, 82),
 ];
 
 /** A name where it stands in the source: the first argument of describe(…), test(…) or it(…), as a literal, and the line's indentation. */
@@ -93,8 +96,9 @@ export function listSpec(write) {
       page,
       `# Which test shows which behaviour
 
-Numbered behaviours of parameter servers, their clients and barriers, LocalCluster, discovery and the runner on several hosts, each with
-the tests that show it through the package's public exports. Made by \`npm test -- --list-spec --write\`; run them with \`npm test -- spec\`.
+Numbered behaviours of parameter servers, their clients and barriers, LocalCluster, discovery, the runner on several hosts, run
+configurations, restores, estimators, hooks, queues, launchers' environments and path helpers, each with the tests that show it through the
+package's public exports. Made by \`npm test -- --list-spec --write\`; run them with \`npm test -- spec\`.
 \`\${…}\` in a name stands for the cases that one test is written for.
 
 ${table}
