@@ -1,5 +1,5 @@
 import type { PartialTrainingConfig } from '../config/index.js';
-import type { RunConfigValues, RunnerConfig } from './fields.js';
+import { type RunConfigValues, type RunnerConfig, runnerFields } from './fields.js';
 import type { RunConfig } from './run-config.js';
 
 /** What an estimator takes from a run's configuration; everything else is at its default. */
@@ -56,6 +56,11 @@ export function optionsOfRunnerConfig(config: RunnerConfig): PartialTrainingConf
     workers: Math.max(1, config.numWorkers),
     embeddingPrefetchCapacity: config.embeddingPrefetchCapacity,
     enableEmbeddingPostpush: config.enableEmbeddingPostpush,
+    distributed: {
+      ...unlessDefault('barrierTimeoutMs', config),
+      ...unlessDefault('connectRetries', config),
+      ...unlessDefault('retryBackoffMs', config),
+    },
     discovery: {
       ...discoveryKind(config),
       psType: config.discoveryServiceTypePs,
@@ -64,6 +69,14 @@ export function optionsOfRunnerConfig(config: RunnerConfig): PartialTrainingConf
       cleanupTimeoutMs: config.discoveryCleanupTimeoutMs,
     },
   };
+}
+
+/** A wait as the runner has it; at its default there the options' own default holds, which is longer. */
+function unlessDefault<K extends 'barrierTimeoutMs' | 'connectRetries' | 'retryBackoffMs'>(
+  name: K,
+  config: RunnerConfig,
+): { [N in K]?: number } {
+  return config[name] === runnerFields[name].runnerDefault ? {} : ({ [name]: config[name] } as { [N in K]: number });
 }
 
 function discoveryKind(config: RunnerConfig): NonNullable<PartialTrainingConfig['discovery']> {

@@ -1,3 +1,5 @@
+import { MonolithError } from '../base/index.js';
+import { PrefetchQueue } from '../queues/index.js';
 import type { TrainingEngine } from './engine.js';
 import type { StepMetrics } from './hooks.js';
 
@@ -7,19 +9,25 @@ export class StepLosses {
   last: StepMetrics | null = null;
   private readonly recent = new RecentLoss();
   /** Sent out and not yet seen to be done. */
-  private readonly pending: { readonly round: number; readonly step: number; readonly examples: number }[] = [];
+  private readonly pending: PrefetchQueue<{ readonly round: number; readonly step: number; readonly examples: number }>;
+
+  /** @param maxInFlight most steps that are sent out and not yet done. */
+  constructor(private readonly maxInFlight: number) {
+    this.pending = new PrefetchQueue(maxInFlight);
+  }
 
   /** @param round of the engine that carries the step out. */
   sent(round: number, step: number, examples: number): void {
-    this.pending.push({ round, step, examples });
+    if (this.pending.tryEnqueue({ round, step, examples })) return;
+    throw new MonolithError('Internal', `step ${step} was sent out while ${this.maxInFlight} others were not seen to be done`);
   }
 
   /** Takes the losses of finished steps. @param receive gets Σ loss and number of examples of each, in order of steps. */
   collect(engine: TrainingEngine, receive: (loss: number, examples: number) => void): void {
     const completed = engine.completedRounds();
-    while (this.pending.length > 0 && this.pending[0].round < completed) {
-      const { step, examples } = this.pending[0];
-      this.pending.shift();
+    for (let next = this.pending.peek(); next !== undefined && next.round < completed; next = this.pending.peek()) {
+      const { step, examples } = next;
+      this.pending.tryDequeue();
       const loss = engine.lossOf(step);
       this.recent.add(loss, examples);
       receive(loss, examples);

@@ -36,7 +36,7 @@ export class TrainLoop implements HookActions {
   private evaluatedAtMs = 0;
   /** Why the loop has ended; null while it goes on. */
   private ended: StopReason | null = null;
-  private readonly losses = new StepLosses();
+  private readonly losses: StepLosses;
   private readonly reports: ProgressReports;
   private activeMs = 0;
   private activeSince = 0;
@@ -58,6 +58,7 @@ export class TrainLoop implements HookActions {
 
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
+    this.losses = new StepLosses(parts.engine.maxInFlight);
     this.step = state?.step ?? 0;
     this.target = settings.target ?? (settings.maxSteps > 0 ? settings.maxSteps : Number.POSITIVE_INFINITY);
     this.reports = new ProgressReports(settings.logEverySeconds ?? 0, this.step);
@@ -92,9 +93,8 @@ export class TrainLoop implements HookActions {
   private async train(): Promise<TrainResult> {
     const { stop, train, now, state, evaluation } = this.parts;
     await this.hooks.all('onStart', (hook, context) => hook.onStart?.(this.step, context));
-    this.activeSince = now();
-    this.reports.begin(now());
-    this.savedAtMs = this.evaluatedAtMs = now();
+    this.activeSince = this.savedAtMs = this.evaluatedAtMs = now();
+    this.reports.begin(this.activeSince);
     this.startFraction = doneFraction(train.stats().progress, this.step, this.target) ?? 0;
     this.lastEpoch = this.position.epoch;
     stop?.addEventListener('abort', () => this.giveUp(), { once: true });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import {
   launchedPlace,
@@ -9,6 +10,8 @@ import {
   launcherSize,
   resolveConfig,
 } from '../../src/index.js';
+import { lastEvent, startCli, temporaryFolder } from '../helpers/cli.js';
+import { clickConfig, writeClicks } from '../helpers/click-data.js';
 
 type Variables = Record<string, string>;
 
@@ -99,4 +102,37 @@ describe('#5c a process of a run on several hosts that a launcher started', () =
     assert.deepEqual([config.distributed.role, config.distributed.index, config.workers], ['chief', 0, 2]);
     assert.deepEqual(place({}, {}), ['chief', 0, 2]);
   });
+});
+
+test('#5c processes with the variables of mpirun -np 2 and one command line train together', async () => {
+  const folder = await temporaryFolder('mpirun');
+  const runs: ReturnType<typeof startCli>[] = [];
+  try {
+    writeClicks(folder.in('train.csv'), 400, 1);
+    writeClicks(folder.in('test.csv'), 50, 2);
+    writeFileSync(folder.in('config.yaml'), clickConfig(folder.path));
+    const job = [folder.in('config.yaml'), '--ps', '1', '--discovery', 'host-files', '--discovery-folder', folder.in('discovery')];
+    runs.push(startCli(['ps', ...job, '--workers', '2', '--index', '0']));
+    for (const rank of ['0', '1']) {
+      const env = {
+        OMPI_COMM_WORLD_RANK: rank,
+        OMPI_COMM_WORLD_SIZE: '2',
+        OMPI_COMM_WORLD_LOCAL_RANK: rank,
+        OMPI_COMM_WORLD_LOCAL_SIZE: '2',
+      };
+      const line = ['train', ...job, '--distributed', '--model-dir', folder.in('model'), '--max-steps', '5', '--json'];
+      runs.push(startCli(line, { env }));
+    }
+    const [ps, chief, worker] = await Promise.all(runs.map(({ done }) => done));
+    for (const { code, stderr } of [ps, chief, worker]) assert.equal(code, 0, stderr);
+    const done = lastEvent(chief);
+    assert.deepEqual([done.event, done.step, done.examples], ['done', 5, 5 * 2 * 32]);
+    assert.equal(worker.stdout, '');
+  } finally {
+    for (const { child, done } of runs) {
+      child.kill('SIGKILL');
+      await done;
+    }
+    await folder.remove();
+  }
 });

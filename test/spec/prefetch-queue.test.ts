@@ -11,6 +11,7 @@ import {
   Placeholder,
   PrefetchQueue,
   type TensorLeaf,
+  type TrainHook,
 } from '../../src/index.js';
 
 /** Whether a promise is still open after everything that could settle it has had its turn. */
@@ -221,7 +222,8 @@ describe('#6b functions beside training', () => {
     const { enqueue } = manager.addAsyncFunction(() => {
       calls++;
     });
-    const [hook] = manager.hooks;
+    // The hooks are those of a training run.
+    const [hook] = manager.hooks satisfies readonly TrainHook[];
     await hook.beforeStep();
     assert.equal(calls, 0);
     await enqueue();

@@ -13,6 +13,7 @@ class LateEngine {
   rounds = 0;
   private drained = false;
   readonly spec = { schedule: { kind: 'constant' } };
+  readonly maxInFlight = AHEAD + 1;
   acquire = (): Promise<number[]> => Promise.resolve([]);
   whileSound = <T>(wait: Promise<T>): Promise<T> => wait;
   submitTrain = (): Promise<void> => {
