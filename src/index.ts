@@ -96,6 +96,8 @@ export {
   type RunInfo,
   type TrainingRound,
   type TrainOptions,
+  type WarmStartReport,
+  warmStartLines,
 } from './estimator/index.js';
 export {
   CheckpointHook,

@@ -51,10 +51,23 @@ export class Job {
   start(role: 'chief' | 'worker' | 'ps', index = 0, more: readonly string[] = []): JobProcess {
     const { folder, config, workers, ps, flags = [], prefix = () => [], own = () => [] } = this.options;
     const discovery = this.options.discovery ?? ['--discovery', 'host-files', '--discovery-folder', join(folder, 'discovery')];
+    // A busy machine must not turn a job that is done into one that could not take its announcement back.
+    const patience = ['--discovery-cleanup-timeout-ms', '5000'];
     const where = role === 'chief' ? ['--model-dir', this.modelDir] : ['--index', String(index)];
     const command = role === 'chief' ? ['train', config, '--distributed', '--role', 'chief'] : [role, config];
     const sizes = ['--workers', String(workers), '--ps', String(ps)];
-    const line = [process.execPath, program, ...command, ...where, ...sizes, ...discovery, ...flags, ...own(role, index), ...more];
+    const line = [
+      process.execPath,
+      program,
+      ...command,
+      ...where,
+      ...sizes,
+      ...discovery,
+      ...patience,
+      ...flags,
+      ...own(role, index),
+      ...more,
+    ];
     const [file, ...args] = [...prefix(role, index), ...line];
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let stderr = '';
@@ -100,7 +113,7 @@ export class Job {
   }
 
   /** Waits until a checkpoint of at least this step is there. */
-  async checkpoint(step: number, timeoutMs = 30_000): Promise<void> {
+  async checkpoint(step: number, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (newestStep(this.modelDir) < step) {
       const over = this.processes.some(({ child, name }) => name === 'chief' && child.exitCode !== null);

@@ -1,6 +1,6 @@
 // Parameter servers that stay up from one job to the next, and the asynchronous mode.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -42,6 +42,14 @@ test('with --keep one parameter server serves an asynchronous job, then a synchr
   };
   try {
     const ps = keeper.start('ps', 0);
+    await waitUntil('the server listens', () => /listening on/.test(ps.stderr()));
+    // Its state folder is its own as long as it lives.
+    const second = keeper.start('ps', 0);
+    assert.equal(await second.exit, 4, second.stderr());
+    assert.match(
+      second.stderr(),
+      new RegExp(`^RunFolderBusy .*state: process ${ps.child.pid} keeps the journal of its shard there; .*another --state-folder`, 'm'),
+    );
     const relaxed = started('async', ['--mode', 'async', '--epochs', '4']);
     const codes = await relaxed.ended(60_000);
     assert.deepEqual([...codes.values()], [0, 0], relaxed.said() + ps.stderr());
@@ -72,6 +80,7 @@ test('with --keep one parameter server serves an asynchronous job, then a synchr
     ps.child.kill('SIGTERM');
     assert.equal(await ps.exit, 143, ps.stderr());
     assert.ok(!announced().includes('ps'), announced().join());
+    assert.ok(!existsSync(join(folder, 'state', 'run.lock')));
   } finally {
     await Promise.all(jobs.map((job) => job.kill()));
   }
