@@ -57,6 +57,7 @@ type Parts = {
   readonly log: RunLog;
   readonly info: RunInfo;
   /** Those that options ask for. */
+  readonly hooks: readonly TrainHook[];
   readonly saved: Resumed | null;
   readonly checkpoint: CheckpointReader | null;
   readonly replaceOlder: boolean;
