@@ -61,3 +61,38 @@ test('no progress is reported before a first step has ended, however slow the ma
     [AHEAD + 1, AHEAD + 2, STEPS],
   );
 });
+
+test('checkpoints by time come with the first step that ends so many seconds after the one before', async () => {
+  let fed = 0;
+  const train = {
+    position: { epoch: 0 },
+    stats: () => ({ progress: null, badRecords: 0 }),
+    nextStep: () => Promise.resolve(fed++ < STEPS ? 10 : 0),
+  };
+  const saved: number[] = [];
+  const loop = new TrainLoop({
+    engine: new LateEngine() as unknown as TrainingEngine,
+    train: train as unknown as BatchPipeline,
+    evaluation: null,
+    settings: {
+      maxSteps: 0,
+      checkpointEvery: 0,
+      checkpointEverySeconds: 2,
+      evalEvery: 0,
+      earlyStop: { metric: 'auc', patience: 0, minDelta: 0 },
+    },
+    state: null,
+    resumedFrom: null,
+    save: ({ step }) => {
+      saved.push(step);
+      return Promise.resolve('checkpoint');
+    },
+    modelDir: '.',
+    hooks: [],
+    stop: null,
+    // A step takes a second.
+    now: () => fed * 1000,
+  });
+  await loop.run();
+  assert.deepEqual(saved, [2, 4, 6]);
+});
