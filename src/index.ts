@@ -118,6 +118,8 @@ export {
   HookList,
   LearningRateHook,
   LoggingHook,
+  ProfilerHook,
+  type ProfilerOptions,
   type SaveFunction,
   StopFileHook,
   type WriteLine,
@@ -170,6 +172,7 @@ export {
   type RestoreWait,
   type RunnerMode,
 } from './restore/index.js';
+
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
@@ -205,6 +208,25 @@ export {
   runDistributedFromRunnerConfig,
 } from './runner/index.js';
 export {
+  type Accelerator,
+  importTasks,
+  type RunTaskOptions,
+  registerSingleTask,
+  registerTask,
+  resolveTask,
+  runTask,
+  type Task,
+  type TaskClass,
+  type TaskContext,
+  type TaskEvaluation,
+  type TaskMode,
+  type TaskParameters,
+  TaskRegistry,
+  type TaskResult,
+  taskNames,
+} from './tasks/index.js';
+export { decodeEvent, encodeEvent, readEvents, type Scalar, type TensorBoardEvent, writeEventFile } from './telemetry/index.js';
+export {
   type CheckpointEvent,
   type EvaluationEvent,
   type EvaluationMetrics,
@@ -214,6 +236,7 @@ export {
   type HookTrigger,
   type Progress,
   type Retention,
+  type Span,
   type StepDecision,
   type StepMetrics,
   StepTrigger,

@@ -50,7 +50,6 @@ export type SessionOptions = {
 type Parts = {
   readonly config: TrainingConfig;
   readonly options: SessionOptions;
-  readonly hooks: readonly TrainHook[];
   readonly bound: ModelOnData;
   readonly train: BatchPipeline;
   readonly evaluation: BatchPipeline | null;

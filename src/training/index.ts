@@ -29,6 +29,7 @@ export { resolveShardWork } from './shard-work.js';
 export { loadSnapshot, readTableSection, roundedFrom, type SavedTable, savedTables, saveSnapshot } from './snapshot.js';
 export { STAGES, type StageShares, type StageTimes, WORKER_STAGES } from './stage-times.js';
 export { bucketBitsOf, decodeRows, encodeHeader, encodeRows, type RowShape, tableSectionName } from './table-section.js';
+export { type Span, Timeline } from './timeline.js';
 export { TrainLoop } from './train-loop.js';
 export type { TrainerState, TrainLoopParts, TrainLoopSettings } from './train-loop-parts.js';
 export { evaluateStep, trainStep, type WorkerContext } from './train-step.js';

@@ -5,7 +5,15 @@ import { after, before, describe, test } from 'node:test';
 import { type MonolithError, SeededRandom } from '../../src/base/index.js';
 import { type CheckpointEntry, newestGood, openCheckpoint, verify } from '../../src/checkpoint/index.js';
 import { decodeManifest } from '../../src/checkpoint/manifest.js';
+import { Figure, isLong } from '../helpers/board.js';
 import { failureOf, save, temporaryModelDir } from './fixture.js';
+
+const flips = new Figure('R20', 'bit flips detected and named');
+const refusals = new Figure('R21', 'truncations and mixed-up files refused');
+
+/** Bytes of a section that are flipped, and lengths that it is cut to. */
+const FLIPS = isLong ? 20_000 : 2000;
+const CUTS = isLong ? 5000 : 500;
 
 const model = temporaryModelDir();
 /** Holds checkpoint-20 alone: the tests of many damages run there, since finding the way out costs as much as finding the damage. */
@@ -66,21 +74,26 @@ describe('a flipped bit', () => {
       for (let bit = 0; bit < 8; bit++) {
         assert.throws(() => decodeManifest(flipped(manifest, at, bit), 20), { code: 'CheckpointCorrupt' }, `byte ${at}, bit ${bit}`);
       }
-      const error = await damagedAlone('checkpoint-20.json', manifest, flipped(manifest, at, at % 8));
-      assert.equal(error.details.file, 'checkpoint-20.json');
-      assert.equal(error.details.block, 0);
+      await flips.trial(async () => {
+        const error = await damagedAlone('checkpoint-20.json', manifest, flipped(manifest, at, at % 8));
+        assert.equal(error.details.file, 'checkpoint-20.json');
+        assert.equal(error.details.block, 0);
+      });
     }
   });
 
   test('in a section is detected, and file, block, bytes and both checksums are named', async () => {
     const random = new SeededRandom(20);
     const dataLength = 65536 + 9000;
-    const offsets = Array.from({ length: 500 }, () => random.nextBelow(dataLength));
+    const offsets = Array.from({ length: FLIPS }, () => random.nextBelow(dataLength));
     offsets.push(0, 65535, 65536, dataLength - 1);
     for (let at = dataLength; at < section.length; at++) offsets.push(at);
     for (const at of offsets) {
-      const error = await damagedAlone('checkpoint-20/table-0', section, flipped(section, at, at % 8));
-      assert.equal(error.details.file, 'checkpoint-20/table-0');
+      const error = await flips.trial(async () => {
+        const found = await damagedAlone('checkpoint-20/table-0', section, flipped(section, at, at % 8));
+        assert.equal(found.details.file, 'checkpoint-20/table-0');
+        return found;
+      });
       if (at >= dataLength) continue;
       const block = Math.floor(at / 65536);
       const bytes = `${block * 65536}–${Math.min((block + 1) * 65536, dataLength) - 1}`;
@@ -131,27 +144,28 @@ describe('a flipped bit', () => {
 describe('a file that is cut off, missing or another checkpoint’s', () => {
   test('a manifest of any shorter length is refused', async () => {
     for (let length = 0; length < manifest.length; length++) {
-      assert.throws(() => decodeManifest(manifest.subarray(0, length), 20), { code: 'CheckpointCorrupt' });
+      await refusals.trial(() => assert.throws(() => decodeManifest(manifest.subarray(0, length), 20), { code: 'CheckpointCorrupt' }));
       if (length % 50 === 0) await damaged(manifestPath, manifest, () => truncateSync(manifestPath, length));
     }
   });
 
   test('a section of any shorter length is refused, naming both lengths; so is a longer one', async () => {
     const random = new SeededRandom(21);
-    const lengths = Array.from({ length: 500 }, () => random.nextBelow(section.length));
+    const lengths = Array.from({ length: CUTS }, () => random.nextBelow(section.length));
     for (const length of [0, 1, 65536, section.length - 1, ...lengths]) {
-      const error = await damagedAlone('checkpoint-20/table-0', section, section.subarray(0, length));
+      const error = await refusals.trial(() => damagedAlone('checkpoint-20/table-0', section, section.subarray(0, length)));
       assert.match(
         error.message,
         new RegExp(`^checkpoint-20/table-0 is cut off in or after block \\d: ${length} bytes, expected ${section.length} `),
       );
     }
-    const error = await damaged(sectionPath, section, () => writeFileSync(sectionPath, Buffer.concat([section, section])));
+    const doubled = Buffer.concat([section, section]);
+    const error = await refusals.trial(() => damaged(sectionPath, section, () => writeFileSync(sectionPath, doubled)));
     assert.match(error.message, /table-0 is too long/);
   });
 
   test('a missing section is named', async () => {
-    const error = await damaged(sectionPath, section, () => rmSync(sectionPath));
+    const error = await refusals.trial(() => damaged(sectionPath, section, () => rmSync(sectionPath)));
     assert.match(error.message, /^checkpoint-20\/table-0 is missing\./);
   });
 
@@ -162,7 +176,7 @@ describe('a file that is cut off, missing or another checkpoint’s', () => {
       const bytes = readFileSync(mine);
       copyFileSync(other, mine);
       try {
-        const error = await failureOf(() => openCheckpoint(manifestPath));
+        const error = await refusals.trial(() => failureOf(() => openCheckpoint(manifestPath)));
         assert.match(error.message, new RegExp(`checkpoint-20/${name} belongs to another checkpoint .* manifest says 0x`));
       } finally {
         writeFileSync(mine, bytes);
@@ -171,7 +185,8 @@ describe('a file that is cut off, missing or another checkpoint’s', () => {
   });
 
   test('a manifest under the name of another step is refused', async () => {
-    const error = await damaged(manifestPath, manifest, () => copyFileSync(join(model.path, 'checkpoint-10.json'), manifestPath));
+    const swap = (): void => copyFileSync(join(model.path, 'checkpoint-10.json'), manifestPath);
+    const error = await refusals.trial(() => damaged(manifestPath, manifest, swap));
     assert.match(error.message, /checkpoint-20\.json is the manifest of step 10 under another name/);
   });
 

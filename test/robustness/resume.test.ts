@@ -1,24 +1,18 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { SeededRandom } from '../../src/base/index.js';
 import { type CliResult, checkpointContent, lastEvent, runCli, startCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, clickLines, writeClicks } from '../helpers/click-data.js';
 
-const KILLS = 20;
-
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let uncut: ReturnType<typeof checkpointContent>;
-let uncutMs = 0;
 before(async () => {
   folder = await temporaryFolder('resume');
   writeClicks(folder.in('train.csv'), 3000, 1);
   writeClicks(folder.in('other.csv'), 1000, 3);
   writeClicks(folder.in('test.csv'), 500, 2);
   writeFileSync(folder.in('run.yaml'), clickConfig(folder.path, 'workers: 2\nps: 2'));
-  const from = performance.now();
   uncut = contentOf(await runCli(args('uncut')));
-  uncutMs = performance.now() - from;
 });
 after(() => folder.remove());
 
@@ -47,40 +41,6 @@ async function untilQuiet(run: ReturnType<typeof startCli>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 600));
   }
 }
-
-describe('a run that is killed', () => {
-  test(`${KILLS} times with kill -9 at random moments ends bit for bit like one that is not`, async () => {
-    const random = new SeededRandom(11);
-    let killed = 0;
-    for (let kill = 0; killed < KILLS; kill++) {
-      // A run that came to its end before it was killed starts over in a folder of its own.
-      const run = `killed-${Math.floor(kill / 5)}`;
-      const started = startCli(args(run));
-      const timer = setTimeout(() => started.child.kill('SIGKILL'), random.nextFloat() * uncutMs);
-      const { signal } = await started.done;
-      clearTimeout(timer);
-      if (signal === 'SIGKILL') killed++;
-      if (kill % 5 === 4 || killed === KILLS) assert.deepEqual(contentOf(await runCli(args(run))), uncut, run);
-    }
-  });
-
-  test('at every failpoint of a checkpoint goes on from the old or the new one and ends the same', async () => {
-    for (const point of [
-      'beforeBegin',
-      'afterBegin',
-      'beforeFolderSync',
-      'afterManifestRename',
-      'afterCommit',
-      'beforePrune',
-      'afterPrune',
-    ]) {
-      const run = `failpoint-${point}`;
-      const { signal } = await runCli(args(run), { env: { MONOLITH_LOCAL_FAILPOINTS: `checkpoint.${point}=kill@3` } });
-      assert.equal(signal, 'SIGKILL', point);
-      assert.deepEqual(contentOf(await runCli(args(run))), uncut, point);
-    }
-  });
-});
 
 describe('a checkpoint just before the last step of an epoch', () => {
   test('makes no difference: the evaluation at the end of the epoch comes after a resume too', async () => {
