@@ -1,5 +1,3 @@
-import type { TrainingEngine } from './engine.js';
-
 /** A stretch of time that one thread spent on one stage; milliseconds since the epoch. */
 export type Span = {
   /** `main`, `worker 0`, `shard 0`, … */
@@ -12,11 +10,14 @@ export type Span = {
   readonly endMs: number;
 };
 
+/** Where other threads' spans come from: the engine. */
+type SpanSource = { recordSpans?(on: boolean): void; takeSpans?(): Span[] };
+
 /** Records what the threads of a run do when, while it is on. Off, it costs a comparison a stage. */
 export class Timeline {
   private spans: Span[] | null = null;
 
-  constructor(private readonly engine: Pick<TrainingEngine, 'recordSpans' | 'takeSpans'>) {}
+  constructor(private readonly engine: SpanSource) {}
 
   start(): void {
     this.spans = [];
