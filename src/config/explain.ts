@@ -47,14 +47,15 @@ export function explain(resolved: Pick<ResolvedConfig, 'config' | 'origins'>): s
 /**
  * The configuration in force as a YAML file. Paths are written absolute, so that the file means the same run wherever it lies; read back by
  * `resolveConfig` it gives the same values.
+ * @param folder that relative paths are in; '.' leaves them as they are: relative to the folder in which the file will lie.
  */
-export function configToYaml(config: TrainingConfig): string {
+export function configToYaml(config: TrainingConfig, folder = resolve('.')): string {
   const copy = structuredClone(config) as unknown as Record<string, unknown>;
   for (const { keys, option } of optionTable) {
     if (option.path === null || option.path === 'schema') continue;
     const parent = optionValue(copy as unknown as TrainingConfig, keys.slice(0, -1)) as Record<string, unknown>;
     const key = keys[keys.length - 1] as string;
-    parent[key] = resolvePaths(parent[key], option.path, resolve('.'));
+    parent[key] = resolvePaths(parent[key], option.path, folder);
   }
   return stringify(copy, { lineWidth: 140 });
 }

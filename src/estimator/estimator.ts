@@ -1,12 +1,27 @@
+import { join } from 'node:path';
+import type { CheckpointState } from '../checkpoint/index.js';
 import { type PartialTrainingConfig, type ResolvedConfig, resolveConfig, type TrainingConfig } from '../config/index.js';
+import { LoggingHook } from '../hooks/index.js';
 import { describe } from '../models/index.js';
+import { type EstimatorSettings, type RunConfig, type RunnerConfig, toEstimatorConfig } from '../run-config/index.js';
 import { bindModel, hasEvaluationData, type TrainResult } from '../training/index.js';
+import type { ExampleInput } from './explicit-inputs.js';
+import { exportRun } from './export.js';
+import { type MoreOptions, optionsOfEstimator } from './from-run-config.js';
 import { inSession, ledByChief, noData, requireData, type TrainOptions } from './in-session.js';
-import type { ModelFn, ModelFnSettings } from './model-fn.js';
+import type { ModelFn, ModelFnSettings, Predictions } from './model-fn.js';
 import { ModelFnEstimator, noRounds } from './model-fn-estimator.js';
+import { predictInputs } from './predict-inputs.js';
+import { initializeRuntimeFromRunnerConfig } from './runtime.js';
 import { check } from './step-limits.js';
 import { type EvaluationResult, evaluateTrained, predictTrained, requireTrained } from './trained.js';
 import type { TrainingSession } from './training-session.js';
+
+/** Default of a RunConfig. */
+const LOG_STEP_COUNT_STEPS = 100;
+
+/** An estimator whose run folder has been restored; `state` is null where nothing was to be restored. */
+export type InitializedEstimator = { readonly estimator: Estimator; readonly state: CheckpointState | null };
 
 /** One round of {@link Estimator.trainAndEvaluate}. */
 export type TrainingRound = {
@@ -26,6 +41,8 @@ export type TrainingRound = {
  */
 export class Estimator {
   readonly config: TrainingConfig;
+  /** What Monolith's estimators know of their configuration. */
+  readonly settings: EstimatorSettings;
   /** Whether `fresh` has been seen to: later calls of this object go on. */
   private begun = false;
 
@@ -33,9 +50,50 @@ export class Estimator {
    * @param config options in the shape of a config file (missing ones take their defaults), or what resolveConfig returned.
    * @throws InvalidConfig naming the option.
    */
-  constructor(config: PartialTrainingConfig | ResolvedConfig) {
+  constructor(config: PartialTrainingConfig | ResolvedConfig, settings?: EstimatorSettings) {
     this.config =
       'origins' in config ? (config as ResolvedConfig).config : resolveConfig({ values: config as PartialTrainingConfig }).config;
+    const { modelDir, warmStart } = this.config;
+    const warm = warmStart.from === null ? {} : { warmStartFrom: warmStart.from };
+    this.settings = settings ?? { modelDir, logStepCountSteps: LOG_STEP_COUNT_STEPS, ...warm };
+  }
+
+  /**
+   * The estimator of a runner's configuration, after its environment variables are set.
+   * @param more options that a RunnerConfig has not: model, data and so on.
+   * @throws InvalidConfig
+   */
+  static fromRunnerConfig(runner: RunnerConfig, more: MoreOptions = {}): Estimator {
+    return new Estimator(optionsOfEstimator(runner, more, false), toEstimatorConfig(runner));
+  }
+
+  /** {@link fromRunnerConfig} of a user's configuration merged into `base`. @throws RunConfig when the two can't be merged; InvalidConfig */
+  static fromRunConfig(runConfig: RunConfig, more: MoreOptions = {}, base?: Partial<RunnerConfig>): Estimator {
+    return Estimator.fromRunnerConfig(runConfig.toRunnerConfig(base), more);
+  }
+
+  /**
+   * {@link fromRunnerConfig} after the run folder is restored as the configuration says.
+   * @returns the estimator, and what the run folder's `checkpoint` says; null without restoreDir.
+   * @throws RunnerUtils when restoring fails: then there is no estimator; InvalidConfig
+   */
+  static async fromRunnerConfigInitialized(runner: RunnerConfig, more: MoreOptions = {}): Promise<InitializedEstimator> {
+    const state = await initializeRuntimeFromRunnerConfig(runner);
+    return { estimator: new Estimator(optionsOfEstimator(runner, more, true), toEstimatorConfig(runner)), state };
+  }
+
+  /** {@link fromRunnerConfigInitialized} of a user's configuration merged into `base`. @throws RunConfig, RunnerUtils, InvalidConfig */
+  static async fromRunConfigInitialized(
+    runConfig: RunConfig,
+    more: MoreOptions = {},
+    base?: Partial<RunnerConfig>,
+  ): Promise<InitializedEstimator> {
+    return Estimator.fromRunnerConfigInitialized(runConfig.toRunnerConfig(base), more);
+  }
+
+  /** The estimator of a run folder or an exported one, with the configuration that stands in it and `more` over it. @throws InvalidConfig */
+  static fromFolder(folder: string, more: PartialTrainingConfig = {}): Estimator {
+    return new Estimator(resolveConfig({ file: join(folder, 'config.yaml'), values: { ...more, modelDir: folder } }));
   }
 
   /** The estimator of training code of a user's own: step control, hooks and checkpoints around a model function. @throws InvalidArgument */
@@ -127,6 +185,29 @@ export class Estimator {
     return predictTrained(config, await requireTrained(config), receive);
   }
 
+  /**
+   * Predictions for explicit examples, by the rules of data files: equal to those of {@link predict} for a file with the same examples, bit for
+   * bit. Each call starts threads and loads the checkpoint.
+   *
+   * @param inputs objects with a value for each feature of the schema, by name: a number, a text, a list of them for a bag, null where it is
+   * missing; or lists of values in the order of the schema's features.
+   * @returns one vector an input.
+   * @throws InvalidArgument naming input and feature; CheckpointNotFound when nothing was trained yet.
+   */
+  async predictWithInputs(inputs: readonly ExampleInput[]): Promise<Predictions> {
+    return predictInputs(this.config, await requireTrained(this.config), inputs);
+  }
+
+  /**
+   * Copies the newest checkpoint, or the one that `restoreCkpt` names, with all that predicting takes to `<folder>/<step>`, which appears whole or
+   * not at all. {@link fromFolder} and `monolith-local predict --model-dir` use it.
+   * @returns path of the new folder.
+   * @throws InvalidConfig when it is there already; CheckpointNotFound, DiskFull, …
+   */
+  async export(folder: string): Promise<string> {
+    return exportRun(this.config, await requireTrained(this.config), folder);
+  }
+
   /** Layers, shapes and parameter counts of the model on the training data, as text. @throws InvalidConfig when no data are named */
   async describe(): Promise<string> {
     requireData(this.config, 'describe');
@@ -143,7 +224,10 @@ export class Estimator {
 
   private inSession<T>(options: TrainOptions, use: (session: TrainingSession) => Promise<T>): Promise<T | null> {
     const config = this.begun ? { ...this.config, fresh: false } : this.config;
-    return inSession(config, options, async (session) => {
+    const { log, hooks = [] } = options;
+    const { logStepCountSteps } = this.settings;
+    const logging = log === undefined || logStepCountSteps < 1 ? [] : [new LoggingHook(logStepCountSteps, log)];
+    return inSession(config, { ...options, hooks: [...logging, ...hooks] }, async (session) => {
       try {
         return await use(session);
       } finally {

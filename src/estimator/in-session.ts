@@ -8,7 +8,7 @@ import { packageVersion } from './version.js';
 /** Hooks, a signal to stop and how far to go: `steps` from here, `maxSteps` from the very first start; neither: as the configuration says. */
 export type TrainOptions = SessionOptions &
   StepLimits & {
-    /** Lines about the other processes of a job on several hosts. */
+    /** Lines of progress, every `logStepCountSteps` of an estimator's settings, and about the other processes of a job on several hosts. */
     readonly log?: (line: string) => void;
   };
 

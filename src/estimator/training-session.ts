@@ -56,7 +56,7 @@ type Parts = {
   readonly cluster: RunEngine;
   readonly log: RunLog;
   readonly info: RunInfo;
-  /** Those that options ask for. */
+  /** Those that options ask for, of the first run. */
   readonly hooks: readonly TrainHook[];
   readonly saved: Resumed | null;
   readonly checkpoint: CheckpointReader | null;

@@ -120,7 +120,7 @@ test('an AbortSignal ends training after the step in hand, with a checkpoint fro
   assert.deepEqual([never.reason, never.step], ['stopped', 0]);
 });
 
-test('errors are MonolithErrors with a code and details; what a hook throws comes through as it is', async () => {
+test('errors are MonolithErrors with a code and details; what a hook throws is the cause of the error of the run', async () => {
   assert.throws(
     () => new Estimator({ batchSize: 0 }),
     (error) => error instanceof MonolithError && error.code === 'InvalidConfig',
@@ -134,5 +134,5 @@ test('errors are MonolithErrors with a code and details; what a hook throws come
       throw mine;
     },
   };
-  await assert.rejects(new Estimator(config('hook')).train({ hooks: [hook] }), (error) => error === mine);
+  await assert.rejects(new Estimator(config('hook')).train({ hooks: [hook] }), (error: Error) => error.cause === mine);
 });
