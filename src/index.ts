@@ -96,7 +96,25 @@ export {
   type RunInfo,
   type TrainingRound,
   type TrainOptions,
+  type WarmStartReport,
+  warmStartLines,
 } from './estimator/index.js';
+export {
+  CheckpointHook,
+  type CheckpointHookOptions,
+  EarlyStoppingHook,
+  type EarlyStoppingOptions,
+  EvaluationHook,
+  FunctionHook,
+  HookList,
+  LearningRateHook,
+  LoggingHook,
+  ProfilerHook,
+  type ProfilerOptions,
+  type SaveFunction,
+  StopFileHook,
+  type WriteLine,
+} from './hooks/index.js';
 export type { BinaryMetrics, RegressionMetrics } from './metrics/index.js';
 export { checkGradients, defineModel, describe, type ModelBuilder, type ModelDefinition, type Node } from './models/index.js';
 export {
@@ -145,6 +163,7 @@ export {
   type RestoreWait,
   type RunnerMode,
 } from './restore/index.js';
+
 export {
   applyRuntimeEnvExports,
   type EstimatorSettings,
@@ -180,6 +199,25 @@ export {
   runDistributedFromRunnerConfig,
 } from './runner/index.js';
 export {
+  type Accelerator,
+  importTasks,
+  type RunTaskOptions,
+  registerSingleTask,
+  registerTask,
+  resolveTask,
+  runTask,
+  type Task,
+  type TaskClass,
+  type TaskContext,
+  type TaskEvaluation,
+  type TaskMode,
+  type TaskParameters,
+  TaskRegistry,
+  type TaskResult,
+  taskNames,
+} from './tasks/index.js';
+export { decodeEvent, encodeEvent, readEvents, type Scalar, type TensorBoardEvent, writeEventFile } from './telemetry/index.js';
+export {
   type CheckpointEvent,
   type EvaluationEvent,
   type EvaluationMetrics,
@@ -189,6 +227,7 @@ export {
   type HookTrigger,
   type Progress,
   type Retention,
+  type Span,
   type StepDecision,
   type StepMetrics,
   StepTrigger,

@@ -20,7 +20,7 @@ import {
 import type { SuiteRun } from './suite-run.js';
 import { type LimitKind, type SuiteName, suiteOf } from './suites.js';
 import { figure, resultsText } from './text.js';
-import { runScaling, runStartup, runTrainingSuite } from './training-suites.js';
+import { runHosts, runScaling, runStartup, runTrainingSuite } from './training-suites.js';
 
 /** Compiled suites of parts. They ship with the package, beside dist/src. */
 const partsRoot = fileURLToPath(new URL('../../bench/', import.meta.url));
@@ -92,6 +92,8 @@ function runSuite(name: Exclude<SuiteName, 'limits'>, run: SuiteRun, limits: Lim
       return runTrainingSuite(run);
     case 'scaling':
       return runScaling(run);
+    case 'hosts':
+      return runHosts(run);
     case 'startup':
       return runStartup(run);
     case 'peers':

@@ -10,6 +10,7 @@ export const suiteNames = [
   'memory',
   'train',
   'scaling',
+  'hosts',
   'startup',
   'peers',
 ] as const;
@@ -59,6 +60,8 @@ export function suiteOf(name: SuiteName): Suite {
       return { text: 'whole training runs: DLRM, DeepFM, FM, LR; fp32 and bf16', folder: null, limits: ['fma', 'bf16'] };
     case 'scaling':
       return { text: 'DLRM over workers and shards', folder: null, limits: ['fma'] };
+    case 'hosts':
+      return { text: 'DLRM with worker and shard in two processes over gRPC, beside one process', folder: null, limits: ['fma'] };
     case 'startup':
       return { text: 'from the command line to the end of the first step', folder: null, limits: [] };
     case 'peers':

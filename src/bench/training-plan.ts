@@ -149,3 +149,12 @@ export function scalingPlans(cores: number): (TrainingPlan & { readonly ps: numb
     sizes.map((ps) => ({ ...dense('dlrm', 'fp32', 2048, workers), name: `dlrm fp32 batch 2048 W=${workers} P=${ps}`, ps })),
   );
 }
+
+/** DLRM fp32 at batch 2048 on one worker and one shard: both in one process, and each in one of its own, with gRPC between. */
+export function hostsPlans(): (TrainingPlan & { readonly ps: number })[] {
+  const plan = dense('dlrm', 'fp32', 2048, 1);
+  return [
+    { ...plan, name: 'dlrm fp32 batch 2048 W=1 P=1 in one process', ps: 1 },
+    { ...plan, name: 'dlrm fp32 batch 2048 W=1 P=1 in two processes over gRPC', ps: 1, flags: [...plan.flags, '--local-hosts', '2'] },
+  ];
+}

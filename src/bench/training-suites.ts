@@ -4,7 +4,7 @@ import { cliProgram, plainEnvironment, runChild } from './child.js';
 import { makeClicks } from './made-data.js';
 import { quantile } from './result.js';
 import type { SuiteRun } from './suite-run.js';
-import { criteoBinFlags, scalingPlans, type TrainingPlan, trainingPlans } from './training-plan.js';
+import { criteoBinFlags, hostsPlans, scalingPlans, type TrainingPlan, trainingPlans } from './training-plan.js';
 import { type RunOutcome, runTraining, type TrainingData } from './training-run.js';
 
 const EVALUATION_RECORDS = 131_072;
@@ -108,6 +108,16 @@ export async function runScaling(run: SuiteRun): Promise<boolean> {
     if (plan.workers === 1 || base === undefined) continue;
     run.add(ratioOf(`W=${plan.workers} / W=1 at P=${plan.ps}`, turns.get(plan.name) as Turns, turns.get(base.name) as Turns));
   }
+  return [...turns.values()].every(({ problem }) => problem === null);
+}
+
+/** `bench hosts`: DLRM with its shard in another process beside the same in one; then the ratio. */
+export async function runHosts(run: SuiteRun): Promise<boolean> {
+  const plans = hostsPlans();
+  const turns = await takeTurns(await contendersOf(run, plans), run.options.rounds, run.talk);
+  for (const plan of plans) addOurs(run, plan, turns.get(plan.name) as Turns);
+  const [one, two] = plans.map(({ name }) => turns.get(name) as Turns);
+  run.add(ratioOf('two processes / one', two, one));
   return [...turns.values()].every(({ problem }) => problem === null);
 }
 

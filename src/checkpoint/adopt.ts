@@ -1,11 +1,12 @@
 import { link, open } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { crc32c, DurableWriter, failpoint, fsyncFolder, makeFolderDurable, removeQuietly } from '../base/index.js';
-import { commitCheckpoint } from './commit.js';
-import { type BaseReference, parseOwnedName, type SectionInfo, temporaryFolderName } from './format.js';
-import { claimFolderName } from './leftovers.js';
+import { commitCheckpoint, commitManifest } from './commit.js';
+import { parseOwnedName, type SectionInfo, temporaryFolderName } from './format.js';
+import { claimFolderName, foldersOfStep } from './leftovers.js';
 import { type CheckpointEntry, entryOf, listCheckpoints } from './list.js';
-import { openEntry, referenceTo } from './reader.js';
+import type { ManifestContent } from './manifest.js';
+import { type CheckpointReader, openEntry, referenceTo } from './reader.js';
 import { SectionReader } from './section-reader.js';
 import type { CheckpointOptions } from './writer.js';
 
@@ -24,12 +25,12 @@ export async function checkpointAt(path: string): Promise<CheckpointEntry | null
 
 /**
  * Takes a checkpoint of another folder into this one, under the same step, with the commit protocol of a save: it is there whole or not at
- * all. Sections become hard links where the file system lets them, copies elsewhere; every byte is checked where it arrives. The source
- * stays as it is. A checkpoint of the same step that stands here is replaced.
+ * all. A delta brings its base along. Sections become hard links where the file system lets them, copies elsewhere; every byte is checked
+ * where it arrives. The source stays as it is. A checkpoint of the same step that stands here is replaced.
  *
  * @param beforeCommit is called once everything is in place but the names that make it count.
  * @returns path of the manifest in `modelDir`.
- * @throws CheckpointCorrupt, CheckpointIncompatible (source), DiskFull, WriteFailed; then nothing of it stays
+ * @throws CheckpointCorrupt, CheckpointIncompatible (source), DiskFull, WriteFailed
  */
 export async function adoptCheckpoint(
   source: CheckpointEntry,
@@ -37,32 +38,44 @@ export async function adoptCheckpoint(
   beforeCommit: () => Promise<void>,
   options: CheckpointOptions = {},
 ): Promise<string> {
-  const { manifest } = await openEntry(source, options);
-  const { step, sections, fields } = manifest;
+  const reader = await openEntry(source, options);
   await makeFolderDurable(modelDir);
-  const folder = await claimFolderName(modelDir, step);
-  const temporary = join(modelDir, temporaryFolderName(step));
+  const parts = [...(reader.base === null ? [] : [reader.base]), reader];
   try {
-    await makeFolderDurable(temporary);
-    failpoint('restore.beforeSections');
-    for (const section of sections) {
-      await bring(join(source.modelDir, manifest.folder, section.name), join(temporary, section.name));
-      await verifyArrived(modelDir, step, section, options);
-      failpoint('restore.afterSection');
-    }
-    await fsyncFolder(temporary);
-    // A delta is nothing without the whole checkpoint that it changes. Here that may have another manifest: its folder can have another name.
-    let base: BaseReference | null = null;
-    if (manifest.base !== null) {
-      await adoptCheckpoint(entryOf(source.modelDir, manifest.base.step), modelDir, async () => {}, options);
-      base = await referenceTo(modelDir, manifest.base.step);
-    }
+    const contents: ManifestContent[] = [];
+    for (const part of parts) contents.push(await stage(part, modelDir, options));
     await beforeCommit();
-    return await commitCheckpoint(modelDir, { step, folder, base, sections, fields });
+    const own = contents[contents.length - 1];
+    // The state files come last: until then nobody takes the base for what was asked for.
+    for (const base of contents.slice(0, -1)) await commitManifest(modelDir, base);
+    const base = own.base === null ? null : await referenceTo(modelDir, own.base.step);
+    return await commitCheckpoint(modelDir, { ...own, base });
   } catch (error) {
-    await removeQuietly(temporary);
+    for (const { step } of parts) await removeQuietly(join(modelDir, temporaryFolderName(step)));
     throw error;
   }
+}
+
+/** Sections in the temporary folder of their step, checked and flushed. Answers with what the manifest is to say. */
+async function stage({ entry, manifest }: CheckpointReader, modelDir: string, options: CheckpointOptions): Promise<ManifestContent> {
+  const { step, base, sections, fields } = manifest;
+  const folder = await freeFolderName(modelDir, step, manifest.folder);
+  const temporary = join(modelDir, temporaryFolderName(step));
+  await makeFolderDurable(temporary);
+  failpoint('restore.beforeSections');
+  for (const section of sections) {
+    await bring(join(entry.modelDir, manifest.folder, section.name), join(temporary, section.name));
+    await verifyArrived(modelDir, step, section, options);
+    failpoint('restore.afterSection');
+  }
+  await fsyncFolder(temporary);
+  return { step, folder, base, sections, fields };
+}
+
+/** The name that the folder has at the source, where that is free: the manifest then stays the same byte for byte. */
+async function freeFolderName(modelDir: string, step: number, wanted: string): Promise<string> {
+  const free = await claimFolderName(modelDir, step);
+  return (await foldersOfStep(modelDir, step)).includes(wanted) ? free : wanted;
 }
 
 async function verifyArrived(modelDir: string, step: number, section: SectionInfo, options: CheckpointOptions): Promise<void> {

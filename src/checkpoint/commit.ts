@@ -20,12 +20,22 @@ import { writeStateFiles } from './state-files.js';
 // The manifest holds the checksum of every section, so even a file system that reorders unflushed writes can't produce a mixture.
 
 /**
- * Commits a save whose sections are written and flushed in `checkpoint-<step>.tmp/`.
+ * Commits a save whose sections are written and flushed in `checkpoint-<step>.tmp/`, and brings the state files up to date.
  *
  * @returns path of the manifest.
  * @throws DiskFull, WriteFailed, InvalidArgument (fields); files without a manifest are deleted first
  */
 export async function commitCheckpoint(modelDir: string, manifest: ManifestContent): Promise<string> {
+  const { step } = manifest;
+  const manifestPath = await commitManifest(modelDir, manifest);
+  const steps = (await listCheckpoints(modelDir)).map((entry) => entry.step);
+  await writeStateFiles(modelDir, step, steps, null);
+  await removeReplacedFolders(modelDir, step);
+  return manifestPath;
+}
+
+/** The commit without the state files. @returns path of the manifest. @throws as {@link commitCheckpoint} */
+export async function commitManifest(modelDir: string, manifest: ManifestContent): Promise<string> {
   const { step, folder } = manifest;
   const manifestPath = join(modelDir, manifestFileName(step));
   const text = encodeManifest(manifest);
@@ -51,9 +61,6 @@ export async function commitCheckpoint(modelDir: string, manifest: ManifestConte
   failpoint('checkpoint.afterManifestRename');
   await fsyncFolder(modelDir);
   failpoint('checkpoint.afterCommit');
-  const steps = (await listCheckpoints(modelDir)).map((entry) => entry.step);
-  await writeStateFiles(modelDir, step, steps, null);
-  await removeReplacedFolders(modelDir, step);
   return manifestPath;
 }
 

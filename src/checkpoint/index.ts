@@ -6,6 +6,7 @@ export {
   FORMAT_VERSION,
   isSectionName,
   MONOLITH_STATE_FILE,
+  parseOwnedName,
   type SectionInfo,
   TF_STATE_FILE,
 } from './format.js';
@@ -21,7 +22,7 @@ export {
   type VerifiedSection,
   verify,
 } from './reader.js';
-export { RunLock } from './run-lock.js';
+export { type FolderUse, RunLock } from './run-lock.js';
 export { type ClosedSection, SectionWriter } from './section-writer.js';
 export {
   amendMonolithState,

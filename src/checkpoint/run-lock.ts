@@ -7,16 +7,29 @@ import { MonolithError, makeFolderDurable } from '../base/index.js';
 /** Who holds a run folder. A process is known by its id and the time it started, since ids are used again. */
 type Holder = { readonly pid: number; readonly started: string | null; readonly host: string; readonly token: string };
 
-/** A holder shows that it runs by touching its lock; silent for so long, one on another host is taken for gone. */
-const PULSE_MS = 30_000;
-const SILENT_MS = 300_000;
+/** What a folder is held for, in the words of the error that keeps a second process out. */
+export type FolderUse = {
+  /** What the holder does, after "process 12": `is training there`. */
+  readonly doing: string;
+  /** What asks for the folder: `run`. */
+  readonly asker: string;
+  /** The option that names another folder. */
+  readonly option: string;
+  /** A holder shows that it runs by touching its lock; silent for so long, one on another host is taken for gone. */
+  readonly silentMs: number;
+};
+
+const TRAINING: FolderUse = { doing: 'is training there', asker: 'run', option: '--model-dir', silentMs: 300_000 };
+
+/** Touches of a lock in the time after which silence counts. */
+const PULSES = 10;
 
 /** Tries at a lock that others are releasing or taking over at the same moment. */
 const MAX_TRIES = 10;
 
 /**
- * Keeps a second run out of a run folder: two would delete and overwrite each other's checkpoints. The file `run.lock` names the holder; one
- * left by a process that is gone, killed for instance, is taken over; one of another host once it has been silent for five minutes.
+ * Keeps a second process out of a folder: two would delete and overwrite each other's files. The file `run.lock` names the holder; one left by
+ * a process that is gone, killed for instance, is taken over; one of another host once it has been silent for a while.
  */
 export class RunLock {
   private readonly pulse: NodeJS.Timeout;
@@ -26,19 +39,21 @@ export class RunLock {
     private readonly token: string,
     /** The folder, when it was made for the lock. */
     private readonly made: string | null,
+    silentMs: number,
   ) {
     this.pulse = setInterval(() => {
       const now = new Date();
       utimes(path, now, now).catch(() => {});
-    }, PULSE_MS);
+    }, silentMs / PULSES);
     this.pulse.unref();
   }
 
   /**
    * Takes the folder, which is made if it is not there.
-   * @throws RunFolderBusy naming the process that trains there; WriteFailed.
+   * @param use default: a run folder.
+   * @throws RunFolderBusy naming the process that holds it; WriteFailed.
    */
-  static async take(modelDir: string): Promise<RunLock> {
+  static async take(modelDir: string, use: FolderUse = TRAINING): Promise<RunLock> {
     const made = await stat(modelDir).then(
       () => null,
       () => modelDir,
@@ -56,17 +71,17 @@ export class RunLock {
       // Linked into place whole: nobody ever reads half a lock.
       await writeNew(mine, JSON.stringify(me));
       for (let tries = 0; tries < MAX_TRIES; tries++) {
-        if (await linked(mine, path)) return new RunLock(path, me.token, made);
+        if (await linked(mine, path)) return new RunLock(path, me.token, made, use.silentMs);
         const text = await readFile(path, 'utf8').catch(() => null);
         if (text === null) continue;
         const holder = holderOf(text);
-        if (holder !== null && (await isAlive(holder, path))) throw busy(modelDir, path, holder);
+        if (holder !== null && (await isAlive(holder, path, use.silentMs))) throw busy(modelDir, path, holder, use);
         await discard(path, text, me.token);
       }
     } finally {
       await rm(mine, { force: true });
     }
-    throw new MonolithError('RunFolderBusy', `${modelDir}: other runs keep taking ${path}; start one at a time`, { modelDir, path });
+    throw new MonolithError('RunFolderBusy', `${modelDir}: other processes keep taking ${path}; start one at a time`, { modelDir, path });
   }
 
   /** Gives the folder back. Never throws: a lock that stays is taken over by the next run. */
@@ -139,10 +154,10 @@ function holderOf(text: string): Holder | null {
 }
 
 /** Whether the holder runs. Of another host, which may be a container that came back under another name, only the pulse of its lock is known. */
-async function isAlive(holder: Holder, path: string): Promise<boolean> {
+async function isAlive(holder: Holder, path: string, silentMs: number): Promise<boolean> {
   if (holder.host !== hostname()) {
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
-    return Date.now() - mtimeMs < SILENT_MS;
+    return Date.now() - mtimeMs < silentMs;
   }
   try {
     process.kill(holder.pid, 0);
@@ -166,12 +181,12 @@ async function startOf(pid: number): Promise<string | null> {
   }
 }
 
-function busy(modelDir: string, path: string, { pid, host }: Holder): MonolithError {
+function busy(modelDir: string, path: string, { pid, host }: Holder, { doing, asker, option, silentMs }: FolderUse): MonolithError {
   const elsewhere = host === hostname() ? '' : ` on ${host}`;
-  const advice = elsewhere === '' ? '' : `; if that process is gone, wait five minutes or delete ${path}`;
+  const advice = elsewhere === '' ? '' : `; if that process is gone, wait ${silentMs / 1000} seconds or delete ${path}`;
   return new MonolithError(
     'RunFolderBusy',
-    `${modelDir}: process ${pid}${elsewhere} is training there; wait for it, or give this run another --model-dir${advice}`,
+    `${modelDir}: process ${pid}${elsewhere} ${doing}; wait for it, or give this ${asker} another ${option}${advice}`,
     { modelDir, pid, host },
   );
 }

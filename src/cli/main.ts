@@ -14,6 +14,7 @@ import { inspect } from './commands/inspect.js';
 import { inspectFlags, inspectOptionsOf } from './commands/inspect-flags.js';
 import { exportRowsCommand, importRowsCommand } from './commands/rows.js';
 import { rowsExportFlags, rowsImportFlags } from './commands/rows-flags.js';
+import { tfRunner, tfRunnerFlags } from './commands/tf-runner.js';
 import { train } from './commands/train.js';
 import { evaluateCommand, predictCommand } from './commands/trained.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
@@ -165,6 +166,15 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       }),
     )
     .command(
+      'tf-runner <accelerator>',
+      'train or evaluate a registered task: tf-runner gpu|tpu --task NAME --model-dir DIR',
+      (parser) =>
+        parser
+          .positional('accelerator', { type: 'string', describe: 'gpu or tpu; both run on this machine as it is' })
+          .options(tfRunnerFlags),
+      runs((args) => tfRunner(args, argv, output)),
+    )
+    .command(
       'bench [words..]',
       'measure this package, against the limits of the machine and against other trainers',
       (parser) =>
@@ -201,7 +211,7 @@ function versionText(): string {
 }
 
 const line = hideBin(process.argv).map((argument) => (argument === '-h' ? '--help' : argument));
-const output = processOutput(['train', 'worker', 'ps'].includes(line[0]));
+const output = processOutput(['train', 'worker', 'ps', 'tf-runner'].includes(line[0]));
 try {
   process.exitCode = await run(line, output);
 } catch (error) {

@@ -16,6 +16,7 @@ export const commandNames = [
   'config',
   'doctor',
   'demo',
+  'tf-runner',
   'bench',
 ] as const;
 

@@ -32,6 +32,13 @@ export function checkTogether(config: TrainingConfig, origins: ReadonlyMap<strin
   if (earlyStop.patience > 0 && config.data.eval.length === 0 && config.data.split.by === 'none' && config.data.train.length > 0) {
     add('earlyStop.patience', `needs evaluation data, got none; give data.eval (--eval-data) or data.split`);
   }
+  if (config.keepBest !== 'none' && config.data.eval.length === 0 && config.data.split.by === 'none' && config.data.train.length > 0) {
+    add('keepBest', 'needs evaluation data, got none; give data.eval (--eval-data) or data.split');
+  }
+  const [firstStep, lastStep] = (config.profileSteps ?? '1..1').split('..').map(Number);
+  if (firstStep < 1 || firstStep > lastStep) {
+    add('profileSteps', `expected first..last with 1 ≤ first ≤ last, got ${config.profileSteps}`);
+  }
   if (config.mode === 'async' && config.clip.globalNorm > 0 && config.workers > 1 && config.ps > 1) {
     add('clip.globalNorm', 'in async mode shards take pushes in orders of their own, so there is no one norm; use --ps 1 or --mode sync');
   }

@@ -85,6 +85,11 @@ export const distributedOptions = {
     'ps: folder for its journal. A parameter server that dies and is started again then goes on where it was; without it the job starts again from the last checkpoint.',
     { path: 'folder', flag: 'state-folder' },
   ),
+  syncJournal: boolean(
+    false,
+    'ps: flush every change of the journal to the disk before it is acknowledged. It then survives a loss of power, not only the death of the process; every step waits for the disk.',
+    { flag: 'sync-journal' },
+  ),
   keep: boolean(false, 'ps: wait for the next chief when a job is over or its chief is gone, instead of ending.', { flag: 'keep' }),
   localHosts: integer(
     0,

@@ -17,9 +17,12 @@ import {
   text,
 } from './option.js';
 import { restoreOptions } from './restore-options.js';
+import { warmStartOptions } from './warm-start-options.js';
 
 /** Largest seed: seeds are unsigned 32-bit numbers. */
 const MAX_SEED = 2 ** 32 - 1;
+/** A year: longer intervals are slips of the pen. */
+const MAX_SECONDS = 366 * 86_400;
 /** Longest timer that Node keeps; a longer one fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -186,10 +189,40 @@ export const optionTree = {
   }),
   fresh: boolean(false, 'Start anew and leave the checkpoints of the run folder aside; without it a run resumes.', { group: 'Run' }),
   ...restoreOptions,
+  warmStart: warmStartOptions,
   checkpointEvery: integer(1000, 'Steps between checkpoints; 0 writes one at the end only.', { min: 0, group: 'Run' }),
+  checkpointEverySeconds: number(0, 'Seconds between checkpoints, beside those by steps; 0: none.', {
+    min: 0,
+    max: MAX_SECONDS,
+    group: 'Run',
+  }),
   keepCheckpoints: integer(3, 'Checkpoints kept, the best by evaluation beside them.', { min: 1, max: 10_000, group: 'Run' }),
+  keepBest: choice(
+    'none',
+    ['none', 'auc', 'logloss', 'normalizedEntropy', 'accuracy', 'mse', 'rmse', 'mae'],
+    'Figure of the evaluation whose best state is saved and kept beside the newest checkpoints; none: that of earlyStop, where a checkpoint happens to fall on it.',
+    { group: 'Run' },
+  ),
   evalEvery: integer(0, 'Steps between evaluations; 0 evaluates at the end of each epoch.', { min: 0, group: 'Run' }),
   evalSteps: integer(0, 'Steps of one evaluation, a batch of every worker each; 0 takes all evaluation data.', { min: 0, group: 'Run' }),
+  evalEverySeconds: number(0, 'Seconds between evaluations, in place of those at the end of each epoch; 0: none.', {
+    min: 0,
+    max: MAX_SECONDS,
+    group: 'Run',
+  }),
+  stopFile: nullableText(
+    'the path of a file',
+    z.string().min(1),
+    'Training ends, and saves, once this file is there; it is then deleted. null: none.',
+    { path: 'folder', group: 'Run' },
+  ),
+  hooks: list('JavaScript modules that export `hooks`, called around training; see docs/hooks.md.', { path: 'folder', group: 'Run' }),
+  profileSteps: nullableText(
+    'a range of steps such as 100..120',
+    z.string().regex(/^\d+\.\.\d+$/),
+    'Steps, counted from 1, of which a time line (Chrome trace) and CPU profiles are written to the folder `profile` of the run folder. null: none.',
+    { group: 'Output' },
+  ),
   earlyStop: {
     metric: choice('auc', ['auc', 'logloss', 'normalizedEntropy', 'accuracy', 'mse', 'rmse', 'mae'], 'Figure that is watched.'),
     patience: integer(0, 'Evaluations without improvement after which training stops; 0 never stops early.', { min: 0 }),
@@ -263,6 +296,7 @@ export const optionTree = {
 /** Headings of the sections of the file. */
 export const sectionTitles: Readonly<Record<string, string>> = {
   data: 'Data',
+  warmStart: 'Warm start',
   earlyStop: 'Early stopping',
   optimizer: 'Optimizers',
   schedule: 'Learning-rate schedule',

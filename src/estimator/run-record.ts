@@ -46,7 +46,8 @@ export function manifestFields(
   state: TrainerState,
   metrics: EvaluationMetrics | null,
 ): ManifestFields {
-  const { modelDir, json, quiet, fresh, logEvery, data, distributed, discovery, ...rest } = config;
+  const { modelDir, json, quiet, fresh, logEvery, profileSteps, stopFile, hooks, warmStart, data, distributed, discovery, ...rest } =
+    config;
   const { restoreDir, restoreCkpt, restoreSyncTimeoutSecs, restoreSyncPollIntervalMs, ...kept } = rest;
   const { train: trainFiles, eval: evalFiles, cache, ...keptData } = data;
   const fields = {
@@ -57,7 +58,7 @@ export function manifestFields(
       parametersLength: bound.plan.parametersLength,
     },
     trainer: state,
-    data: { fingerprint: dataFingerprint(config, train), position },
+    data: { fingerprint: dataFingerprint(config, train), position, format: train.stats().format },
     metrics,
     config: { ...kept, data: keptData },
   };
@@ -68,7 +69,9 @@ export function manifestFields(
 /** The configuration as a later `eval` or `predict` wants it: without how this one call reports, and where it started. */
 export function lasting(config: TrainingConfig): TrainingConfig {
   const distributed = { ...config.distributed, enabled: false, localHosts: 0 };
-  return { ...config, json: false, quiet: false, fresh: false, restoreDir: null, restoreCkpt: null, distributed };
+  const report = { json: false, quiet: false, profileSteps: null, stopFile: null, hooks: [] };
+  const start = { fresh: false, restoreDir: null, restoreCkpt: null, warmStart: { ...config.warmStart, from: null } };
+  return { ...config, ...report, ...start, distributed };
 }
 
 /** Adds the input that is to blame, where the batch is, and what to do. */

@@ -2,6 +2,7 @@ import { type CheckpointReader, RunLock, removeAllCheckpoints } from '../checkpo
 import { type BadBatch, LocalCluster } from '../cluster/index.js';
 import { configToYaml, type TrainingConfig } from '../config/index.js';
 import type { BatchPipeline } from '../data/index.js';
+import { hooksOf } from '../hooks/index.js';
 import { RunLog } from '../telemetry/index.js';
 import {
   bindModel,
@@ -11,15 +12,17 @@ import {
   type RunSpec,
   roundedFrom,
   saveSnapshot,
+  schemaInForce,
   specOfRun,
   type TrainerState,
   type TrainHook,
   type TrainingEngine,
   TrainLoop,
   type TrainResult,
+  warmStart,
 } from '../training/index.js';
 import { closeAll } from './close-all.js';
-import { openStart } from './restored-start.js';
+import { openStart, openWarmStart } from './restored-start.js';
 import type { RunInfo } from './run-info.js';
 import { RunLogHook } from './run-log-hook.js';
 import { lasting, manifestFields, type Resumed, resume, withBadBatch } from './run-record.js';
@@ -53,6 +56,8 @@ type Parts = {
   readonly cluster: RunEngine;
   readonly log: RunLog;
   readonly info: RunInfo;
+  /** Those that options ask for. */
+  readonly hooks: readonly TrainHook[];
   readonly saved: Resumed | null;
   readonly checkpoint: CheckpointReader | null;
   readonly replaceOlder: boolean;
@@ -68,6 +73,7 @@ export class TrainingSession {
   private checkpointPath: string | null;
   /** Whether older checkpoints that `fresh` leaves aside are gone. */
   private cleared: boolean;
+  private ran = false;
 
   private constructor(
     private readonly parts: Parts,
@@ -85,6 +91,7 @@ export class TrainingSession {
    */
   static async open(config: TrainingConfig, options: SessionOptions): Promise<TrainingSession> {
     const started = performance.now();
+    const hooks = await hooksOf(config);
     const bound = await bindModel(config, 'train');
     const open: { close(): Promise<void> }[] = [await RunLock.take(config.modelDir)];
     try {
@@ -100,6 +107,9 @@ export class TrainingSession {
       });
       open.push(cluster);
       const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
+      const warm = checkpoint === null ? await openWarmStart(config) : null;
+      const warmStarted =
+        warm === null ? null : await warmStart(cluster, warm, schemaInForce(config.data, train.stats().format), config.warmStart);
       const resumedStep = saved?.state.step ?? null;
       const log = await RunLog.open({ folder: config.modelDir, configYaml: configToYaml(lasting(config)), resumedStep });
       open.push(log);
@@ -110,6 +120,7 @@ export class TrainingSession {
         resumedStep,
         newData: saved?.newData ?? false,
         restoreNote: note,
+        warmStart: warmStarted,
         roundedFrom: checkpoint === null ? null : roundedFrom(checkpoint, config.embedding.storage),
         startupMs: performance.now() - started,
         trainFiles: train.files,
@@ -119,7 +130,10 @@ export class TrainingSession {
       };
       await cluster.begin(train.position);
       await options.onReady?.(info);
-      return new TrainingSession({ config, options, bound, train, evaluation, cluster, log, info, saved, checkpoint, replaceOlder }, open);
+      return new TrainingSession(
+        { config, options, hooks, bound, train, evaluation, cluster, log, info, saved, checkpoint, replaceOlder },
+        open,
+      );
     } catch (error) {
       await closeAll(open).catch(() => {});
       throw error;
@@ -141,6 +155,9 @@ export class TrainingSession {
     const { config, options, bound, train, evaluation, cluster, log, info } = this.parts;
     const target = targetStep(this.step, limits, config.maxSteps);
     const resumedStep = this.checkpointPath === null ? null : this.step;
+    // A hook is made for one run.
+    const hooks = this.ran ? await hooksOf(config) : this.parts.hooks;
+    this.ran = true;
     const loop = new TrainLoop({
       engine: cluster,
       train,
@@ -151,8 +168,10 @@ export class TrainingSession {
         checkpointEvery: config.checkpointEvery,
         evalEvery: config.evalEvery,
         ...(config.evalSteps === 0 ? {} : { evalSteps: config.evalSteps }),
+        checkpointEverySeconds: config.checkpointEverySeconds,
+        evalEverySeconds: config.evalEverySeconds,
         logEverySeconds: config.logEvery,
-        retention: { newest: config.keepCheckpoints, best: null },
+        retention: { newest: config.keepCheckpoints, best: config.keepBest === 'none' ? null : config.keepBest },
         earlyStop: config.earlyStop,
       },
       state: this.state,
@@ -173,7 +192,7 @@ export class TrainingSession {
         return path;
       },
       modelDir: config.modelDir,
-      hooks: [new RunLogHook(log, { ...info, resumedStep }), ...(options.hooks ?? [])],
+      hooks: [new RunLogHook(log, { ...info, resumedStep }), ...hooks, ...(options.hooks ?? [])],
       stop: options.signal ?? null,
       now: () => performance.now(),
     });

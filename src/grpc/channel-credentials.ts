@@ -1,4 +1,5 @@
-import { rootCertificates } from 'node:tls';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, rootCertificates } from 'node:tls';
 import { type ChannelCredentials, credentials, experimental } from '@grpc/grpc-js';
 import { MonolithError } from '../base/index.js';
 import { isLoopback, splitAddress } from './address.js';
@@ -26,22 +27,54 @@ export type ChannelSecurity = TokenSource & {
  * Throws InvalidConfig for files that can't be read and for plain text to another machine without `insecure`.
  */
 export function channelCredentials(address: string, security: ChannelSecurity): ChannelCredentials {
-  const { tls, insecure } = security;
+  checkSecurity(address, security);
+  const { tls } = security;
+  if (tls === undefined) return credentials.createInsecure();
+  const files = new CertificateFiles(tls.caFile, tls.certFile, tls.keyFile);
+  return experimental.createCertificateProviderChannelCredentials(files, tls.certFile === undefined ? null : files, {});
+}
+
+/**
+ * Begins one connection to an address: TCP, and TLS where `security` has it, with what the files hold now. Errors are those of the socket;
+ * 'connect' or 'secureConnect' says that it stands.
+ * Throws InvalidConfig as {@link channelCredentials} does.
+ */
+export function openSocket(address: string, security: ChannelSecurity): Socket {
+  checkSecurity(address, security);
+  const { host, port } = splitAddress(address);
+  const { tls } = security;
+  if (tls === undefined) return connectTcp({ host, port, noDelay: true });
+  const { caFile, certFile, keyFile, serverName } = tls;
+  const ca = caFile === undefined ? null : new WatchedFile(caFile, 'authority').content();
+  const cert = certFile === undefined ? null : new WatchedFile(certFile, 'client certificate').content();
+  const key = keyFile === undefined ? null : new WatchedFile(keyFile, 'client private key').content();
+  const name = serverName ?? (isIP(host) === 0 ? host : undefined);
+  const socket = connectTls({
+    host,
+    port,
+    ALPNProtocols: ['h2'],
+    minVersion: 'TLSv1.2',
+    ...(name !== undefined && { servername: name }),
+    ...(ca !== null && { ca }),
+    ...(cert !== null && { cert }),
+    ...(key !== null && { key }),
+  });
+  socket.setNoDelay(true);
+  return socket;
+}
+
+function checkSecurity(address: string, { tls, insecure }: ChannelSecurity): void {
   if (tls === undefined) {
-    if (!isLoopback(splitAddress(address).host) && insecure !== true) {
-      throw new MonolithError(
-        'InvalidConfig',
-        `connecting to ${address} without TLS would send everything in plain text over the network; give TLS files, or allow it with insecure: true (--insecure)`,
-        { address },
-      );
-    }
-    return credentials.createInsecure();
+    if (isLoopback(splitAddress(address).host) || insecure === true) return;
+    throw new MonolithError(
+      'InvalidConfig',
+      `connecting to ${address} without TLS would send everything in plain text over the network; give TLS files, or allow it with insecure: true (--insecure)`,
+      { address },
+    );
   }
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
     throw new MonolithError('InvalidConfig', `connecting to ${address}: a client certificate needs both certFile and keyFile`, { address });
   }
-  const files = new CertificateFiles(tls.caFile, tls.certFile, tls.keyFile);
-  return experimental.createCertificateProviderChannelCredentials(files, tls.certFile === undefined ? null : files, {});
 }
 
 type CaListener = experimental.CaCertificateUpdateListener;

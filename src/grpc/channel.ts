@@ -2,6 +2,7 @@ import { Client, type ClientDuplexStream, Metadata, type ServiceError } from '@g
 import { MonolithError } from '../base/index.js';
 import { splitAddress } from './address.js';
 import { type ChannelSecurity, channelCredentials } from './channel-credentials.js';
+import { DuplexBase } from './duplex-base.js';
 import { asBuffer, type RpcDuplex } from './service.js';
 import { fromServiceError } from './status.js';
 import { Tokens } from './token.js';
@@ -148,66 +149,36 @@ export class RpcChannel {
   }
 }
 
-class ClientDuplex implements RpcDuplex {
-  readonly #call: ClientDuplexStream<Buffer, Buffer>;
-  readonly #listeners: ((error: Error | null) => void)[] = [];
+class ClientDuplex extends DuplexBase<ClientDuplexStream<Buffer, Buffer>> {
   #failure: Error | null = null;
-  #closed: { readonly error: Error | null } | null = null;
 
   constructor(
     call: ClientDuplexStream<Buffer, Buffer>,
-    readonly peer: string,
+    peer: string,
     path: string,
     private readonly tellsSent: boolean,
   ) {
-    this.#call = call;
-    call.on('error', (error: ServiceError) => this.#close(this.#failure ?? fromServiceError(error, peer, path)));
+    super(call, peer);
+    call.on('error', (error: ServiceError) => this.settle(this.#failure ?? fromServiceError(error, peer, path)));
     call.on('status', (status) => {
-      if (status.code === 0) this.#close(null);
+      if (status.code === 0) this.settle(null);
     });
   }
 
   write(message: Uint8Array, sent?: () => void): boolean {
-    return this.#closed !== null || this.#call.write(asBuffer(message), this.tellsSent ? sent : undefined);
+    return this.isClosed || this.carrier.write(asBuffer(message), this.tellsSent ? sent : undefined);
   }
 
   onMessage(listener: (message: Buffer) => void): void {
-    this.#call.on('data', listener);
-  }
-
-  onDrain(listener: () => void): void {
-    this.#call.on('drain', listener);
-  }
-
-  onEnd(listener: () => void): void {
-    this.#call.on('end', listener);
-  }
-
-  onClose(listener: (error: Error | null) => void): void {
-    if (this.#closed === null) this.#listeners.push(listener);
-    else listener(this.#closed.error);
-  }
-
-  pause(): void {
-    this.#call.pause();
-  }
-
-  resume(): void {
-    this.#call.resume();
+    this.carrier.on('data', listener);
   }
 
   end(): void {
-    this.#call.end();
+    this.carrier.end();
   }
 
   fail(error: Error): void {
     this.#failure = error;
-    this.#call.cancel();
-  }
-
-  #close(error: Error | null): void {
-    if (this.#closed !== null) return;
-    this.#closed = { error };
-    for (const listener of this.#listeners) listener(error);
+    this.carrier.cancel();
   }
 }

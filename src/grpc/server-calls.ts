@@ -1,7 +1,8 @@
 import type { handleBidiStreamingCall, handleUnaryCall, MethodDefinition, ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
 import { MonolithError, monotonicMs } from '../base/index.js';
-import { asBuffer, type CallContext, type DuplexHandler, peerOf, type RpcDuplex, type UnaryHandler } from './service.js';
+import { DuplexBase } from './duplex-base.js';
+import { asBuffer, type CallContext, type DuplexHandler, peerOf, type UnaryHandler } from './service.js';
 import { toStatus } from './status.js';
 
 /** Told of what a handler threw that is no error of ours: a defect of the server. */
@@ -101,67 +102,36 @@ export function duplexHandler(handler: DuplexHandler, defect: DefectListener): h
   };
 }
 
-class ServerDuplex implements RpcDuplex {
-  readonly #call: ServerDuplexStream<Buffer, Buffer>;
-  #closed: { readonly error: Error | null } | null = null;
-  readonly #listeners: ((error: Error | null) => void)[] = [];
-
-  constructor(
-    call: ServerDuplexStream<Buffer, Buffer>,
-    readonly peer: string,
-    path: string,
-  ) {
-    this.#call = call;
-    const lost = (why: string) => new MonolithError('Unavailable', `${peer}: ${path}: ${why}`, { peer, method: path });
-    call.on('cancelled', () => this.#close(lost('the client cancelled the stream or its connection was lost')));
-    call.on('error', (error: Error) => this.#close(lost(error.message)));
-    call.on('finish', () => this.#close(null));
+class ServerDuplex extends DuplexBase<ServerDuplexStream<Buffer, Buffer>> {
+  constructor(call: ServerDuplexStream<Buffer, Buffer>, peer: string, path: string) {
+    super(call, peer);
+    call.on('cancelled', () => this.settle(streamLost(peer, path)));
+    call.on('error', (error: Error) => this.settle(streamLost(peer, path, error.message)));
+    call.on('finish', () => this.settle(null));
   }
 
   write(message: Uint8Array, sent?: () => void): boolean {
-    return this.#closed !== null || this.#call.write(asBuffer(message), sent);
+    return this.isClosed || this.carrier.write(asBuffer(message), sent);
   }
 
   onMessage(listener: (message: Buffer) => void): void {
-    this.#call.on('data', listener);
-  }
-
-  onDrain(listener: () => void): void {
-    this.#call.on('drain', listener);
-  }
-
-  onEnd(listener: () => void): void {
-    this.#call.on('end', listener);
-  }
-
-  onClose(listener: (error: Error | null) => void): void {
-    if (this.#closed === null) this.#listeners.push(listener);
-    else listener(this.#closed.error);
-  }
-
-  pause(): void {
-    this.#call.pause();
-  }
-
-  resume(): void {
-    this.#call.resume();
+    this.carrier.on('data', listener);
   }
 
   end(): void {
-    if (this.#closed === null) this.#call.end();
+    if (!this.isClosed) this.carrier.end();
   }
 
   fail(error: Error): void {
-    if (this.#closed !== null) return;
-    this.#call.emit('error', { ...toStatus(error), message: error.message });
-    this.#close(error);
+    if (this.isClosed) return;
+    this.carrier.emit('error', { ...toStatus(error), message: error.message });
+    this.settle(error);
   }
+}
 
-  #close(error: Error | null): void {
-    if (this.#closed !== null) return;
-    this.#closed = { error };
-    for (const listener of this.#listeners) listener(error);
-  }
+/** Why a server's stream ended before its time. */
+export function streamLost(peer: string, path: string, why = 'the client cancelled the stream or its connection was lost'): MonolithError {
+  return new MonolithError('Unavailable', `${peer}: ${path}: ${why}`, { peer, method: path });
 }
 
 /** Answers that the call gate and the token check give; the handler never runs. */

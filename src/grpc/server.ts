@@ -1,13 +1,6 @@
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
-import {
-  type Metadata,
-  type MethodDefinition,
-  Server,
-  ServerCredentials,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-} from '@grpc/grpc-js';
+import { type MethodDefinition, Server, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, service as healthService } from 'grpc-health-check';
 import { MonolithError } from '../base/index.js';
@@ -16,8 +9,10 @@ import { CallGate, type RpcLimits, resolveLimits } from './limits.js';
 import { type DefectListener, duplexHandler, rawMethod, refusal, unaryHandler } from './server-calls.js';
 import { ServerCertificates, type ServerTls } from './server-tls.js';
 import type { RpcService } from './service.js';
+import { StreamEndpoint, type StreamEndpointOptions } from './stream/stream-endpoint.js';
+import { peekStreamMark } from './stream/stream-mark.js';
 import { type TokenSource, Tokens } from './token.js';
-import { FLOW_CONTROL_WINDOW, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from './transport-options.js';
+import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from './transport-options.js';
 import { RECHECK_MS } from './watched-file.js';
 
 /** Whom a server lets in. */
@@ -43,6 +38,9 @@ export type RpcServerOptions = {
 
 /** Kubernetes and grpc_health_probe can't send a token, and the answer says nothing but "serving". */
 const WITHOUT_TOKEN = new Set(['/grpc.health.v1.Health/Check', '/grpc.health.v1.Health/Watch']);
+
+/** Every HTTP/2 client says at once who it is; a connection that does not by then is closed. */
+const FIRST_BYTES_MS = 10_000;
 
 /**
  * A gRPC server: our services, the standard health service and reflection on one port. Owns its socket, so that connections are counted,
@@ -75,7 +73,10 @@ export class RpcServer {
     const tokens = Tokens.from(security);
     const defect: DefectListener = (path, error) =>
       log(`${path}: handler failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    const { server, health } = buildServer(services, reflection, limits, gateInterceptor(tokens, new CallGate(limits)), defect);
+    const gate = new CallGate(limits);
+    const refuses = (path: string, authorization: string | undefined) => unauthenticated(tokens, path, authorization);
+    const { server, health } = buildServer(services, reflection, limits, gateInterceptor(refuses, gate), defect);
+    const endpoint = new StreamEndpoint({ services, limits, gate, refuses, defect });
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     const sockets = new Set<Socket>();
     const listener = certificates === null ? createTcpServer({ noDelay: true }) : createTlsServer(certificates.serverOptions());
@@ -96,14 +97,25 @@ export class RpcServer {
         return;
       }
       socket.on('error', () => socket.destroy());
-      injector.injectConnection(socket);
+      const decided = (marked: boolean): void => {
+        if (marked) endpoint.accept(socket);
+        else injector.injectConnection(socket);
+      };
+      peekStreamMark(socket, FIRST_BYTES_MS, decided, () => {
+        log(`connection from ${socket.remoteAddress ?? '?'} closed: it sent no HTTP/2 preface within ${FIRST_BYTES_MS} ms`);
+        socket.destroy();
+      });
     };
     listener.on(certificates === null ? 'connection' : 'secureConnection', ready);
     listener.on('tlsClientError', (error: Error & { code?: string }, socket: Socket) => {
       log(`connection from ${socket.remoteAddress ?? '?'} refused: TLS handshake failed (${error.code ?? 'unknown reason'})`);
     });
+    const drain = (ms: number): void => {
+      injector.drain(ms);
+      endpoint.drain(ms);
+    };
     const watch =
-      certificates === null ? null : setInterval(() => replaceCertificates(certificates, listener as TlsServer, injector, log), RECHECK_MS);
+      certificates === null ? null : setInterval(() => replaceCertificates(certificates, listener as TlsServer, drain, log), RECHECK_MS);
     watch?.unref();
     await listen(listener, host, port);
     const bound = listener.address();
@@ -114,7 +126,7 @@ export class RpcServer {
       for (const name of ['', ...services.map((service) => service.name)]) health.setStatus(name, 'NOT_SERVING');
       for (const { closing } of services) closing?.();
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
-      injector.drain(drainMs);
+      drain(drainMs);
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, drainMs + 100);
@@ -168,7 +180,6 @@ function buildServer(
     'grpc.max_receive_message_length': limits.messageBytes,
     'grpc.max_send_message_length': limits.messageBytes,
     'grpc.max_concurrent_streams': limits.streamsPerConnection,
-    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW,
     'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.enable_channelz': 0,
@@ -195,7 +206,7 @@ function buildServer(
 }
 
 /** Token and limits, checked before the handler and before any message is read. */
-function gateInterceptor(tokens: Tokens | null, gate: CallGate): ServerInterceptor {
+function gateInterceptor(refuses: StreamEndpointOptions['refuses'], gate: CallGate): ServerInterceptor {
   return (method, call) => {
     let entered = false;
     const leave = (): void => {
@@ -206,7 +217,8 @@ function gateInterceptor(tokens: Tokens | null, gate: CallGate): ServerIntercept
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, proceed) => {
-            const problem = unauthenticated(tokens, method.path, metadata) ?? gate.enter();
+            const problem = refuses(method.path, metadata.get('authorization')[0]?.toString()) ?? gate.enter();
+            metadata.remove('authorization');
             if (problem !== null) {
               call.sendStatus(refusal(problem));
               return;
@@ -224,10 +236,8 @@ function gateInterceptor(tokens: Tokens | null, gate: CallGate): ServerIntercept
   };
 }
 
-function unauthenticated(tokens: Tokens | null, path: string, metadata: Metadata): MonolithError | null {
+function unauthenticated(tokens: Tokens | null, path: string, header: string | undefined): MonolithError | null {
   if (tokens === null || WITHOUT_TOKEN.has(path)) return null;
-  const header = metadata.get('authorization')[0]?.toString();
-  metadata.remove('authorization');
   if (tokens.accepts(header)) return null;
   return new MonolithError(
     'Unauthenticated',
@@ -238,14 +248,14 @@ function unauthenticated(tokens: Tokens | null, path: string, metadata: Metadata
 function replaceCertificates(
   certificates: ServerCertificates,
   listener: TlsServer,
-  injector: ReturnType<Server['createConnectionInjector']>,
+  drain: (ms: number) => void,
   log: (line: string) => void,
 ): void {
   const fresh = certificates.refresh();
   if (fresh === null) return;
   listener.setSecureContext(fresh.options);
   log('TLS files have changed and are in use');
-  if (fresh.withdrawn) injector.drain(RECHECK_MS);
+  if (fresh.withdrawn) drain(RECHECK_MS);
 }
 
 function listen(listener: TcpServer, host: string, port: number): Promise<void> {

@@ -8,6 +8,8 @@ import {
   type CheckpointState,
   checkpointAt,
   MONOLITH_STATE_FILE,
+  parseOwnedName,
+  prune,
   RunLock,
   removeAllCheckpoints,
   TF_STATE_FILE,
@@ -80,12 +82,13 @@ function finished({ checkpoint, marker, monolith, steps }: RunFolderState, mustL
   return mustLoad && steps.length === 0 ? null : checkpoint.state;
 }
 
-/** Whether a restore was begun here and not brought to its end, and nothing else stands here. */
+/** Whether a restore was begun here and not brought to its end, and nothing was trained since. */
 function isInterrupted(here: RunFolderState): boolean {
   const { marker, steps, checkpoint, monolith } = here;
   if (marker === null || monolith) return false;
-  const only = `checkpoint-${steps[0]}`;
-  if (steps.length > 1 || (steps.length === 1 && basename(marker) !== only)) return false;
+  // A delta came with its base, whose step is lower.
+  const last = parseOwnedName(basename(marker))?.step ?? -1;
+  if (steps.some((step) => step > last)) return false;
   return checkpoint.kind !== 'state' || basename(checkpoint.state.modelCheckpointPath) === basename(marker);
 }
 
@@ -130,6 +133,9 @@ async function adopt(source: CheckpointEntry, modelDir: string, alone: boolean, 
     // What takes the place of the old is known to be whole before the old goes.
     await verify(source.path);
     await removeAllCheckpoints(modelDir);
+  } else {
+    // What a save or a restore left that was killed before anything counted.
+    await prune(modelDir, 1);
   }
   await adoptCheckpoint(source, modelDir, async () => {
     failpoint('restore.beforeMarker');

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { MonolithError } from '../base/index.js';
+import { isabs, isHdfsPath, MonolithError } from '../base/index.js';
 import {
   type CheckpointState,
   formatCheckpointState,
@@ -48,12 +48,8 @@ export function stateText(folder: string, state: CheckpointState): string {
 
 /** A path as a state file of `folder` means it. */
 export function pathIn(folder: string, path: string): string {
-  if (isRemote(path) || isAbsolute(path)) return path;
-  return isRemote(folder) ? `${folder.replace(/\/+$/, '')}/${path}` : resolve(folder, path);
-}
-
-function isRemote(path: string): boolean {
-  return path.startsWith('hdfs:/');
+  if (isabs(path)) return path;
+  return isHdfsPath(folder) ? `${folder.replace(/\/+$/, '')}/${path}` : resolve(folder, path);
 }
 
 /** The last part of a path. */

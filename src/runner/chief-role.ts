@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MonolithError } from '../base/index.js';
 import type { RpcService } from '../grpc/index.js';
 import { trainingJobPaths } from '../proto/index.js';
-import { type MessageDuplex, NormMeeting, RemoteShard, rpcControl, rpcMessages } from '../ps-rpc/index.js';
+import { type MessageDuplex, NormMeeting, RemoteShard, rpcControl, rpcMessages, type ShardConnect } from '../ps-rpc/index.js';
 import { type RunSpec, shardSpecOf } from '../training/index.js';
 import { DistributedEngine } from './distributed-engine.js';
 import { channelOptions } from './endpoint.js';
@@ -46,8 +46,9 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
     for (let s = 0; s < spec.ps; s++) {
       const address = (): Promise<string> => peers.address('ps', s);
       const channel = channelOptions(distributed);
-      pulses.push(new ChiefPulse(job, address, channel, distributed.peerTimeoutMs));
-      const connect = rpcControl({ resolveAddress: address, channel });
+      const pulse = new ChiefPulse(job, address, channel, distributed.peerTimeoutMs);
+      pulses.push(pulse);
+      const connect = explained(rpcControl({ resolveAddress: address, channel }), pulse);
       shards.push(new RemoteShard(connect, { job, shard: s, spec: shardSpecOf(spec), peerTimeoutMs: distributed.peerTimeoutMs }));
     }
     const norms = spec.clip.globalNorm > 0 && spec.ps > 1 ? new NormMeeting(spec.ps) : undefined;
@@ -93,4 +94,15 @@ export async function runChief<T>(parts: RoleParts, train: (start: StartDistribu
   } finally {
     await server.close(DRAIN_MS);
   }
+}
+
+/** A connection that does not come about says nothing of certificates; a call that fails does. */
+function explained(connect: ShardConnect, pulse: ChiefPulse): ShardConnect {
+  return async () => {
+    try {
+      return await connect();
+    } catch (error) {
+      throw pulse.trouble?.code === 'Unavailable' ? pulse.trouble : error;
+    }
+  };
 }

@@ -4,7 +4,7 @@ import { type BadBatch, RoundEngine, WorkerHost } from '../cluster/index.js';
 import type { DataPosition } from '../data/index.js';
 import { initializeParameters } from '../models/index.js';
 import { type Answer, type BeginOrder, type Command, Operation } from '../proto/index.js';
-import { initializeDenseState, planDenseBlocks, type ShardLine } from '../ps/index.js';
+import { initializeDenseState, planDenseBlocks, SHARD_STATS, type ShardLine } from '../ps/index.js';
 import { LOSS_HISTORY, type RunSpec, shareOfRows, type TableRows, type TrainingEngine, WorkerOp } from '../training/index.js';
 import type { Followers, FollowersOptions } from './followers.js';
 
@@ -12,7 +12,8 @@ import type { Followers, FollowersOptions } from './followers.js';
 export interface ShardControl {
   /** Gives the shard the job; what it held of another one goes. */
   configure(): Promise<void>;
-  sizes(): Promise<{ readonly rows: readonly number[]; readonly memoryBytes: number }>;
+  /** `stats`: ShardStat counters of the shard, for the stage times of the run. */
+  sizes(): Promise<{ readonly rows: readonly number[]; readonly memoryBytes: number; readonly stats?: readonly number[] }>;
   dump(table: number, bucketBits: number, bucket: number): Promise<TableRows>;
   expectRows(table: number, rows: number): Promise<void>;
   /** Takes the rows that belong to the shard, leaves the others aside. */
@@ -128,8 +129,9 @@ export class DistributedEngine extends RoundEngine implements TrainingEngine {
     const rows = this.spec.tables.map(() => 0);
     let memoryBytes = 0;
     await this.guard(() =>
-      this.each(async (shard) => {
+      this.each(async (shard, index) => {
         const sizes = await shard.sizes();
+        if (sizes.stats?.length === SHARD_STATS) this.memory.shardStats[index].set(sizes.stats);
         for (let t = 0; t < rows.length; t++) rows[t] += sizes.rows[t];
         memoryBytes += sizes.memoryBytes;
       }),

@@ -102,6 +102,8 @@ export class JobLifetime {
 
 /** The chief's signs of life to one parameter server, wherever it is at the time. */
 export class ChiefPulse {
+  /** Why the last one did not arrive; null when it did. */
+  trouble: MonolithError | null = null;
   private channel: RpcChannel | null = null;
   private closed = false;
   private wake: () => void = () => {};
@@ -137,7 +139,9 @@ export class ChiefPulse {
       try {
         this.channel ??= new RpcChannel(await this.address(), this.channelOptions);
         await this.channel.unary(trainingJobPaths.alive, request, { deadlineMs: Math.max(200, pause * 2) });
-      } catch {
+        this.trouble = null;
+      } catch (error) {
+        this.trouble = MonolithError.from(error);
         // It may be elsewhere by now; that it is gone is noticed by those who need it.
         if (!this.closed) this.channel?.close();
         this.channel = null;

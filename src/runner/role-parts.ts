@@ -70,11 +70,6 @@ export function openBridge(
     numShards: spec.ps,
     peerTimeoutMs: distributed.peerTimeoutMs,
     ...(norms !== undefined && { norms }),
-    onEvent: ({ kind, peer, reason }) =>
-      context.log(
-        kind === 'lost'
-          ? `lost parameter server ${line.shard} at ${peer}: ${reason}`
-          : `reached parameter server ${line.shard} at ${peer} again`,
-      ),
+    onEvent: ({ kind, peer, reason }) => context.log(kind === 'lost' ? `lost ${peer}: ${reason}` : `reached ${peer} again`),
   });
 }

@@ -15,9 +15,15 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
   'restoreSyncTimeoutSecs',
   'restoreSyncPollIntervalMs',
   'checkpointEvery',
+  'checkpointEverySeconds',
   'keepCheckpoints',
+  'keepBest',
   'evalEvery',
   'evalSteps',
+  'evalEverySeconds',
+  'stopFile',
+  'hooks',
+  'profileSteps',
   'logEvery',
   'json',
   'quiet',
@@ -25,7 +31,7 @@ const OWN_OPTIONS: ReadonlySet<string> = new Set([
   'stepTimeoutMs',
   'shardWork',
 ]);
-const OWN_SECTIONS = ['distributed', 'discovery', 'earlyStop'];
+const OWN_SECTIONS = ['distributed', 'discovery', 'earlyStop', 'warmStart'];
 
 /** What all processes of a job must have in common: dotted option names to values, as JSON. */
 export function sharedConfig(config: TrainingConfig): string {

@@ -12,6 +12,8 @@ import { sharedConfig } from './shared-config.js';
 
 /** The longest attempt to reach the chief. */
 const CONNECT_TIMEOUT_MS = 5000;
+/** How long a call on a channel without a connection may take to say why there is none. */
+const REASON_MS = 300;
 /** What was said last needs a moment to go out. */
 const FAREWELL_MS = 50;
 
@@ -106,11 +108,21 @@ class WorkerRole {
     const { distributed } = this.parts.config;
     const channel = new RpcChannel(await this.peers.address('worker', 0), channelOptions(distributed));
     try {
-      await channel.ready(Math.min(CONNECT_TIMEOUT_MS, distributed.peerTimeoutMs));
+      await reached(channel, Math.min(CONNECT_TIMEOUT_MS, distributed.peerTimeoutMs));
       return rpcMessages(channel.duplex(trainingJobPaths.follow), 'client', () => channel.close());
     } catch (error) {
       channel.close();
       throw error;
     }
+  }
+}
+
+/** Waits for a connection. A channel that gets none does not say why; a call on it fails with the reason, a certificate for one. */
+async function reached(channel: RpcChannel, timeoutMs: number): Promise<void> {
+  try {
+    await channel.ready(timeoutMs);
+  } catch (error) {
+    const why = await channel.unary(trainingJobPaths.alive, new Uint8Array(0), { deadlineMs: REASON_MS }).catch(MonolithError.from);
+    throw why instanceof MonolithError && why.code === 'Unavailable' ? why : error;
   }
 }

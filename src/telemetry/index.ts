@@ -1,4 +1,5 @@
 export { type BannerInfo, banner } from './banner.js';
+export { eventFileName, writeEventFile } from './event-file.js';
 export { type ProgressOptions, ProgressReporter, type ProgressUpdate, progressLine } from './progress.js';
 export { alignedTable, evaluationLine, namedFigures, type RunResult, resultText } from './result.js';
 export {

@@ -8,15 +8,18 @@ export type BestState = {
   readonly best?: EarlyStopState & { readonly metric: string };
 };
 
+/** Why there was an evaluation: the schedule of the run, a hook, or the end of training. */
+export type Occasion = 'schedule' | 'hook' | 'end';
+
 /** Watches evaluations: whether to stop early, and which state is the best, by a figure of its own where one was named. */
 export class BestWatch {
   private readonly earlyStopping: EarlyStopping;
   private best: EarlyStopping | null = null;
   /** Whether the best state gets a checkpoint, whatever the schedule says. */
-  savesBest: boolean;
+  private savesBest: boolean;
 
   constructor(
-    private readonly settings: EarlyStopSettings,
+    settings: EarlyStopSettings,
     private readonly saved: BestState | null,
   ) {
     this.earlyStopping = new EarlyStopping(settings, saved?.earlyStop ?? null);
@@ -27,15 +30,24 @@ export class BestWatch {
   /** From now on the best state is that of this figure, and it gets a checkpoint. */
   keepBestBy(metric: string): void {
     const saved = this.saved?.best?.metric === metric ? this.saved.best : null;
-    this.best = metric === this.settings.metric ? null : new EarlyStopping({ metric, patience: 0, minDelta: 0 }, saved);
+    this.best = new EarlyStopping({ metric, patience: 0, minDelta: 0 }, saved);
     this.savesBest = true;
   }
 
-  /** Takes one evaluation in. One beside the schedule does not count: a run that goes on from a checkpoint has not seen it. */
-  update(step: number, metrics: EvaluationMetrics, scheduled: boolean): { readonly best: boolean; readonly stop: boolean } {
+  /**
+   * Takes one evaluation in. Early stopping counts those of the schedule alone; the best state may also be found by a hook's. The one at the end
+   * counts for neither: a run that goes on from there has not seen it.
+   */
+  update(step: number, metrics: EvaluationMetrics, occasion: Occasion): { readonly best: boolean; readonly stop: boolean } {
+    const scheduled = occasion === 'schedule';
     const verdict = (scheduled ? this.earlyStopping : this.earlyStopping.copy()).update(step, metrics);
-    const best = this.best === null ? verdict.best : (scheduled ? this.best : this.best.copy()).update(step, metrics).best;
+    const best = this.best === null ? verdict.best : (occasion === 'end' ? this.best.copy() : this.best).update(step, metrics).best;
     return { best, stop: verdict.stop && scheduled };
+  }
+
+  /** Whether the best state is to be saved when an evaluation on this occasion finds it. */
+  saves(occasion: Occasion): boolean {
+    return this.savesBest && (occasion === 'schedule' || (occasion === 'hook' && this.best !== null));
   }
 
   get bestStep(): number | null {

@@ -33,7 +33,12 @@ export class HookRunner {
   private calls = 0;
   private isClosed = false;
 
-  constructor(hooks: readonly TrainHook[], actions: HookActions) {
+  /** @param onStop told of every request to stop, as it is made. */
+  constructor(
+    hooks: readonly TrainHook[],
+    actions: HookActions,
+    private readonly onStop: (stop: HookStop) => void = () => {},
+  ) {
     const names = new Set<string>();
     this.entries = hooks.map((hook, i) => {
       const name = uniqueName(nameOf(hook, i), names);
@@ -142,7 +147,9 @@ export class HookRunner {
     };
     const stop = (reason?: string): void => {
       this.stops++;
-      this.stopRequest ??= { hook: name, reason: reason ?? null };
+      const request = { hook: name, reason: reason ?? null };
+      this.stopRequest ??= request;
+      this.onStop(request);
     };
     return {
       get step() {
@@ -163,6 +170,9 @@ export class HookRunner {
         return actions.evaluate();
       },
       stop,
+      get timeline() {
+        return actions.timeline;
+      },
       retain: (retention: Retention) => actions.retain(retention),
     };
   }
@@ -172,7 +182,7 @@ export class HookRunner {
 export function nameOf(hook: TrainHook, index: number): string {
   if (hook.name !== undefined && hook.name !== '') return hook.name;
   const className = (hook as object).constructor?.name;
-  return className === undefined || className === '' || className === 'Object' ? `hook ${index + 1}` : className;
+  return className === undefined || className === '' || className === 'Object' ? `number ${index + 1}` : className;
 }
 
 function uniqueName(name: string, taken: Set<string>): string {

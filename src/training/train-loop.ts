@@ -2,7 +2,7 @@ import { MonolithError } from '../base/index.js';
 import type { DataPosition } from '../data/index.js';
 import { learningRateAt } from '../optimizers/index.js';
 import type { BatchSlot } from '../tensor/index.js';
-import { BestWatch } from './best-watch.js';
+import { BestWatch, type Occasion } from './best-watch.js';
 import { type EvaluationMetrics, evaluate } from './evaluate.js';
 import { HeldBatch } from './held-batch.js';
 import { type HookActions, HookRunner } from './hook-runner.js';
@@ -10,12 +10,8 @@ import type { Retention, StopReason, TrainResult } from './hooks.js';
 import { doneFraction, ProgressReports, secondsLeft } from './progress-reports.js';
 import { stageSeconds } from './stage-times.js';
 import { StepLosses } from './step-losses.js';
-import type { TrainerState, TrainLoopParts } from './train-loop-parts.js';
-
-/** Checkpoints that stay where neither settings nor a hook say otherwise. */
-const KEEP_CHECKPOINTS = 3;
-/** Keeps all checkpoints. */
-const KEEP_ALL = Number.MAX_SAFE_INTEGER;
+import { Timeline } from './timeline.js';
+import { KEEP_ALL, KEEP_CHECKPOINTS, type TrainerState, type TrainLoopParts } from './train-loop-parts.js';
 
 /** The loop around the step: feeds batches, calls hooks, reports, evaluates, saves, knows when to stop. */
 export class TrainLoop implements HookActions {
@@ -23,9 +19,9 @@ export class TrainLoop implements HookActions {
   step: number;
   private examples: number;
   private runExamples = 0;
-  /** Step at which training ends; Infinity: no limit. */
   private readonly target: number;
   private readonly hooks: HookRunner;
+  readonly timeline: Timeline;
   private readonly bestWatch: BestWatch;
   private newest: number;
   private evaluation: EvaluationMetrics | null = null;
@@ -49,7 +45,6 @@ export class TrainLoop implements HookActions {
   private engineWork: Promise<unknown> = Promise.resolve();
   /** Slots that hold the next step while hooks are called before it. */
   private filled: readonly BatchSlot[] | null = null;
-  /** Epoch of the last step that was made. */
   private stepEpoch = 0;
   /** Done part at the start of this process: a resumed run does not begin at 0. */
   private startFraction = 0;
@@ -71,6 +66,7 @@ export class TrainLoop implements HookActions {
     this.bestWatch = new BestWatch(settings.earlyStop, state);
     this.newest = settings.retention?.newest ?? KEEP_CHECKPOINTS;
     if (settings.retention?.best != null) this.bestWatch.keepBestBy(settings.retention.best);
+    this.timeline = new Timeline(parts.engine);
     this.hooks = new HookRunner(parts.hooks, this);
   }
 
@@ -120,7 +116,7 @@ export class TrainLoop implements HookActions {
     const { stop, evaluation } = this.parts;
     await this.reportRest();
     if (this.ended !== 'stopped' && evaluation !== null && this.evaluatedStep !== this.step) {
-      await this.evaluateNow(false);
+      await this.evaluateNow('end');
       // Given up: the same command again makes up for it.
       if (stop?.aborted === true && this.evaluatedStep !== this.step) this.ended = 'stopped';
     }
@@ -132,9 +128,10 @@ export class TrainLoop implements HookActions {
   private async makeStep(): Promise<StopReason | null> {
     const { engine, train, now } = this.parts;
     const step = this.step;
-    let slots = await engine.acquire();
+    let slots = await this.timeline.span('wait for a free slot', step, () => engine.acquire());
     this.collect();
-    const examples = await this.untilStopped(engine.whileSound(train.nextStep(slots)));
+    const next = this.timeline.span('read data', step, () => train.nextStep(slots));
+    const examples = await this.untilStopped(engine.whileSound(next));
     if (examples === null) return 'stopped';
     if (examples === 0) {
       this.position = train.position;
@@ -150,7 +147,7 @@ export class TrainLoop implements HookActions {
     this.stepEpoch = this.position.epoch;
     this.position = train.position;
     this.losses.sent(engine.rounds, step, examples);
-    await engine.submitTrain(step);
+    await this.timeline.span('send out', step, () => engine.submitTrain(step));
     this.step++;
     this.examples += examples;
     this.runExamples += examples;
@@ -201,12 +198,12 @@ export class TrainLoop implements HookActions {
   private pauseTo(evaluateNow: boolean, hookStep: number | null, saveNow: boolean): Promise<StopReason | null> {
     return this.untimed(async () => {
       if (evaluateNow) await this.reportRest();
-      const verdict = evaluateNow ? await this.evaluateNow(true) : null;
+      const verdict = evaluateNow ? await this.evaluateNow('schedule') : null;
       if (verdict?.stop === true) this.ended = 'early stopping';
       const { last } = this.losses;
       const savedBefore = this.saved;
       if (hookStep !== null && last !== null) await this.hooks.afterStep(hookStep, last);
-      const saveBest = verdict?.best === true && this.bestWatch.savesBest;
+      const saveBest = verdict?.best === true && this.bestWatch.saves('schedule');
       // A hook that saved may have done so before another one learnt of this step.
       if (this.ended === null && (saveNow || saveBest || this.saved !== savedBefore)) await this.saveNow();
       return this.ended;
@@ -215,6 +212,7 @@ export class TrainLoop implements HookActions {
 
   /** Takes the losses of finished steps, in order. */
   private collect(): void {
+    this.timeline.collect();
     this.losses.collect(this.parts.engine, (loss, examples) => this.reports.addLoss(loss, examples));
   }
 
@@ -222,7 +220,7 @@ export class TrainLoop implements HookActions {
   private async untimed<T>(work: () => Promise<T>): Promise<T> {
     const { engine, now } = this.parts;
     if (this.untimedDepth === 0) {
-      await engine.sync();
+      await this.timeline.span('wait for steps in flight', this.step, () => engine.sync());
       this.collect();
       this.activeMs += now() - this.activeSince;
     }
@@ -275,10 +273,12 @@ export class TrainLoop implements HookActions {
     return this.untimed(() => this.saveNow());
   }
 
-  /** For hooks. */
   async evaluate(): Promise<EvaluationMetrics | null> {
     if (this.evaluatedStep === this.step) return this.evaluation;
-    await this.untimed(() => this.evaluateNow(false));
+    await this.untimed(async () => {
+      const { best } = await this.evaluateNow('hook');
+      if (best && this.bestWatch.saves('hook')) await this.saveNow();
+    });
     return this.evaluatedStep === this.step ? this.evaluation : null;
   }
 
@@ -298,22 +298,22 @@ export class TrainLoop implements HookActions {
     return result;
   }
 
-  /** Evaluates, unless training is to stop meanwhile: then nothing was evaluated. @param scheduled whether early stopping counts it */
-  private async evaluateNow(scheduled: boolean): Promise<{ readonly best: boolean; readonly stop: boolean }> {
+  /** Evaluates, unless training is to stop meanwhile: then nothing was evaluated. */
+  private async evaluateNow(occasion: Occasion): Promise<{ readonly best: boolean; readonly stop: boolean }> {
     const none = { best: false, stop: false };
     if (this.parts.evaluation === null) return none;
     let metrics: EvaluationMetrics | null;
     try {
-      metrics = await this.exclusive(() => this.evaluated());
+      metrics = await this.timeline.span('evaluate', this.step, () => this.exclusive(() => this.evaluated()));
     } catch (error) {
       throw await this.savedBefore(error);
     }
-    if (scheduled) this.evaluationDue = metrics === null;
+    if (occasion === 'schedule') this.evaluationDue = metrics === null;
     if (metrics === null) return none;
     this.evaluation = metrics;
     this.evaluatedStep = this.step;
     this.evaluatedAtMs = this.parts.now();
-    const { best, stop } = this.bestWatch.update(this.step, metrics, scheduled);
+    const { best, stop } = this.bestWatch.update(this.step, metrics, occasion);
     const event = { step: this.step, epoch: this.position.epoch, metrics, best };
     await this.hooks.each('onEvaluation', (hook, context) => hook.onEvaluation?.(event, context));
     return { best, stop };
@@ -367,7 +367,8 @@ export class TrainLoop implements HookActions {
     const text = JSON.stringify(state);
     if (this.saved === text && this.checkpoint !== null) return this.checkpoint;
     const metrics = this.evaluatedStep === this.step ? this.evaluation : null;
-    const path = await this.exclusive(() => save(state, metrics, this.bestWatch.bestStep, this.position, this.newest));
+    const write = (): Promise<string> => save(state, metrics, this.bestWatch.bestStep, this.position, this.newest);
+    const path = await this.timeline.span('checkpoint', this.step, () => this.exclusive(write));
     this.checkpoint = path;
     this.saved = text;
     this.savedAtMs = this.parts.now();

@@ -71,6 +71,20 @@ describe('the lock of a run folder', () => {
     await (await RunLock.take(path)).close();
   });
 
+  test('what the folder is for stands in the error, and says how long another host may be silent', async () => {
+    const path = folder();
+    mkdirSync(path);
+    const use = { doing: 'keeps a journal there', asker: 'server', option: '--state-folder', silentMs: 15_000 };
+    leave(path, { pid: 1, started: null, host: `not-${hostname()}`, token: 'x' });
+    await assert.rejects(RunLock.take(path, use), {
+      code: 'RunFolderBusy',
+      message: /process 1 on not-.* keeps a journal there; .*give this server another --state-folder; .*wait 15 seconds or delete/,
+    });
+    const silent = new Date(Date.now() - 16_000);
+    utimesSync(join(path, 'run.lock'), silent, silent);
+    await (await RunLock.take(path, use)).close();
+  });
+
   test('giving back leaves the lock of one that took over alone', async () => {
     const path = folder();
     const lock = await RunLock.take(path);

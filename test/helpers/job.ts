@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +16,8 @@ export type JobProcess = {
   /** Everything it wrote to standard error so far. */
   stderr(): string;
   stdout(): string;
+  /** Its lines of standard error, each with the moment (performance.now) at which it was read. */
+  readonly lines: readonly { readonly ms: number; readonly text: string }[];
   /** Exit code, or the signal that ended it. */
   readonly exit: Promise<number | NodeJS.Signals | null>;
 };
@@ -48,14 +51,29 @@ export class Job {
   start(role: 'chief' | 'worker' | 'ps', index = 0, more: readonly string[] = []): JobProcess {
     const { folder, config, workers, ps, flags = [], prefix = () => [], own = () => [] } = this.options;
     const discovery = this.options.discovery ?? ['--discovery', 'host-files', '--discovery-folder', join(folder, 'discovery')];
+    // A busy machine must not turn a job that is done into one that could not take its announcement back.
+    const patience = ['--discovery-cleanup-timeout-ms', '5000'];
     const where = role === 'chief' ? ['--model-dir', this.modelDir] : ['--index', String(index)];
     const command = role === 'chief' ? ['train', config, '--distributed', '--role', 'chief'] : [role, config];
     const sizes = ['--workers', String(workers), '--ps', String(ps)];
-    const line = [process.execPath, program, ...command, ...where, ...sizes, ...discovery, ...flags, ...own(role, index), ...more];
+    const line = [
+      process.execPath,
+      program,
+      ...command,
+      ...where,
+      ...sizes,
+      ...discovery,
+      ...patience,
+      ...flags,
+      ...own(role, index),
+      ...more,
+    ];
     const [file, ...args] = [...prefix(role, index), ...line];
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let stderr = '';
     let stdout = '';
+    const lines: { ms: number; text: string }[] = [];
+    createInterface({ input: child.stderr }).on('line', (text) => lines.push({ ms: performance.now(), text }));
     child.stderr.on('data', (bytes: Buffer) => {
       stderr += bytes.toString();
     });
@@ -63,7 +81,7 @@ export class Job {
       stdout += bytes.toString();
     });
     const exit = new Promise<number | NodeJS.Signals | null>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal)));
-    const started = { name: role === 'chief' ? role : `${role} ${index}`, child, stderr: () => stderr, stdout: () => stdout, exit };
+    const started = { name: role === 'chief' ? role : `${role} ${index}`, child, stderr: () => stderr, stdout: () => stdout, lines, exit };
     this.processes.push(started);
     return started;
   }
@@ -95,12 +113,21 @@ export class Job {
   }
 
   /** Waits until a checkpoint of at least this step is there. */
-  async checkpoint(step: number, timeoutMs = 30_000): Promise<void> {
+  async checkpoint(step: number, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (newestStep(this.modelDir) < step) {
-      assert.ok(performance.now() < deadline, `no checkpoint ${step}\n${this.said()}`);
+      const over = this.processes.some(({ child, name }) => name === 'chief' && child.exitCode !== null);
+      assert.ok(performance.now() < deadline && !over, `no checkpoint ${step}\n${this.said()}`);
       await sleep(10);
     }
+  }
+
+  /** Kills a process of this name that runs and starts it again. The moment between is what the system takes. */
+  async restart(role: 'worker' | 'ps', index: number): Promise<void> {
+    const { child, exit } = this.find(`${role} ${index}`);
+    child.kill('SIGKILL');
+    assert.equal(await exit, 'SIGKILL', this.said());
+    this.start(role, index);
   }
 
   /** Ends what is left. For `finally`. */

@@ -1,11 +1,12 @@
 // The state folder of a shard: torn tails, snapshots that were not finished, and processes that are killed.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, mock, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '../../src/base/index.js';
 import { ShardHost, type ShardJob } from '../../src/ps-rpc/index.js';
@@ -100,6 +101,49 @@ describe('the state folder of a shard', () => {
     truncateSync(snapshot, 100);
     assert.equal(restored(folder), null);
   });
+});
+
+test('with flushed journals every change is on the disk before it is acknowledged; without, none is flushed', async () => {
+  for (const flushJournal of [true, false]) {
+    const folder = join(folders.root, `flushed-${flushJournal}`);
+    const host = await startHost(0, 1, { stateFolder: folder, flushJournal });
+    const workers = new ScriptedWorkers({ workers: 1, numShards: 1, steps: 6, prefetch: 0, ids: 40 });
+    const { bridges } = await startJob(workers, () => host.server.address);
+    const [line] = (host.host.streams.current as ShardJob).lines;
+    const journal = statSync(fileOf(folder, 'journal')).ino;
+    const calls: { what: string; applied: number }[] = [];
+    const seen = (what: 'writeSync' | 'fdatasyncSync'): void => {
+      const real = fs[what] as (file: number, ...rest: unknown[]) => unknown;
+      mock.method(fs, what, (file: number, ...rest: unknown[]) => {
+        const result = real(file, ...rest);
+        if (fs.fstatSync(file).ino === journal) calls.push({ what, applied: line.applied });
+        return result;
+      });
+    };
+    seen('writeSync');
+    seen('fdatasyncSync');
+    syncBuiltinESMExports();
+    try {
+      await Promise.race([workers.run(10_000), ...bridges.map(({ failed }) => failed)]);
+    } finally {
+      mock.restoreAll();
+      syncBuiltinESMExports();
+      for (const bridge of bridges) bridge.close();
+      workers.stop();
+      await stopHost(host);
+    }
+    const written = [...new Set(calls.map(({ applied }) => applied))];
+    assert.equal(written.length, 6);
+    for (const applied of written) {
+      // All that happened to the journal between two acknowledgements: the pieces of one record, then one flush.
+      const between = calls.filter((call) => call.applied === applied).map(({ what }) => what);
+      assert.ok(between.filter((what) => what === 'writeSync').length >= 2);
+      assert.deepEqual(
+        between.flatMap((what, i) => (what === 'fdatasyncSync' ? [i] : [])),
+        flushJournal ? [between.length - 1] : [],
+      );
+    }
+  }
 });
 
 const program = fileURLToPath(new URL('../helpers/shard-process.js', import.meta.url));

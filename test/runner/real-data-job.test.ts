@@ -1,3 +1,4 @@
+// Models and data that people have, as jobs of four processes. LONG_TESTS=1 trains the DLRM on 262,144 clicks.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -5,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { makeClicks } from '../../src/bench/made-data.js';
+import { trainingPlans } from '../../src/bench/training-plan.js';
 import { sharedData } from '../data/helpers.js';
-import { clickSchema, writeClicks } from '../helpers/click-data.js';
 import { Job, sectionsOf, trainedLocally } from '../helpers/job.js';
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
@@ -14,12 +16,12 @@ const folder = mkdtempSync(join(tmpdir(), 'monolith-local-real-job-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The sections of a job of two workers and two parameter servers on this machine must be those of threads. */
-async function sameAsThreads(name: string, config: string, flags: readonly string[]): Promise<void> {
+async function sameAsThreads(name: string, config: string, flags: readonly string[], timeoutMs = 60_000): Promise<void> {
   const expected = await trainedLocally(folder, config, ['--workers', '2', '--ps', '2', ...flags]);
   const job = new Job({ folder: join(folder, name), config, workers: 2, ps: 2, flags });
   try {
     job.startAll();
-    const codes = await job.ended(60_000);
+    const codes = await job.ended(timeoutMs);
     assert.deepEqual([...codes.values()], [0, 0, 0, 0], job.said());
     assert.deepEqual(sectionsOf(job.modelDir), expected);
   } finally {
@@ -27,21 +29,17 @@ async function sameAsThreads(name: string, config: string, flags: readonly strin
   }
 }
 
-test('DLRM on clicks with a known truth', async () => {
-  writeClicks(join(folder, 'train.csv'), 6000, 11);
-  writeClicks(join(folder, 'test.csv'), 600, 12);
+const long = process.env.LONG_TESTS === '1';
+
+test(`the whole DLRM of the benchmarks on ${long ? 262_144 : 6144} clicks with a planted truth`, async () => {
+  const samples = long ? 262_144 : 6144;
+  const file = join(folder, 'clicks.bin');
+  await makeClicks(file, 'bin', samples, 11);
+  const plan = trainingPlans(2).find(({ name }) => name === 'ours dlrm fp32 batch 2048 W=2');
+  assert.ok(plan !== undefined);
   const config = join(folder, 'dlrm.yaml');
-  writeFileSync(
-    config,
-    `
-model: dlrm
-modelOptions: {bottom: [32], top: [32, 16]}
-embedding: {dim: 8}
-batchSize: 128
-data: {train: [${folder}/train.csv], eval: [${folder}/test.csv], schema: ${clickSchema}, shuffle: 2000}
-`,
-  );
-  await sameAsThreads('dlrm', config, ['--epochs', '2']);
+  writeFileSync(config, `data: {train: [${file}]}\n`);
+  await sameAsThreads('dlrm', config, [...plan.flags, '--batch-size', long ? '2048' : '512', '--epochs', '1'], long ? 900_000 : 60_000);
 });
 
 const shared = sharedData();

@@ -27,7 +27,7 @@ export class RowCalls {
 
   /**
    * @param deadlineMs monotonicMs() after which nothing is done any more.
-   * Throws DimensionMismatch, TableFull, ResourceExhausted, InvalidArgument, DeadlineExceeded.
+   * Throws DimensionMismatch, TableFull, ResourceExhausted, FailedPrecondition, InvalidArgument, DeadlineExceeded.
    */
   lookup(request: LookupRequest, deadlineMs: number): LookupResponse {
     failpoint('ps.service.beforeLookup');
@@ -51,6 +51,7 @@ export class RowCalls {
     const missing = Uint8Array.from(handles, (handle) => (handle < 0 ? 1 : 0));
     const created = createIfMissing && missing.includes(1);
     if (created) {
+      if (known?.readOnly !== undefined) throw readOnly(`lookup in table "${tableName}" would make rows`, known.readOnly);
       table.lookup(unique, 0, unique.length, true, 0, rows, handles);
       this.changed?.(tableName, unique, missing);
     }
@@ -66,7 +67,7 @@ export class RowCalls {
 
   /**
    * One optimizer step on the rows that exist; never makes any.
-   * Throws ShapeMismatch (in the words of the wire), DimensionMismatch, ResourceExhausted, InvalidArgument, DeadlineExceeded.
+   * Throws ShapeMismatch (in the words of the wire), DimensionMismatch, FailedPrecondition, ResourceExhausted, InvalidArgument, DeadlineExceeded.
    */
   apply(request: ApplyGradientsRequest, deadlineMs: number): ApplyGradientsResponse {
     failpoint('ps.service.beforeApply');
@@ -84,6 +85,7 @@ export class RowCalls {
       });
     }
     if (known !== undefined && dim !== known.table.dim) throw dimensionMismatch(known.table.dim, dim, `apply to table "${tableName}"`);
+    if (known?.readOnly !== undefined) throw readOnly(`apply to table "${tableName}"`, known.readOnly);
     if (!Number.isFinite(learningRate) || learningRate < 0) {
       throw new MonolithError('InvalidArgument', `learning_rate must be finite and at least 0, got ${learningRate}`, { learningRate });
     }
@@ -173,6 +175,13 @@ function answer(embeddings: Float32Array, found: Uint8Array, numFound: number, n
 
 function dimensionMismatch(expected: number, actual: number, where: string): MonolithError {
   return new MonolithError('DimensionMismatch', `Dimension mismatch: expected ${expected}, got ${actual} (${where})`, { expected, actual });
+}
+
+function readOnly(what: string, why: string): MonolithError {
+  return new MonolithError(
+    'FailedPrecondition',
+    `${what}: ${why}. Read existing rows (create_if_missing false), or use a table of your own`,
+  );
 }
 
 function checkDeadline(what: string, deadlineMs: number): void {

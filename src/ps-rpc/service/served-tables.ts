@@ -23,6 +23,8 @@ export type ServedTable = {
   readonly table: FidTable;
   /** Base rate of each slice, used where a request gives none; null: only requests give rates. */
   readonly sliceRates: readonly number[] | null;
+  /** Why requests may read its rows but neither make nor change any; undefined: they may. */
+  readonly readOnly?: string;
 };
 
 /** Tables that exist already, such as those of a shard that also trains a job. Asked on every request. */

@@ -1,6 +1,8 @@
 // V8 copies between shared and other memory byte by byte where the two places differ mod 8 (2.7 GB/s against 17); between plain buffers it
 // does not matter (40 GB/s). So a copy that would be slow goes through a plain block that stands right for both.
 const BLOCK = 1 << 14;
+/** One for all copies of a thread: its content means nothing between two calls. */
+const block = Buffer.allocUnsafeSlow(BLOCK + 8);
 
 /** Copies `length` bytes of `source` from `sourceAt` to `target` at `targetAt`; either may lie in shared memory. */
 export function copyBytes(source: Uint8Array, sourceAt: number, target: Uint8Array, targetAt: number, length: number): void {
@@ -11,7 +13,6 @@ export function copyBytes(source: Uint8Array, sourceAt: number, target: Uint8Arr
     target.set(source.subarray(sourceAt, sourceAt + length), targetAt);
     return;
   }
-  const block = Buffer.allocUnsafeSlow(Math.min(length, BLOCK) + 8);
   const shared = target.buffer instanceof SharedArrayBuffer ? to : from;
   const skew = shared & 7;
   for (let done = 0; done < length; done += BLOCK) {

@@ -9,11 +9,12 @@ export interface MessageDuplex {
   readonly peer: string;
   /**
    * The bytes must not change until `done` is called; an end that can't tell never calls it.
+   * `framed` is the same message with PREFIX_BYTES bytes in front that may be written over.
    */
-  send(message: Uint8Array, done?: () => void): void;
+  send(message: Uint8Array, done?: () => void, framed?: Uint8Array): void;
   /** Ends both directions, once what was sent has gone out; twice is fine. */
   close(): void;
-  /** `message` is valid during the call only, unless it is kept whole. */
+  /** `message` is valid during the call only. */
   onMessage: ((message: Uint8Array) => void) | null;
   /** Once: the reason, or null where the other end closed. Not called after one's own `close`. */
   onEnd: ((reason: MonolithError | null) => void) | null;

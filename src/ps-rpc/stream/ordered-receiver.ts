@@ -46,7 +46,7 @@ export class OrderedReceiver {
         { next: this.next, held: this.early.size, heldBytes: this.earlyBytes },
       );
     }
-    this.early.set(number, message);
+    this.early.set(number, Uint8Array.from(message));
     this.earlyBytes += message.length;
   }
 }

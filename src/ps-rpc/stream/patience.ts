@@ -4,6 +4,13 @@ import type { MessageDuplex } from './duplex.js';
 /** A stream to the shard where it is now. Asks for the address each time: a restarted shard may have another. */
 export type ShardConnect = () => Promise<MessageDuplex>;
 
+/** An attempt that was given up for lack of time: what failed before it says more. */
+export class CutShort extends MonolithError {
+  constructor(peer: string, ms: number) {
+    super('Unavailable', `no connection to ${peer} within ${Math.round(ms)} ms`);
+  }
+}
+
 /** Waits of one caller, one at a time, that can be cut short. */
 export class Patience {
   private wake: (() => void) | null = null;
@@ -15,7 +22,7 @@ export class Patience {
 
   /**
    * A connection within `ms`. An attempt that takes longer is given up; a stream that comes of it later is closed.
-   * @throws what `connect` threw; Unavailable naming `peer`.
+   * @throws what `connect` threw; {@link CutShort} naming `peer`.
    */
   connect(connect: ShardConnect, ms: number, peer: string): Promise<MessageDuplex> {
     return new Promise((resolve, reject) => {
@@ -24,7 +31,7 @@ export class Patience {
         late = true;
         this.wake = null;
         clearTimeout(timer);
-        reject(new MonolithError('Unavailable', `no connection to ${peer} within ${Math.round(ms)} ms`));
+        reject(new CutShort(peer, ms));
       };
       const timer = setTimeout(giveUp, ms);
       this.wake = giveUp;

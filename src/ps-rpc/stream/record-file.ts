@@ -1,10 +1,10 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { crc32c, MonolithError } from '../../base/index.js';
 
 // Records of a shard's journal and snapshots, little-endian (docs/formats/shard-stream.md):
 //   u32 length of the payload · u32 crc32c of the payload · payload
-// What is written has left the process when `append` returns: it survives the death of the process, not that of the machine. A record that
-// was cut short, or whose checksum is wrong, ends the file.
+// What is written has left the process when `append` returns: it survives the death of the process, and that of the machine where the writer
+// flushes. A record that was cut short, or whose checksum is wrong, ends the file.
 const HEAD_BYTES = 8;
 
 /** Appends records to one file. */
@@ -17,16 +17,21 @@ export class RecordWriter {
     readonly path: string,
     private readonly file: number,
     length: number,
+    private readonly flush: boolean,
   ) {
     this.at = length;
   }
 
-  /** Opens a file, new or to go on behind its first `length` bytes. @throws WriteFailed, DiskFull */
-  static open(path: string, length: number): RecordWriter {
+  /**
+   * Opens a file, new or to go on behind its first `length` bytes.
+   * @param flush whether `append` waits until the disk has the record.
+   * @throws WriteFailed, DiskFull
+   */
+  static open(path: string, length: number, flush: boolean): RecordWriter {
     return guarded(path, () => {
       const file = openSync(path, length === 0 ? 'w' : 'r+');
       ftruncateSync(file, length);
-      return new RecordWriter(path, file, length);
+      return new RecordWriter(path, file, length, flush);
     });
   }
 
@@ -48,6 +53,7 @@ export class RecordWriter {
         for (let done = 0; done < piece.length; ) done += writeSync(file, piece, done, piece.length - done, at + done);
         at += piece.length;
       }
+      if (this.flush) fdatasyncSync(file);
       this.at = at;
     });
   }

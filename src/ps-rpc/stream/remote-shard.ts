@@ -2,9 +2,9 @@ import { MonolithError, monotonicMs } from '../../base/index.js';
 import { type DenseBlock, planDenseBlocks, type ShardSpec } from '../../ps/index.js';
 import { type ControlMessage, callControl, RemoteFailure } from './control-call.js';
 import { bytesOf } from './copy-bytes.js';
-import { Patience, type ShardConnect } from './patience.js';
+import { CutShort, Patience, type ShardConnect } from './patience.js';
 import { ownedBlocks } from './region-bytes.js';
-import { makeRows, rowsByteLength, type ShardRows } from './shard-runtime.js';
+import { makeRows, rowsByteLength, type ShardRows, type ShardSizes } from './shard-runtime.js';
 
 export type RemoteShardOptions = {
   /** Name of this run of the job; anew for each start of the chief. */
@@ -43,10 +43,9 @@ export class RemoteShard {
     await this.call({ kind: 'configure', spec: JSON.stringify(this.options.spec) });
   }
 
-  /** [table] rows, and bytes held. */
-  async sizes(): Promise<{ rows: number[]; memoryBytes: number }> {
+  async sizes(): Promise<ShardSizes> {
     const { json } = await this.call({ kind: 'sizes' });
-    return JSON.parse(json) as { rows: number[]; memoryBytes: number };
+    return JSON.parse(json) as ShardSizes;
   }
 
   /** One bucket of one table, ascending by unsigned fid. */
@@ -120,6 +119,7 @@ export class RemoteShard {
     const { job, shard, peerTimeoutMs } = this.options;
     const deadline = monotonicMs() + peerTimeoutMs;
     let retryMs = FIRST_RETRY_MS;
+    let last: MonolithError | null = null;
     for (;;) {
       try {
         const duplex = await this.patience.connect(this.connect, Math.max(1, deadline - monotonicMs()), this.peer);
@@ -129,12 +129,13 @@ export class RemoteShard {
         const reason = MonolithError.from(error);
         if (reason instanceof RemoteFailure) throw new MonolithError(reason.code, `${this.peer}: ${reason.message}`, reason.details);
         if (reason.code !== 'Unavailable' && reason.code !== 'ResourceExhausted') throw reason;
+        if (last === null || !(reason instanceof CutShort)) last = reason;
         if (this.closed || monotonicMs() + retryMs >= deadline) {
           throw new MonolithError(
             'Unavailable',
-            `${this.peer} has not answered for ${peerTimeoutMs} ms; last: ${reason.message}. Look at that process and the network to it, then resume from the last checkpoint`,
+            `${this.peer} has not answered for ${peerTimeoutMs} ms; last: ${last.message}. Look at that process and the network to it, then resume from the last checkpoint`,
             { peer: this.peer, shard, peerTimeoutMs },
-            { cause: reason },
+            { cause: last },
           );
         }
       }

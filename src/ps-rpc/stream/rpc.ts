@@ -1,6 +1,7 @@
 import { MonolithError } from '../../base/index.js';
-import { RpcChannel, type RpcChannelOptions, type RpcDuplex } from '../../grpc/index.js';
+import { openStream, RpcChannel, type RpcChannelOptions, type RpcDuplex } from '../../grpc/index.js';
 import type { MessageDuplex } from './duplex.js';
+import { MOST_FRAME_BYTES } from './frame.js';
 import type { ShardConnect } from './patience.js';
 
 /** Full name of the service of protos/shard_stream.proto. */
@@ -19,8 +20,9 @@ export function rpcMessages(stream: RpcDuplex, side: 'server' | 'client', whenOv
     peer: stream.peer,
     onMessage: null,
     onEnd: null,
-    send: (message, done) => {
-      if (open) stream.write(message, done);
+    send: (message, done, framed) => {
+      // A server reads on when its answers have gone out: a client that asks and does not listen fills nothing here.
+      if (open && !stream.write(message, done, framed) && side === 'server') stream.pause();
     },
     close: () => {
       if (!open) return;
@@ -38,6 +40,7 @@ export function rpcMessages(stream: RpcDuplex, side: 'server' | 'client', whenOv
     open = false;
     duplex.onEnd?.(reason);
   };
+  if (side === 'server') stream.onDrain(() => stream.resume());
   stream.onMessage((message) => {
     if (open) duplex.onMessage?.(message);
   });
@@ -58,26 +61,24 @@ export type RpcShardOptions = {
   readonly channel?: RpcChannelOptions;
 };
 
-/** Opens streams of one method of a shard; each has a connection of its own, so that one that is stuck takes no other with it. */
-function rpcConnect(method: string, { resolveAddress, channel = {} }: RpcShardOptions): ShardConnect {
+/** For {@link ShardBridge}: streams of lookups and gradients, each on a connection of its own that is made for large messages. */
+export function rpcExchange({ resolveAddress, channel = {} }: RpcShardOptions): ShardConnect {
+  return async () => {
+    const options = { ...channel, messageBytes: MOST_FRAME_BYTES, connectMs: CONNECT_TIMEOUT_MS };
+    return rpcMessages(await openStream(await resolveAddress(), `/${SHARD_STREAM_SERVICE}/Exchange`, options), 'client');
+  };
+}
+
+/** For {@link RemoteShard}: one stream for each call, each with a connection of its own, so that one that is stuck takes no other with it. */
+export function rpcControl({ resolveAddress, channel = {} }: RpcShardOptions): ShardConnect {
   return async () => {
     const connection = new RpcChannel(await resolveAddress(), { ...channel, keepNothing: true });
     try {
       await connection.ready(CONNECT_TIMEOUT_MS);
-      return rpcMessages(connection.duplex(`/${SHARD_STREAM_SERVICE}/${method}`), 'client', () => connection.close());
+      return rpcMessages(connection.duplex(`/${SHARD_STREAM_SERVICE}/Control`), 'client', () => connection.close());
     } catch (error) {
       connection.close();
       throw error;
     }
   };
-}
-
-/** For {@link ShardBridge}: streams of lookups and gradients. */
-export function rpcExchange(options: RpcShardOptions): ShardConnect {
-  return rpcConnect('Exchange', options);
-}
-
-/** For {@link RemoteShard}: one stream for each call. */
-export function rpcControl(options: RpcShardOptions): ShardConnect {
-  return rpcConnect('Control', options);
 }

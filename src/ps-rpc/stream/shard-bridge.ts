@@ -170,7 +170,7 @@ export class ShardBridge {
     this.welcome = null;
     this.rowsHere = 0;
     this.blocksHere = 0;
-    const writer = new FrameWriter((message, done) => duplex.send(message, done));
+    const writer = new FrameWriter((message, done, framed) => duplex.send(message, done, framed));
     this.writer = writer;
     let lastHere = monotonicMs();
     const ended = new Promise<MonolithError | null>((resolve) => {

@@ -19,6 +19,8 @@ export type ShardHostOptions = {
   readonly stateFolder: string | null;
   /** Journal bytes after which a snapshot is made between two checkpoints; default 1 GiB. */
   readonly journalBytes?: number;
+  /** Whether changes are flushed to the disk before they are acknowledged; default: they survive the death of the process only. */
+  readonly flushJournal?: boolean;
   /** What the operator should read. */
   readonly log?: (line: string) => void;
 };
@@ -44,7 +46,7 @@ export class ShardHost {
 
   /** Takes up what the state folder holds. @throws InvalidConfig, WriteFailed, DiskFull, BackendUnavailable */
   constructor(private readonly options: ShardHostOptions) {
-    const { shard, stateFolder, journalBytes, log = () => {} } = options;
+    const { shard, stateFolder, journalBytes, flushJournal = false, log = () => {} } = options;
     this.backend = selectBackend(options.backend).backend;
     this.streams = new ShardStreamServer(shard);
     this.finished = new Promise((resolve) => {
@@ -56,6 +58,7 @@ export class ShardHost {
         : new ShardStore(stateFolder, {
             shard,
             log,
+            flush: flushJournal,
             // Not within the request that filled it.
             onFull: () => setImmediate(() => void this.shorten()),
             ...(journalBytes === undefined ? {} : { journalBytes }),

@@ -23,6 +23,9 @@ export type ShardRows = {
   readonly records: Float32Array;
 };
 
+/** [table] rows, bytes held, and the ShardStat counters since the process began. */
+export type ShardSizes = { readonly rows: number[]; readonly memoryBytes: number; readonly stats: readonly number[] };
+
 /**
  * One shard of a job in a process of its own: the {@link PsShard} of a local run over mirrors of the workers' exchange regions. In a mirror
  * the shard's positions begin at 0 and other shards have none.
@@ -111,9 +114,10 @@ export class ShardRuntime {
     return Float64Array.from(this.owned, ({ index }) => this.blockNorms[index]);
   }
 
-  sizes(): { rows: number[]; memoryBytes: number } {
+  sizes(): ShardSizes {
     this.logic.refreshSizes();
     return {
+      stats: Array.from(this.stats),
       rows: this.tables.map((table) => table.size()),
       memoryBytes: this.tables.reduce((sum, table) => sum + table.memoryBytes(), 0),
     };

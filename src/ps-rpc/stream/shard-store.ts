@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DurableWriter, MonolithError, makeFolderDurable, removeQuietly, renameDurable } from '../../base/index.js';
+import { DurableWriter, fsyncFolder, MonolithError, makeFolderDurable, removeQuietly, renameDurable } from '../../base/index.js';
 import type { KernelBackend } from '../../kernels/index.js';
 import { parseShardSpec } from '../../ps/index.js';
 import {
@@ -26,6 +26,8 @@ export type ShardStoreOptions = {
   /** Journal bytes after which `onFull` is called, once a snapshot. */
   readonly journalBytes?: number;
   readonly onFull?: () => void;
+  /** Whether every change is on the disk before anybody is told of it; default: with the system, which survives the death of the process. */
+  readonly flush?: boolean;
 };
 
 const JOURNAL_BYTES = 1 << 30;
@@ -45,12 +47,14 @@ export class ShardStore implements JobJournal {
   private spec = '';
   private generation = 0;
   private limit: number;
+  private readonly flush: boolean;
 
   constructor(
     private readonly folder: string,
     private readonly options: ShardStoreOptions,
   ) {
     this.limit = options.journalBytes ?? JOURNAL_BYTES;
+    this.flush = options.flush ?? false;
   }
 
   /** The job that the folder holds, with everything that was done; null if there is none. @throws InvalidConfig, WriteFailed, DiskFull */
@@ -76,7 +80,7 @@ export class ShardStore implements JobJournal {
           );
       }
       this.generation = generation;
-      this.journal = RecordWriter.open(journal, good);
+      this.journal = RecordWriter.open(journal, good, this.flush);
       this.adopt(job, found.spec);
       return found;
     }
@@ -123,7 +127,9 @@ export class ShardStore implements JobJournal {
     }
     await renameDurable(`${path}.tmp`, path);
     const before = this.journal;
-    this.journal = RecordWriter.open(this.path('journal', generation), 0);
+    this.journal = RecordWriter.open(this.path('journal', generation), 0, this.flush);
+    // The name of the new journal must outlive the machine too.
+    if (this.flush) await fsyncFolder(this.folder);
     before?.close();
     this.generation = generation;
     this.limit = this.options.journalBytes ?? JOURNAL_BYTES;

@@ -73,7 +73,10 @@ export class ShardStreamServer {
     };
     duplex.onMessage = (message) => {
       if (this.waiting === null) receive(message);
-      else this.waiting.push(() => receive(message));
+      else {
+        const kept = Uint8Array.from(message);
+        this.waiting.push(() => receive(kept));
+      }
     };
     duplex.onEnd = () => {
       if (line !== null && line.duplex === duplex) line.detach();

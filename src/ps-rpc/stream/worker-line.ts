@@ -60,7 +60,7 @@ export class WorkerLine {
   attach(duplex: MessageDuplex): void {
     this.detach();
     this.duplex = duplex;
-    this.writer = new FrameWriter((message, done) => duplex.send(message, done));
+    this.writer = new FrameWriter((message, done, framed) => duplex.send(message, done, framed));
     this.arriving = 0;
   }
 

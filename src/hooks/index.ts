@@ -1,0 +1,12 @@
+export { CheckpointHook, type CheckpointHookOptions, type SaveFunction } from './checkpoint-hook.js';
+export { EarlyStoppingHook, type EarlyStoppingOptions } from './early-stopping-hook.js';
+export { EvaluationHook } from './evaluation-hook.js';
+export { FunctionHook } from './function-hook.js';
+export { HookList } from './hook-list.js';
+export { hooksOf } from './hooks-of-config.js';
+export { LearningRateHook } from './learning-rate-hook.js';
+export type { WriteLine } from './lines.js';
+export { loadHooks } from './load-hooks.js';
+export { LoggingHook } from './logging-hook.js';
+export { ProfilerHook, type ProfilerOptions } from './profiler-hook.js';
+export { StopFileHook } from './stop-file-hook.js';
