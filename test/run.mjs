@@ -1,7 +1,8 @@
 // Runs the compiled tests with Node's test runner. Words on the command line keep the files whose path contains one of them:
 //   node test/run.mjs                everything
 //   node test/run.mjs kernels ring   test files with "kernels" or "ring" in their path
-//   node test/run.mjs --summary      the tests of robustness, then the board of their figures; a figure below its mark fails the run
+//   node test/run.mjs --robustness   the tests of robustness, then the board of their figures; --summary: the board alone. A figure below
+//                                    its mark fails the run, as it does a run of everything
 //   node test/run.mjs --list-spec    runs nothing: prints which test shows which numbered behaviour
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -13,11 +14,13 @@ import { listSpec } from './spec-coverage.mjs';
 
 if (process.argv.includes('--list-spec')) process.exit(listSpec(process.argv.includes('--write')) === 0 ? 0 : 1);
 
+const OWN_FLAGS = ['--summary', '--robustness'];
 const root = fileURLToPath(new URL('../dist/test/', import.meta.url));
 const isSummary = process.argv.includes('--summary');
 const given = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 // Where the figures of the board are counted.
-const words = isSummary && given.length === 0 ? ['checkpoint/', 'robustness/', 'rows/format-versions'] : given;
+const isBoard = isSummary || process.argv.includes('--robustness');
+const words = isBoard && given.length === 0 ? ['checkpoint/', 'robustness/', 'rows/format-versions'] : given;
 const files = readdirSync(root, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.test.js'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
@@ -32,7 +35,7 @@ const options = [
   '--test',
   '--test-concurrency=2',
   ...(isSummary ? ['--test-reporter=dot'] : []),
-  ...process.argv.slice(2).filter((word) => word.startsWith('--') && word !== '--summary'),
+  ...process.argv.slice(2).filter((word) => word.startsWith('--') && !OWN_FLAGS.includes(word)),
 ];
 const folder = mkdtempSync(join(tmpdir(), 'monolith-local-board-'));
 const board = join(folder, 'figures.jsonl');
