@@ -96,6 +96,8 @@ export {
   type RunInfo,
   type TrainingRound,
   type TrainOptions,
+  type WarmStartReport,
+  warmStartLines,
 } from './estimator/index.js';
 export {
   CheckpointHook,
@@ -107,6 +109,8 @@ export {
   HookList,
   LearningRateHook,
   LoggingHook,
+  ProfilerHook,
+  type ProfilerOptions,
   type SaveFunction,
   StopFileHook,
   type WriteLine,
@@ -223,6 +227,7 @@ export {
   type HookTrigger,
   type Progress,
   type Retention,
+  type Span,
   type StepDecision,
   type StepMetrics,
   StepTrigger,

@@ -1,6 +1,7 @@
-import { ShardStat } from '../ps/index.js';
+import { SHARD_STAGES, ShardStat } from '../ps/index.js';
+import type { SpanLog } from '../sharedarraybuffer-ring/index.js';
 import type { BatchSlot } from '../tensor/index.js';
-import { LOSS_HISTORY, type RunSpec, type StageTimes, WorkerOp, WorkerStat } from '../training/index.js';
+import { LOSS_HISTORY, type RunSpec, type Span, type StageTimes, WORKER_STAGES, WorkerOp, WorkerStat } from '../training/index.js';
 import type { BadBatch } from './bad-batch.js';
 import type { Supervisor } from './supervisor.js';
 import type { ClusterMemory } from './topology.js';
@@ -101,6 +102,21 @@ export abstract class RoundEngine {
       shard_apply: total(shardStats, ShardStat.applyMs),
       shard_refresh: total(shardStats, ShardStat.refreshMs),
     };
+  }
+
+  recordSpans(on: boolean): void {
+    for (const log of [...this.memory.workerSpans, ...this.memory.shardSpans]) log.record(on);
+  }
+
+  takeSpans(): Span[] {
+    const { workerSpans, shardSpans } = this.memory;
+    const named = (logs: readonly SpanLog[], role: string, stages: readonly string[]): Span[] =>
+      logs.flatMap((log, i) =>
+        log
+          .take()
+          .map(({ kind, step, ...times }) => ({ thread: `${role} ${i}`, stage: stages[kind], step: step < 0 ? null : step, ...times })),
+      );
+    return [...named(workerSpans, 'worker', WORKER_STAGES), ...named(shardSpans, 'shard', SHARD_STAGES)];
   }
 
   /** Runs a wait; when the run ended meanwhile, throws what ended it. */

@@ -29,6 +29,7 @@ export function createShardLogic(
     regions: memory.regions,
     rateScale: (step) => learningRateAt(spec.schedule, 1, step),
     stats: memory.shardStats[shard],
+    spans: memory.shardSpans[shard],
     now: () => performance.now(),
   });
 }

@@ -2,7 +2,18 @@ import { MonolithError } from '../base/index.js';
 import { lineOffset, populateMemory } from '../kernels/index.js';
 import type { ExchangeRegion, InPlaceLines } from '../ps/index.js';
 import { ExchangeRegion as Region, SHARD_REQUEST_WORDS, SHARD_STATS } from '../ps/index.js';
-import { AbortWord, Arena, Barrier, Counter, MpscRing, Ownership, Ring, spinBudget, Turn } from '../sharedarraybuffer-ring/index.js';
+import {
+  AbortWord,
+  Arena,
+  Barrier,
+  Counter,
+  MpscRing,
+  Ownership,
+  Ring,
+  SpanLog,
+  spinBudget,
+  Turn,
+} from '../sharedarraybuffer-ring/index.js';
 import { BatchSlot } from '../tensor/index.js';
 import { exchangeLayout, LOSS_HISTORY, type RunSpec, WORKER_COMMAND_WORDS, WORKER_STATS } from '../training/index.js';
 
@@ -38,6 +49,8 @@ const REQUESTS_PER_WORKER = 4;
  *   shardStats[s]              shard s, or the worker that      coordinator
  *                              does its work
  *   blockNorms                 shard that owns the block        shards
+ *   workerSpans[w],            as workerStats, shardStats       coordinator
+ *   shardSpans[s]
  *   slots[w][k]                coordinator (fills)              worker w, after the command
  *   logits[w][k]               worker w                         coordinator, after done
  *   parameters, denseState     shards, their blocks             workers between steps; coordinator at sync points
@@ -59,6 +72,8 @@ export class ClusterMemory {
   readonly workerStats: readonly Float64Array[];
   readonly shardStats: readonly Float64Array[];
   readonly blockNorms: Float64Array;
+  readonly workerSpans: readonly SpanLog[];
+  readonly shardSpans: readonly SpanLog[];
   readonly slots: readonly (readonly BatchSlot[])[];
   readonly logits: readonly (readonly Float32Array[])[];
   readonly regions: readonly (readonly ExchangeRegion[])[];
@@ -132,6 +147,8 @@ export class ClusterMemory {
     this.workerStats = each(workers, () => arena.float64(WORKER_STATS));
     this.shardStats = each(ps, () => arena.float64(SHARD_STATS));
     this.blockNorms = arena.float64(Math.max(1, numBlocks));
+    this.workerSpans = each(workers, () => new SpanLog(arena.float64(SpanLog.length)));
+    this.shardSpans = each(ps, () => new SpanLog(arena.float64(SpanLog.length)));
 
     const layout = exchangeLayout(spec);
     const slotBytes = BatchSlot.byteLength(spec.batch);
@@ -169,7 +186,7 @@ export class ClusterMemory {
       align64(Barrier.byteLength(ps)) +
       3 * Counter.byteLength +
       ps * (Ownership.byteLength + 2 * Turn.byteLength + Counter.byteLength + align64(spec.tables.length * 8 + 8)) +
-      8 * (workers * (LOSS_HISTORY + WORKER_STATS) + ps * SHARD_STATS + Math.max(8, numBlocks + 8)) +
+      8 * (workers * (LOSS_HISTORY + WORKER_STATS) + ps * SHARD_STATS + (workers + ps) * SpanLog.length + Math.max(8, numBlocks + 8)) +
       4096;
     const slotBytes = spec.slotsPerWorker * (BatchSlot.byteLength(spec.batch) + align64(spec.batch.maxExamples * 4));
     const exchangeBytes = spec.regionsPerWorker * Region.byteLength(exchangeLayout(spec));

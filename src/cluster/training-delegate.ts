@@ -1,6 +1,6 @@
 import type { DataPosition } from '../data/index.js';
 import type { BatchSlot } from '../tensor/index.js';
-import type { RunSpec, StageTimes, TableRows, TrainingEngine } from '../training/index.js';
+import type { RunSpec, Span, StageTimes, TableRows, TrainingEngine } from '../training/index.js';
 import type { BadBatch } from './bad-batch.js';
 import type { TrainingThreads } from './training-threads.js';
 
@@ -105,6 +105,14 @@ export abstract class TrainingDelegate implements TrainingEngine {
 
   stageTimes(): StageTimes {
     return this.training.stageTimes();
+  }
+
+  recordSpans(on: boolean): void {
+    this.training.recordSpans(on);
+  }
+
+  takeSpans(): Span[] {
+    return this.training.takeSpans();
   }
 
   abstract close(): Promise<void>;

@@ -51,6 +51,7 @@ export async function createWorkerContext(
     seed: seedFromNames(spec.seed, 'worker', index),
     staleness: spec.staleness,
     stats: memory.workerStats[index],
+    spans: memory.workerSpans[index],
     now: () => performance.now(),
     slot: 0,
   };

@@ -1,4 +1,12 @@
-export { bindModel, type ModelOnData, type SavedTable, type TrainHook, type TrainResult } from '../training/index.js';
+export {
+  bindModel,
+  type ModelOnData,
+  type SavedTable,
+  type TrainHook,
+  type TrainResult,
+  type WarmStartReport,
+  warmStartLines,
+} from '../training/index.js';
 export { Estimator, type TrainingRound } from './estimator.js';
 export { type EstimatorMode, EstimatorSpec, type EstimatorSpecFields } from './estimator-spec.js';
 export type { TrainOptions } from './in-session.js';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { MonolithError } from '../base/index.js';
-import { type CheckpointReader, openCheckpoint, verify } from '../checkpoint/index.js';
+import { type CheckpointReader, listCheckpoints, openCheckpoint, verify } from '../checkpoint/index.js';
 import type { TrainingConfig } from '../config/index.js';
 import { restoreCheckpointFor, restoreRunFolder } from '../restore/index.js';
 import { openNewest } from './session.js';
@@ -45,6 +45,15 @@ export async function openForUse({ modelDir, restoreDir, restoreCkpt }: Training
   const path = await restoreCheckpointFor(modelDir, restoreDir, restoreCkpt);
   await verify(path);
   return openCheckpoint(path);
+}
+
+/** The checkpoint to start warm from, every byte of it verified; null where none is asked for. @throws CheckpointNotFound, CheckpointCorrupt */
+export async function openWarmStart({ warmStart }: TrainingConfig): Promise<CheckpointReader | null> {
+  const { from } = warmStart;
+  if (from === null) return null;
+  if ((await listCheckpoints(from).catch(() => [])).length > 0) return openNewest(from);
+  await verify(from);
+  return openCheckpoint(from);
 }
 
 /** A run folder is never taken back behind its newest checkpoint: what was trained since would be lost. */

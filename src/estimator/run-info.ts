@@ -1,5 +1,5 @@
 import type { TrainingConfig } from '../config/index.js';
-import type { ModelOnData } from '../training/index.js';
+import type { ModelOnData, WarmStartReport } from '../training/index.js';
 
 /** What a run is about to do; for banners and start events. */
 export type RunInfo = {
@@ -13,6 +13,8 @@ export type RunInfo = {
   readonly roundedFrom: TrainingConfig['embedding']['storage'] | null;
   /** What a restore from another folder did, or why it did nothing; null where none was asked for. */
   readonly restoreNote: string | null;
+  /** What a warm start took over and what it left alone; null where there was none. */
+  readonly warmStart: WarmStartReport | null;
   readonly startupMs: number;
   /** Files after globs are resolved, their bytes (null when not known) and the format found. */
   readonly trainFiles: readonly string[];

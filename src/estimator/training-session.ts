@@ -12,15 +12,17 @@ import {
   type RunSpec,
   roundedFrom,
   saveSnapshot,
+  schemaInForce,
   specOfRun,
   type TrainerState,
   type TrainHook,
   type TrainingEngine,
   TrainLoop,
   type TrainResult,
+  warmStart,
 } from '../training/index.js';
 import { closeAll } from './close-all.js';
-import { openStart } from './restored-start.js';
+import { openStart, openWarmStart } from './restored-start.js';
 import type { RunInfo } from './run-info.js';
 import { RunLogHook } from './run-log-hook.js';
 import { lasting, manifestFields, type Resumed, resume, withBadBatch } from './run-record.js';
@@ -105,6 +107,9 @@ export class TrainingSession {
       });
       open.push(cluster);
       const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
+      const warm = checkpoint === null ? await openWarmStart(config) : null;
+      const warmStarted =
+        warm === null ? null : await warmStart(cluster, warm, schemaInForce(config.data, train.stats().format), config.warmStart);
       const resumedStep = saved?.state.step ?? null;
       const log = await RunLog.open({ folder: config.modelDir, configYaml: configToYaml(lasting(config)), resumedStep });
       open.push(log);
@@ -115,6 +120,7 @@ export class TrainingSession {
         resumedStep,
         newData: saved?.newData ?? false,
         restoreNote: note,
+        warmStart: warmStarted,
         roundedFrom: checkpoint === null ? null : roundedFrom(checkpoint, config.embedding.storage),
         startupMs: performance.now() - started,
         trainFiles: train.files,

@@ -90,6 +90,9 @@ export class HookList implements TrainHook {
       get learningRateFactor() {
         return given().learningRateFactor;
       },
+      get timeline() {
+        return given().timeline;
+      },
       save: () => given().save(),
       evaluate: () => given().evaluate(),
       retain: (retention: Retention) => given().retain(retention),

@@ -8,4 +8,5 @@ export { LearningRateHook } from './learning-rate-hook.js';
 export type { WriteLine } from './lines.js';
 export { loadHooks } from './load-hooks.js';
 export { LoggingHook } from './logging-hook.js';
+export { ProfilerHook, type ProfilerOptions } from './profiler-hook.js';
 export { StopFileHook } from './stop-file-hook.js';

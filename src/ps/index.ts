@@ -3,7 +3,7 @@ export { type DenseClip, DenseShard } from './dense-shard.js';
 export { EmbeddingClient, type SparseView } from './embedding-client.js';
 export { type ExchangeLayout, ExchangeRegion, type ExchangeTable } from './exchange.js';
 export { NamedParameters, shardOfName } from './named-parameters.js';
-export { PsShard, type PsShardParts, SHARD_STATS, ShardStat } from './shard.js';
+export { PsShard, type PsShardParts, SHARD_STAGES, SHARD_STATS, ShardStat } from './shard.js';
 export { IDLE_TIMEOUT_MS, SHARD_REQUEST_WORDS, type ShardChannel, ShardOp } from './shard-channel.js';
 export type { ShardLine } from './shard-line.js';
 export { parseShardSpec, type ShardSpec } from './shard-spec.js';

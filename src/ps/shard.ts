@@ -1,5 +1,6 @@
 import { failpoint } from '../base/index.js';
 import type { FidTable } from '../kernels/index.js';
+import type { SpanLog } from '../sharedarraybuffer-ring/index.js';
 import type { DenseShard } from './dense-shard.js';
 import type { ExchangeRegion } from './exchange.js';
 
@@ -18,6 +19,9 @@ export const ShardStat = {
 } as const;
 export const SHARD_STATS = 16;
 
+/** Stages of a shard in its log of spans. */
+export const SHARD_STAGES = ['shard_lookup', 'shard_apply', 'shard_refresh'] as const;
+
 /** What a shard needs; made by the thread that owns it. */
 export type PsShardParts = {
   readonly shard: number;
@@ -32,6 +36,8 @@ export type PsShardParts = {
   /** Schedule factor of a step: 1 at the base rate. */
   readonly rateScale: (step: number) => number;
   readonly stats: Float64Array;
+  /** Where what it did when is recorded; absent: nowhere. */
+  readonly spans?: SpanLog;
   readonly now: () => number;
 };
 
@@ -103,7 +109,7 @@ export class PsShard {
     }
     if (create) this.out[worker * this.regionsPerWorker + region] = 1;
     stats[ShardStat.lookups]++;
-    stats[ShardStat.lookupMs] += now() - from;
+    this.did(ShardStat.lookupMs, 0, step, from);
     failpoint('ps.afterLookup');
   }
 
@@ -129,12 +135,12 @@ export class PsShard {
    * sums the gradients of its dense blocks. Run on every shard before the second half runs on any.
    */
   sumDense(onlyWorker: number, region: number): void {
-    const { regions, dense, stats, now } = this.parts;
+    const { regions, dense, now } = this.parts;
     const from = now();
     const numSources = onlyWorker < 0 ? regions.length : 1;
     for (let s = 0; s < numSources; s++) this.sources[s] = (onlyWorker < 0 ? s : onlyWorker) * this.regionsPerWorker + region;
     dense.sum(this.sources, numSources);
-    stats[ShardStat.applyMs] += now() - from;
+    this.did(ShardStat.applyMs, 1, -1, from);
   }
 
   /** Whether {@link sumDense} is a call of its own. */
@@ -167,13 +173,13 @@ export class PsShard {
     }
     for (let s = 0; s < numSources; s++) this.out[(onlyWorker < 0 ? s : onlyWorker) * this.regionsPerWorker + region] = 0;
     stats[ShardStat.applies]++;
-    stats[ShardStat.applyMs] += now() - from;
+    this.did(ShardStat.applyMs, 1, step, from);
     failpoint('ps.afterApply');
   }
 
   /** Rows of the `ahead` regions that the step of `region` has changed. Called right after that step. */
   private refresh(region: number, ahead: number): void {
-    const { shard, tables, regions, stats, now } = this.parts;
+    const { shard, tables, regions, now } = this.parts;
     const from = now();
     const workers = regions.length;
     for (let t = 0; t < tables.length; t++) {
@@ -201,7 +207,15 @@ export class PsShard {
         this.rowsOf[ahead][t],
       );
     }
-    stats[ShardStat.refreshMs] += now() - from;
+    this.did(ShardStat.refreshMs, 2, -1, from);
+  }
+
+  /** Counts the time since `from` to a figure and records it as a stage. */
+  private did(stat: number, stage: number, step: number, from: number): void {
+    const { stats, spans, now } = this.parts;
+    const to = now();
+    stats[stat] += to - from;
+    spans?.add(stage, step, from, to);
   }
 
   /** Brings rows and memoryBytes of the counters up to date; cheap, but not for every step. */

@@ -6,5 +6,6 @@ export { DescriptorQueue, type QueueOptions } from './descriptor-queue.js';
 export { MpscRing } from './mpsc-ring.js';
 export { Ownership } from './ownership.js';
 export { Ring } from './ring.js';
+export { type LoggedSpan, SpanLog } from './span-log.js';
 export { Turn } from './turn.js';
 export { availableCores, monotonicMs, SLICE_MS, spinBudget, type WaitAsync, type WaitOptions, waitUntil, waitUntilAsync } from './wait.js';

@@ -2,6 +2,7 @@ import type { DataPosition } from '../data/index.js';
 import type { BatchSlot } from '../tensor/index.js';
 import type { RunSpec } from './run-spec.js';
 import type { StageTimes } from './stage-times.js';
+import type { Span } from './timeline.js';
 
 /** Rows of one table and bucket of one shard, in ascending order of unsigned fid. */
 export type TableRows = {
@@ -60,5 +61,9 @@ export interface TrainingEngine {
   /** Waits for something else, such as data; throws what ended the run if it ends meanwhile. */
   whileSound<T>(wait: Promise<T>): Promise<T>;
   stageTimes(): StageTimes;
+  /** Begins or ends recording what workers and shards do when; only when synced. Absent: nothing is recorded. */
+  recordSpans?(on: boolean): void;
+  /** What was recorded since the last call, of all steps that are done. */
+  takeSpans?(): Span[];
   close(): Promise<void>;
 }

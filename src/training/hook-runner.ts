@@ -170,6 +170,9 @@ export class HookRunner {
         return actions.evaluate();
       },
       stop,
+      get timeline() {
+        return actions.timeline;
+      },
       retain: (retention: Retention) => actions.retain(retention),
     };
   }

@@ -1,6 +1,7 @@
 import type { EvaluationMetrics } from './evaluate.js';
 import type { HookTrigger } from './hook-trigger.js';
 import type { StageShares } from './stage-times.js';
+import type { Timeline } from './timeline.js';
 
 /** Where training stands; `examples` and `step` count from the very first start, over resumes. */
 export type Progress = {
@@ -96,6 +97,8 @@ export interface HookContext {
   evaluate(): Promise<EvaluationMetrics | null>;
   /** Ends training after the step in hand. The first who asks is named in the result. */
   stop(reason?: string): void;
+  /** Records what the threads of the run do when; absent where nothing can be recorded. Turn it on and off around steps. */
+  readonly timeline?: Timeline | undefined;
   /** From now on, what saves of this run keep; takes the place of `keepCheckpoints` and `keepBest`. @throws InvalidArgument */
   retain(retention: Retention): void;
 }

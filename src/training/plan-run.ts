@@ -45,10 +45,7 @@ export function planRun(
   const async = config.mode === 'async';
   const staleness = async && config.enableEmbeddingPostpush ? config.staleness : 0;
   const prefetch = config.embeddingPrefetchCapacity;
-  const tensors = plan.parameters.map((parameter): DenseTensor => {
-    const optimizer = parameter.trainable ? denseOptimizer(config, parameter.decay) : movingAverageOptimizer(parameter.momentum ?? 0.99);
-    return { name: parameter.fullName, offset: parameter.offset, length: parameter.length, optimizer, trainable: parameter.trainable };
-  });
+  const tensors = denseTensors(config, plan.parameters);
   const tables = tableSpecs(config, plan.tables);
   return {
     seed: config.seed,
@@ -74,6 +71,14 @@ export function planRun(
     clip: config.clip,
     schedule,
   };
+}
+
+/** The dense parameters of a plan as their shards see them; the manifest of a checkpoint holds all that this needs. @throws InvalidConfig */
+export function denseTensors(config: Pick<TrainingConfig, 'optimizer'>, parameters: ModelPlan['parameters']): DenseTensor[] {
+  return parameters.map((parameter): DenseTensor => {
+    const optimizer = parameter.trainable ? denseOptimizer(config, parameter.decay) : movingAverageOptimizer(parameter.momentum ?? 0.99);
+    return { name: parameter.fullName, offset: parameter.offset, length: parameter.length, optimizer, trainable: parameter.trainable };
+  });
 }
 
 /** What a table's options follow from. */
@@ -115,7 +120,7 @@ export function shareOfRows(rows: number, shards: number): number {
 const UNEVEN_SHARE = 1.05;
 
 /** The dense rule; parameters that must not decay (biases, norms) get it without weight decay. */
-function denseOptimizer(config: TrainingConfig, decay: boolean): DenseTensor['optimizer'] {
+function denseOptimizer(config: Pick<TrainingConfig, 'optimizer'>, decay: boolean): DenseTensor['optimizer'] {
   const spec = withoutNulls(config.optimizer.dense);
   const resolved = resolveOptimizer(decay ? spec : { ...spec, weightDecay: 0 });
   if (config.optimizer.dense.kind === 'rowwise-adagrad') {

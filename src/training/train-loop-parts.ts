@@ -6,6 +6,11 @@ import type { EvaluationMetrics } from './evaluate.js';
 import type { HookStates } from './hook-runner.js';
 import type { TrainHook } from './hooks.js';
 
+/** Checkpoints that stay where neither settings nor a hook say otherwise. */
+export const KEEP_CHECKPOINTS = 3;
+/** Keeps all checkpoints. */
+export const KEEP_ALL = Number.MAX_SAFE_INTEGER;
+
 /** What a run keeps beside parameters and rows; stands in the checkpoint. */
 export type TrainerState = BestState & {
   readonly step: number;

@@ -10,12 +10,8 @@ import type { Retention, StopReason, TrainResult } from './hooks.js';
 import { doneFraction, ProgressReports, secondsLeft } from './progress-reports.js';
 import { stageSeconds } from './stage-times.js';
 import { StepLosses } from './step-losses.js';
-import type { TrainerState, TrainLoopParts } from './train-loop-parts.js';
-
-/** Checkpoints that stay where neither settings nor a hook say otherwise. */
-const KEEP_CHECKPOINTS = 3;
-/** Keeps all checkpoints. */
-const KEEP_ALL = Number.MAX_SAFE_INTEGER;
+import { Timeline } from './timeline.js';
+import { KEEP_ALL, KEEP_CHECKPOINTS, type TrainerState, type TrainLoopParts } from './train-loop-parts.js';
 
 /** The loop around the step: feeds batches, calls hooks, reports, evaluates, saves, knows when to stop. */
 export class TrainLoop implements HookActions {
@@ -25,6 +21,7 @@ export class TrainLoop implements HookActions {
   private runExamples = 0;
   private readonly target: number;
   private readonly hooks: HookRunner;
+  readonly timeline: Timeline;
   private readonly bestWatch: BestWatch;
   private newest: number;
   private evaluation: EvaluationMetrics | null = null;
@@ -69,6 +66,7 @@ export class TrainLoop implements HookActions {
     this.bestWatch = new BestWatch(settings.earlyStop, state);
     this.newest = settings.retention?.newest ?? KEEP_CHECKPOINTS;
     if (settings.retention?.best != null) this.bestWatch.keepBestBy(settings.retention.best);
+    this.timeline = new Timeline(parts.engine);
     this.hooks = new HookRunner(parts.hooks, this);
   }
 
@@ -130,9 +128,10 @@ export class TrainLoop implements HookActions {
   private async makeStep(): Promise<StopReason | null> {
     const { engine, train, now } = this.parts;
     const step = this.step;
-    let slots = await engine.acquire();
+    let slots = await this.timeline.span('wait for a free slot', step, () => engine.acquire());
     this.collect();
-    const examples = await this.untilStopped(engine.whileSound(train.nextStep(slots)));
+    const next = this.timeline.span('read data', step, () => train.nextStep(slots));
+    const examples = await this.untilStopped(engine.whileSound(next));
     if (examples === null) return 'stopped';
     if (examples === 0) {
       this.position = train.position;
@@ -148,7 +147,7 @@ export class TrainLoop implements HookActions {
     this.stepEpoch = this.position.epoch;
     this.position = train.position;
     this.losses.sent(engine.rounds, step, examples);
-    await engine.submitTrain(step);
+    await this.timeline.span('send out', step, () => engine.submitTrain(step));
     this.step++;
     this.examples += examples;
     this.runExamples += examples;
@@ -213,6 +212,7 @@ export class TrainLoop implements HookActions {
 
   /** Takes the losses of finished steps, in order. */
   private collect(): void {
+    this.timeline.collect();
     this.losses.collect(this.parts.engine, (loss, examples) => this.reports.addLoss(loss, examples));
   }
 
@@ -220,7 +220,7 @@ export class TrainLoop implements HookActions {
   private async untimed<T>(work: () => Promise<T>): Promise<T> {
     const { engine, now } = this.parts;
     if (this.untimedDepth === 0) {
-      await engine.sync();
+      await this.timeline.span('wait for steps in flight', this.step, () => engine.sync());
       this.collect();
       this.activeMs += now() - this.activeSince;
     }
@@ -273,7 +273,6 @@ export class TrainLoop implements HookActions {
     return this.untimed(() => this.saveNow());
   }
 
-  /** For hooks. */
   async evaluate(): Promise<EvaluationMetrics | null> {
     if (this.evaluatedStep === this.step) return this.evaluation;
     await this.untimed(async () => {
@@ -305,7 +304,7 @@ export class TrainLoop implements HookActions {
     if (this.parts.evaluation === null) return none;
     let metrics: EvaluationMetrics | null;
     try {
-      metrics = await this.exclusive(() => this.evaluated());
+      metrics = await this.timeline.span('evaluate', this.step, () => this.exclusive(() => this.evaluated()));
     } catch (error) {
       throw await this.savedBefore(error);
     }
@@ -368,7 +367,8 @@ export class TrainLoop implements HookActions {
     const text = JSON.stringify(state);
     if (this.saved === text && this.checkpoint !== null) return this.checkpoint;
     const metrics = this.evaluatedStep === this.step ? this.evaluation : null;
-    const path = await this.exclusive(() => save(state, metrics, this.bestWatch.bestStep, this.position, this.newest));
+    const write = (): Promise<string> => save(state, metrics, this.bestWatch.bestStep, this.position, this.newest);
+    const path = await this.timeline.span('checkpoint', this.step, () => this.exclusive(write));
     this.checkpoint = path;
     this.saved = text;
     this.savedAtMs = this.parts.now();

@@ -1,6 +1,7 @@
 import { failpoint, MonolithError } from '../base/index.js';
 import type { ModelRuntime } from '../models/index.js';
 import type { EmbeddingClient, ExchangeRegion, SparseView } from '../ps/index.js';
+import type { SpanLog } from '../sharedarraybuffer-ring/index.js';
 import type { BatchSlot } from '../tensor/index.js';
 import { WorkerStat } from './worker-command.js';
 
@@ -16,6 +17,8 @@ export type WorkerContext = {
   /** Pushes that may be outstanding after a step: 0 makes the step synchronous. */
   readonly staleness: number;
   readonly stats: Float64Array;
+  /** What it did when; kinds are places in WORKER_STAGES. */
+  readonly spans: SpanLog;
   readonly now: () => number;
   /** Slot number of the batch in hand, for the report of a failure. */
   slot: number;
@@ -28,7 +31,7 @@ export type WorkerContext = {
  * @returns Σ weight · loss over the worker's examples.
  */
 export function trainStep(worker: WorkerContext, batch: BatchSlot, region: number, step: number): number {
-  const { embeddings, regions, sparse, seed, stats, now } = worker;
+  const { embeddings, regions, sparse, seed, stats, spans, now } = worker;
   const model = worker.models[region];
   const started = now();
   failpoint('training.beforeReceive');
@@ -51,7 +54,11 @@ export function trainStep(worker: WorkerContext, batch: BatchSlot, region: numbe
   failpoint('training.afterApply');
   stats[WorkerStat.lookupMs] += received - started;
   stats[WorkerStat.computeMs] += computed - received;
-  stats[WorkerStat.pushMs] += now() - computed;
+  const pushed = now();
+  stats[WorkerStat.pushMs] += pushed - computed;
+  spans.add(2, step, started, received);
+  spans.add(3, step, received, computed);
+  spans.add(4, step, computed, pushed);
   return loss;
 }
 

@@ -24,7 +24,7 @@ export type WorkerLines = {
  * synchronous mode too: shards bring them up to date after each step. Commands are carried out strictly in order. Blocks its thread; throws Aborted when the run ends early.
  */
 export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetch: number): void {
-  const { embeddings, regions, stats, now } = worker;
+  const { embeddings, regions, stats, spans, now } = worker;
   const depth = prefetch + 1;
   const queue = Array.from({ length: depth }, () => new Int32Array(WORKER_COMMAND_WORDS));
   const regionOf = new Int32Array(depth);
@@ -42,7 +42,11 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
         const waiting = now();
         if (!lines.commands.pop(command, IDLE_TIMEOUT_MS)) return;
         // Before the first step others are still starting.
-        if (stats[WorkerStat.steps] > 0) stats[WorkerStat.waitBatchMs] += now() - waiting;
+        if (stats[WorkerStat.steps] > 0) {
+          const got = now();
+          stats[WorkerStat.waitBatchMs] += got - waiting;
+          spans.add(0, command[0] === WorkerOp.train ? command[2] : -1, waiting, got);
+        }
       }
       queued++;
       const op = command[0];
@@ -51,7 +55,9 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
         const asking = now();
         regionOf[place] = nextRegion;
         embeddings.lookup(lines.slots[command[1]], nextRegion, op === WorkerOp.train, command[2]);
-        stats[WorkerStat.dedupeMs] += now() - asking;
+        const asked = now();
+        stats[WorkerStat.dedupeMs] += asked - asking;
+        spans.add(1, op === WorkerOp.train ? command[2] : -1, asking, asked);
         nextRegion = (nextRegion + 1) % regions.length;
       } else {
         open = false;

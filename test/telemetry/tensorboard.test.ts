@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import protobuf from 'protobufjs';
 import { MonolithError } from '../../src/base/index.js';
 import { decodeEvent, encodeEvent, FILE_VERSION, frameRecord, readEvents, type TensorBoardEvent } from '../../src/telemetry/index.js';
 
@@ -42,6 +43,32 @@ describe('TensorBoard events', () => {
     const bytes = encodeEvent({ wallTime: 1, step: 300, scalars: [{ tag: 'a', value: 0.5 }] });
     //            wall_time 1.0         step 300  summary{ value{ tag "a", simple_value 0.5 } }
     assert.equal(Buffer.from(bytes).toString('hex'), '09000000000000f03f10ac022a0a0a080a0161150000003f');
+  });
+
+  test('an independent codec of the same definitions reads what is written, and what it writes is read', () => {
+    const { root } = protobuf.parse(`syntax = "proto3"; package tensorflow;
+      message Event { double wall_time = 1; int64 step = 2; oneof what { string file_version = 3; Summary summary = 5; SessionLog session_log = 7; } }
+      message Summary { message Value { string node_name = 7; string tag = 1; oneof value { float simple_value = 2; } } repeated Value value = 1; }
+      message SessionLog { int32 status = 1; }`);
+    const type = root.lookupType('tensorflow.Event');
+    const scalar = fc.record({ tag: fc.string({ unit: 'grapheme' }), value: fc.float({ noNaN: true }) }, { noNullPrototype: true });
+    fc.assert(
+      fc.property(fc.double({ noNaN: true }), fc.maxSafeNat(), fc.array(scalar, { minLength: 1 }), (wallTime, step, scalars) => {
+        const theirs = type.toObject(type.decode(encodeEvent({ wallTime, step, scalars })), { longs: String, defaults: true }) as {
+          wallTime: number;
+          step: string;
+          summary: { value: { tag: string; simpleValue: number }[] };
+        };
+        assert.deepEqual([theirs.wallTime, theirs.step], [wallTime, String(step)]);
+        assert.deepEqual(
+          theirs.summary.value.map(({ tag, simpleValue }) => ({ tag, value: simpleValue })),
+          scalars,
+        );
+        const value = scalars.map(({ tag, value }) => ({ nodeName: 'n', tag, simpleValue: value }));
+        const bytes = type.encode(type.fromObject({ wallTime, step: String(step), summary: { value } })).finish();
+        assert.deepEqual(decodeEvent(bytes), { wallTime, step, scalars });
+      }),
+    );
   });
 
   test('a real event file of TensorFlow reads back whole', { skip: !existsSync(realFolder) }, () => {

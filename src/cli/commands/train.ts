@@ -9,6 +9,7 @@ import {
   type TrainHook,
   type TrainOptions,
   type TrainResult,
+  warmStartLines,
 } from '../../estimator/index.js';
 import { banner, evaluationLine, eventLine, ProgressReporter, resultText } from '../../telemetry/index.js';
 import { ExitCode } from '../exit-codes.js';
@@ -47,6 +48,7 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
       hooks: [hook],
       signal: signals.signal,
       onReady: (info) => {
+        if (info.warmStart !== null && !config.quiet) for (const line of warmStartLines(info.warmStart)) output.talk(`${line}\n`);
         if (config.json || config.quiet) for (const line of resumeNotes(info)) output.talk(`${line}\n`);
         if (config.json) json.hook = new EventHook(info, (event) => output.result(eventLine(event)));
         else if (!config.quiet) output.talk(bannerText(info));

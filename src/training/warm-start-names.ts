@@ -1,0 +1,37 @@
+import { type FeatureSchema, type FeatureSpec, splitFeatures, type TrainingConfig } from '../config/index.js';
+import { criteoSchema } from '../data/index.js';
+
+/** A feature whose ids have a slot of their own. */
+export type SlotFeature = {
+  readonly name: string;
+  readonly slot: number;
+  /** What else makes an id of a value, as text: two features that differ here have other ids for the same values. */
+  readonly ids: string;
+};
+
+/** The categorical features of data with a schema; null where ids carry no slot that a schema gave (LibSVM, LibFFM). */
+export function slotFeatures(schema: FeatureSchema | null): readonly SlotFeature[] | null {
+  if (schema === null) return null;
+  return splitFeatures(schema).sparse.map((feature) => ({ name: feature.name, slot: feature.slot, ids: idsOf(feature) }));
+}
+
+function idsOf(feature: FeatureSpec): string {
+  return feature.type === 'bucketized' ? JSON.stringify([feature.type, feature.method ?? feature.boundaries]) : feature.type;
+}
+
+/** The feature schema that data are read with: the given one, or that of the format; null for formats without one. */
+export function schemaInForce(data: Pick<TrainingConfig['data'], 'schema' | 'criteoIntegers'>, format: string): FeatureSchema | null {
+  if (data.schema !== null) return data.schema;
+  return format === 'criteo' || format === 'criteo-bin' ? criteoSchema(data.criteoIntegers) : null;
+}
+
+/** A test for names: `*` stands for any characters, commas separate patterns, `none` matches nothing. */
+export function nameMatcher(patterns: string): (name: string) => boolean {
+  const parts = patterns
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '' && part !== 'none');
+  const escaped = parts.map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*'));
+  const expressions = escaped.map((text) => new RegExp(`^${text}$`));
+  return (name) => expressions.some((expression) => expression.test(name));
+}
