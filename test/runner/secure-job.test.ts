@@ -10,8 +10,8 @@ import { Job, type JobProcess, sectionsOf, trainedLocally } from '../helpers/job
 import { waitUntil } from '../helpers/wait-until.js';
 
 const PEER_TIMEOUT_MS = 2000;
-/** What a process may take to end and be seen to have ended on a busy machine. */
-const PROCESS_END_MS = 3500;
+/** No hang, on however busy a machine; that processes end within the timeout and a second is shown by network-namespaces. */
+const LATEST_END_MS = 30_000;
 const epochs = ['--epochs', '1'];
 const folder = mkdtempSync(join(tmpdir(), 'monolith-local-secure-job-'));
 const config = join(folder, 'config.yaml');
@@ -96,7 +96,7 @@ describe('S1 S2 jobs', () => {
 describe('S1 S2 a process that does not belong', () => {
   const good = authority.issue();
   const keep = ['--keep', ...shows(good), ...trusts(authority), ...token('token')];
-  const refusedByServer = /both sides agree on TLS/;
+  const refusedByServer = /has not answered for 2000 ms; last: .*both sides agree on TLS/s;
   const cases: readonly { name: string; to: 'mtls' | 'plain'; flags: readonly string[]; cause: RegExp }[] = [
     { name: 'no client certificate', to: 'mtls', flags: [...trusts(authority), ...token('token')], cause: refusedByServer },
     {
@@ -165,7 +165,7 @@ describe('S1 S2 a process that does not belong', () => {
         assert.equal(code, /^Unauthenticated/m.test(chief.stderr()) ? 1 : 5, said);
         assert.ok(chief.stderr().includes(addresses[to]), `${addresses[to]} in ${said}`);
         assert.match(chief.stderr(), cause, said);
-        assert.ok(took < PEER_TIMEOUT_MS + 1000 + PROCESS_END_MS, `${took} ms, ${said}`);
+        assert.ok(took < LATEST_END_MS, `${took} ms, ${said}`);
       };
       for (let i = 0; i < cases.length; i += 4) await Promise.all(cases.slice(i, i + 4).map(attempt));
       for (const why of ['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE', 'ERR_SSL_WRONG_VERSION_NUMBER']) {
@@ -175,9 +175,9 @@ describe('S1 S2 a process that does not belong', () => {
       const split = jobIn('split', 2, 'meet-split', (role) => [...shows(good), ...trusts(role === 'chief' ? authority : stranger)]);
       jobs.push(split);
       const leads = await addressOf(split.start('chief'));
-      const worker = split.start('worker', 1, ['--start-timeout-ms', '2000']);
+      const worker = split.start('worker', 1, ['--start-timeout-ms', '6000']);
       assert.equal(await worker.exit, 5, worker.stderr());
-      assert.match(worker.stderr(), new RegExp(`^Unavailable {2}the chief .*${leads}.*self-signed certificate`, 'm'));
+      assert.match(worker.stderr(), new RegExp(`the chief could not be reached.* \\(${leads}.*self-signed certificate`));
       // The server that refused them serves the one that belongs.
       const job = jobIn('belongs', 1, 'meet-mtls-kept', () => [...shows(good), ...trusts(authority), ...token('token')]);
       jobs.push(job);
@@ -191,10 +191,14 @@ describe('S1 S2 a process that does not belong', () => {
 
 /** Where a process says that it listens. */
 async function addressOf(one: JobProcess): Promise<string> {
-  return waitUntil(`${one.name} listens`, () => {
-    assert.equal(one.child.exitCode, null, one.stderr());
-    return /listening on (\S+?),?(?:\s|$)/.exec(one.stderr())?.[1];
-  });
+  return waitUntil(
+    `${one.name} listens`,
+    () => {
+      assert.equal(one.child.exitCode, null, one.stderr());
+      return /listening on (\S+?),?(?:\s|$)/.exec(one.stderr())?.[1];
+    },
+    60_000,
+  );
 }
 
 /** Looks at the sockets of a process in the system's own lists. */
