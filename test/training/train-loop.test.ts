@@ -85,7 +85,7 @@ test('checkpoints by time come with the first step that ends so many seconds aft
     resumedFrom: null,
     save: ({ step }) => {
       saved.push(step);
-      return Promise.resolve('checkpoint');
+      return Promise.resolve({ step, isDelta: false, waitedMs: 0, durable: Promise.resolve('checkpoint') });
     },
     modelDir: '.',
     hooks: [],
