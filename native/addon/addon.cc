@@ -11,6 +11,9 @@ namespace monolith {
 void register_kernels(napi_env env, napi_value exports);
 void register_memory(napi_env env, napi_value exports);
 void register_table(napi_env env, napi_value exports);
+void register_table_refresh(napi_env env, napi_value exports);
+void register_table_frozen(napi_env env, napi_value exports);
+void register_sparse(napi_env env, napi_value exports);
 void register_parsers(napi_env env, napi_value exports);
 
 namespace {
@@ -48,6 +51,9 @@ NAPI_MODULE_INIT() {
   monolith::register_kernels(env, exports);
   monolith::register_memory(env, exports);
   monolith::register_table(env, exports);
+  monolith::register_table_refresh(env, exports);
+  monolith::register_table_frozen(env, exports);
+  monolith::register_sparse(env, exports);
   monolith::register_parsers(env, exports);
   return exports;
 }

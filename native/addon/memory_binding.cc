@@ -37,11 +37,20 @@ napi_value memory_populate(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// adviseHugePages(bytes: Uint8Array)
+napi_value advise_huge_pages_call(napi_env env, napi_callback_info info) {
+  Args args(env, info, "adviseHugePages", 1);
+  auto memory = args.array<uint8_t>(0, 0);
+  if (args.ok()) advise_huge_pages(memory.data, memory.length);
+  return nullptr;
+}
+
 }  // namespace
 
 void register_memory(napi_env env, napi_value exports) {
   export_function(env, exports, "memoryLineOffset", memory_line_offset);
   export_function(env, exports, "memoryPopulate", memory_populate);
+  export_function(env, exports, "adviseHugePages", advise_huge_pages_call);
 }
 
 }  // namespace monolith

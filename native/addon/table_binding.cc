@@ -9,10 +9,6 @@
 
 namespace monolith {
 
-void register_sparse(napi_env env, napi_value exports);
-void register_table_refresh(napi_env env, napi_value exports);
-void register_table_frozen(napi_env env, napi_value exports);
-
 namespace {
 
 constexpr napi_type_tag kTableTag = {0x6d6f6e6f6c697468ull, 0x7461626c65303031ull};
@@ -128,6 +124,15 @@ napi_value table_attach(napi_env env, napi_callback_info info) {
     fail_memory(env, "tableAttach: no memory");
   }
   return object;
+}
+
+// tableRelease(table): this holder lets go; the object names no table from then on
+napi_value table_release(napi_env env, napi_callback_info info) {
+  Args args(env, info, "tableRelease", 1);
+  if (table_of(args, env) == nullptr) return nullptr;
+  void* table = nullptr;
+  if (napi_remove_wrap(env, args.raw(0), &table) == napi_ok) let_go_shared_table(static_cast<Table*>(table));
+  return nullptr;
 }
 
 // tableDescribe(table, out: Float64Array): id, dim, state length, maxRows, rows, bytes
@@ -366,19 +371,12 @@ napi_value gather_rows_call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// adviseHugePages(bytes: Uint8Array)
-napi_value advise_huge_pages_call(napi_env env, napi_callback_info info) {
-  Args args(env, info, "adviseHugePages", 1);
-  auto memory = args.array<uint8_t>(0, 0);
-  if (args.ok()) advise_huge_pages(memory.data, memory.length);
-  return nullptr;
-}
-
 }  // namespace
 
 void register_table(napi_env env, napi_value exports) {
   export_function(env, exports, "tableCreate", table_create);
   export_function(env, exports, "tableAttach", table_attach);
+  export_function(env, exports, "tableRelease", table_release);
   export_function(env, exports, "tableDescribe", table_describe);
   export_function(env, exports, "tableSize", table_size);
   export_function(env, exports, "tableReserve", table_reserve);
@@ -391,10 +389,6 @@ void register_table(napi_env env, napi_value exports) {
   export_function(env, exports, "tableCountDirty", table_count_dirty);
   export_function(env, exports, "tableClearDirty", table_clear_dirty);
   export_function(env, exports, "gatherRows", gather_rows_call);
-  export_function(env, exports, "adviseHugePages", advise_huge_pages_call);
-  register_sparse(env, exports);
-  register_table_refresh(env, exports);
-  register_table_frozen(env, exports);
 }
 
 }  // namespace monolith

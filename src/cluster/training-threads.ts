@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { MonolithError, threadArguments } from '../base/index.js';
+import { selectBackend, type TableHolder } from '../kernels/index.js';
 import { initializeParameters } from '../models/index.js';
 import { initializeDenseState, planDenseBlocks, SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
 import { availableCores } from '../sharedarraybuffer-ring/index.js';
@@ -34,6 +35,8 @@ export class TrainingThreads extends RoundEngine implements TrainingEngine {
   private closed = false;
   /** Copies of the dense parameters and their state, made once. */
   private frozen: { readonly parameters: Float32Array; readonly denseState: Float32Array } | null = null;
+  /** Holders of all tables, from the first checkpoint in the background on. */
+  private held: TableHolder[] | null = null;
   private answers: Extract<ThreadMessage, { kind: 'ready' }>[] = [];
 
   private constructor(spec: RunSpec) {
@@ -101,12 +104,19 @@ export class TrainingThreads extends RoundEngine implements TrainingEngine {
 
   async freeze(onlyChanged: boolean, forgetChanges: boolean): Promise<FrozenState | null> {
     if (!this.canFreeze) return null;
-    await this.askAll({ kind: 'freeze', onlyChanged, forgetChanges });
     const { spec, memory } = this;
+    this.held ??= this.holdTables();
+    await this.askAll({ kind: 'freeze', onlyChanged, forgetChanges });
     this.frozen ??= { parameters: sharedLike(this.parameters), denseState: sharedLike(this.denseState) };
     this.frozen.parameters.set(this.parameters);
     this.frozen.denseState.set(this.denseState);
     return { ...this.frozen, tables: spec.tables.map((_, t) => memory.tableIds.map((ids) => ids[t])) };
+  }
+
+  /** Rows that are being written outlive the threads that trained them: a run that fails ends with that checkpoint. */
+  private holdTables(): TableHolder[] {
+    const { backend } = selectBackend(this.spec.backend);
+    return this.memory.tableIds.flatMap((ids) => this.spec.tables.map((_, t) => backend.holdTable(ids[t])));
   }
 
   async forgetChanges(): Promise<void> {
@@ -163,6 +173,8 @@ export class TrainingThreads extends RoundEngine implements TrainingEngine {
     await gone;
     clearTimeout(timer);
     for (const port of this.ports) port.close();
+    for (const table of this.held ?? []) table.release();
+    this.held = null;
   }
 
   private spawn(role: 'worker' | 'ps', index: number, port?: MessagePort): void {

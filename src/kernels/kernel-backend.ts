@@ -33,6 +33,12 @@ export type Precision = (typeof Precision)[keyof typeof Precision];
 export const Combiner = { sum: 0, mean: 1, sqrtn: 2 } as const;
 export type Combiner = (typeof Combiner)[keyof typeof Combiner];
 
+/** One of those who keep a table. */
+export interface TableHolder {
+  /** Lets go; the last one frees it. Twice is fine. */
+  release(): void;
+}
+
 /** What a kernel backend does; every method has a reference twin. */
 export interface KernelBackend {
   readonly name: 'native' | 'reference';
@@ -341,6 +347,11 @@ export interface KernelBackend {
   /** The table of this {@link FidTable.shareId}, which another thread holds. Throws InvalidArgument when there is none, or none can be shared. */
   attachTable(id: number): FidTable;
 
+  /**
+   * Keeps the table of this {@link FidTable.shareId} from being freed, whatever becomes of the thread that made it. Throws InvalidArgument when
+   * there is none, or none can be shared.
+   */
+  holdTable(id: number): TableHolder;
   /**
    * The frozen rows of tables of these {@link FidTable.shareId}s, shards of one table, in any thread of the process: see {@link FidTable.freeze}. Throws
    * InvalidArgument when one of them has none, or can't be shared.

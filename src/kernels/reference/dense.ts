@@ -20,6 +20,7 @@ export type DenseKernels = Omit<
   | 'embeddingPoolBackward'
   | 'createTable'
   | 'attachTable'
+  | 'holdTable'
   | 'openFrozen'
   | 'crc32c'
 >;

@@ -47,7 +47,8 @@ test('the raw addon answers wrong arguments with TypeError or RangeError', { ski
   for (const name of functions) {
     assert.throws(() => raw[name](), expected, name);
     for (const value of junk) {
-      for (const first of [table, value]) {
+      // A table that was let go of is none any more.
+      for (const first of name === 'tableRelease' ? [value] : [table, value]) {
         const args = [first, ...new Array(14).fill(value)];
         const mayPass = name === 'adviseHugePages' || first === table;
         try {
@@ -76,6 +77,10 @@ test('the raw addon answers wrong arguments with TypeError or RangeError', { ski
   assert.throws(() => raw.tableCreate(words, 1, 2, 64, 1000, false, 3), RangeError);
   assert.throws(() => raw.tableCreate(words, 1, 2, 63, 1000, false, 0), RangeError);
   assert.throws(() => raw.tableAttach(0), RangeError);
+  const own = raw.tableCreate(words, 1, 2, 64, 1000, false, 0);
+  raw.tableRelease(own);
+  assert.throws(() => raw.tableRelease(own), TypeError);
+  assert.throws(() => raw.tableSize(own), TypeError);
   assert.throws(() => raw.tableDescribe(table, new Float64Array(5)), RangeError);
   // Beyond maxRows: creating has no room, and says so.
   const full = raw.tableCreate(words, 1, 2, 64, 2, false, 0);
