@@ -85,7 +85,8 @@ describe('native frozen rows', { skip: addon === null }, () => {
     }
     const thread = new Worker(
       `const { workerData, parentPort } = require('node:worker_threads');
-       require(workerData.addon).frozenOpen(Float64Array.of(workerData.id)); parentPort.postMessage(1);`,
+       require(workerData.addon).frozenOpen(Float64Array.of(workerData.id)); parentPort.postMessage(1);
+       parentPort.on('message', () => {}); // it lives until it is ended from outside`,
       { eval: true, workerData: { addon: addonPath(), id: table.shareId() } },
     );
     table.freeze(false, false);
