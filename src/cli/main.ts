@@ -40,10 +40,12 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     async (args: CommandArguments): Promise<void> => {
       exitCode = await command(args);
     };
+  // yargs lays out the help of a command that it runs, a quarter of a second for all options, whether or not anybody asked.
+  const asksForHelp = argv.some((word) => /^(--)?help\b/.test(word));
   const withOptions = (parser: Argv, inHelp?: (flag: string) => boolean): Argv =>
     parser
       .positional('config', { type: 'string', describe: CONFIG_HELP })
-      .options(yargsOptions(inHelp))
+      .options(yargsOptions(asksForHelp ? inHelp : () => false))
       .showHidden('all', 'With --help: every option')
       .epilogue('Every option: --help --all, and docs/configuration.md. Each is also a key of the config file.');
   const withOptionsOfTrained = (parser: Argv): Argv => withOptions(parser, (flag) => TRAINED_FLAGS.has(flag));

@@ -7,6 +7,9 @@ const LONGEST_LOOK_MS = 2000;
 
 /** Finds the other processes of a job, again and again: one that was restarted may be elsewhere. */
 export class Peers {
+  /** Where each was when the discovery was last able to say so: role and index → address. */
+  private readonly known = new Map<string, string>();
+
   constructor(
     private readonly discovery: Discovery,
     private readonly types: { readonly ps: string; readonly worker: string },
@@ -15,12 +18,21 @@ export class Peers {
   /** Where a process is announced now; null where it is not. What the discovery fails with is thrown. */
   async find(role: 'ps' | 'worker', index: number): Promise<string | null> {
     const services = await this.discovery.discover(this.types[role]);
-    return services.find(({ metadata }) => metadata.index === String(index))?.address ?? null;
+    const address = services.find(({ metadata }) => metadata.index === String(index))?.address ?? null;
+    if (address !== null) this.known.set(`${role} ${index}`, address);
+    return address;
   }
 
-  /** {@link find} for whoever needs the address now. @throws Unavailable when it is not announced */
+  /**
+   * {@link find} for whoever needs the address now. A discovery that is down does not end a run that has begun: the last address is tried.
+   * @throws Unavailable when it is not announced; Discovery when that can't be known.
+   */
   async address(role: 'ps' | 'worker', index: number): Promise<string> {
-    const address = await this.find(role, index);
+    const address = await this.find(role, index).catch((error: unknown) => {
+      const last = this.known.get(`${role} ${index}`);
+      if (last === undefined) throw error;
+      return last;
+    });
     if (address === null) throw new MonolithError('Unavailable', `${nameOf(role, index)} is not announced`, { role, index });
     return address;
   }

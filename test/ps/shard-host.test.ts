@@ -4,8 +4,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { MonolithError } from '../../src/base/index.js';
+import { MonolithError } from '../../src/base/index.js';
 import { RemoteShard, rpcControl, type ShardJob } from '../../src/ps-rpc/index.js';
+import { makeRows } from '../../src/ps-rpc/stream/shard-runtime.js';
 import { type Hosted, startHost, startJob, stopHost } from '../helpers/hosted-job.js';
 import { ScriptedWorkers, type ScriptOptions, scriptSpec, stateOf, undisturbed } from '../helpers/scripted-job.js';
 
@@ -220,6 +221,97 @@ describe('shards in hosts over gRPC', () => {
       await assert.rejects(remote.sizes(), /does not have job other: it has none/);
     } finally {
       await stopHost(host);
+    }
+  });
+
+  /** One host with a state folder, and the chief's end of it. */
+  async function withKept(
+    act: (kept: { remote: RemoteShard; restart: (shard?: number) => Promise<Hosted>; rows: () => Promise<number> }) => Promise<void>,
+  ) {
+    await withFolders(1, async ([stateFolder]) => {
+      const start = (shard: number): Promise<Hosted> => startHost(shard, 1, { stateFolder, journalBytes: 4096 });
+      let hosted = await start(0);
+      const spec = scriptSpec({ workers: 1, numShards: 1 });
+      const resolveAddress = (): Promise<string> => Promise.resolve(hosted.server.address);
+      const remote = new RemoteShard(rpcControl({ resolveAddress }), { job: 'job', shard: 0, spec, peerTimeoutMs: 5000 });
+      try {
+        await remote.configure();
+        await act({
+          remote,
+          restart: async (shard = 0) => {
+            await stopHost(hosted);
+            hosted = await start(shard);
+            return hosted;
+          },
+          rows: async () => (await remote.sizes()).rows[0],
+        });
+      } finally {
+        remote.close();
+        await stopHost(hosted);
+      }
+    });
+  }
+
+  /** Rows of the first table of {@link scriptSpec}, with fids from `first` on. */
+  function someRows(width: number, first: number, count: number): ReturnType<typeof makeRows> {
+    const rows = makeRows(count, width);
+    for (let i = 0; i < count; i++) rows.fids[i] = BigInt(first + i);
+    return rows;
+  }
+
+  test('a snapshot that is asked for again while it is made is made again, and ends no run', () =>
+    withKept(async ({ remote }) => {
+      await Promise.all([remote.committed(1), remote.committed(1), remote.committed(1)]);
+    }));
+
+  test('rows that come while snapshots are made outlive the process', () =>
+    withKept(async ({ remote, restart, rows }) => {
+      const { tables } = (await restart()).host.streams.current?.runtime ?? assert.fail('no job');
+      const width = tables[0].dim + tables[0].stateLength;
+      const loads: Promise<void>[] = [];
+      for (let i = 0; i < 40; i++) {
+        loads.push(remote.load(0, someRows(width, i * 50, 50)), ...(i % 8 === 0 ? [remote.committed(0)] : []));
+      }
+      await Promise.all(loads);
+      assert.equal(await rows(), 2000);
+      await restart();
+      assert.equal(await rows(), 2000);
+    }));
+
+  test("another shard's state folder is refused, with its name", () =>
+    withKept(async ({ restart }) => {
+      await assert.rejects(restart(1), (error: MonolithError) => {
+        assert.equal(error.code, 'InvalidConfig');
+        assert.match(
+          error.message,
+          /snapshot-\d+\.bin is the state of shard 0, this process is shard 1: give each --index its own --state-folder/,
+        );
+        return true;
+      });
+      await restart(0);
+    }));
+
+  test('the end of a job may be told twice, also to a process that came after the first', () =>
+    withKept(async ({ remote, restart }) => {
+      await remote.finish();
+      const again = await restart();
+      await remote.finish();
+      await again.host.finished;
+    }));
+
+  test('a discovery that is down for a while ends no call of the chief', async () => {
+    const hosted = await startHost(0, 1);
+    let down = 3;
+    const resolveAddress = (): Promise<string> =>
+      down-- > 0 ? Promise.reject(new MonolithError('Discovery', 'the discovery is down')) : Promise.resolve(hosted.server.address);
+    const spec = scriptSpec({ workers: 1, numShards: 1 });
+    const remote = new RemoteShard(rpcControl({ resolveAddress }), { job: 'job', shard: 0, spec, peerTimeoutMs: 5000 });
+    try {
+      await remote.configure();
+      assert.ok(down < 0);
+    } finally {
+      remote.close();
+      await stopHost(hosted);
     }
   });
 });

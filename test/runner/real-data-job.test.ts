@@ -1,4 +1,4 @@
-// Models and data that people have, as jobs of four processes. LONG_TESTS=1 trains the DLRM on 262,144 clicks.
+// Models and data that people have, as jobs of four processes. MONOLITH_TEST_LONG=1 trains the DLRM on 262,144 clicks.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { makeClicks } from '../../src/bench/made-data.js';
 import { trainingPlans } from '../../src/bench/training-plan.js';
 import { sharedData } from '../data/helpers.js';
+import { isLong } from '../helpers/board.js';
 import { Job, sectionsOf, trainedLocally } from '../helpers/job.js';
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
@@ -29,17 +30,15 @@ async function sameAsThreads(name: string, config: string, flags: readonly strin
   }
 }
 
-const long = process.env.LONG_TESTS === '1';
-
-test(`the whole DLRM of the benchmarks on ${long ? 262_144 : 6144} clicks with a planted truth`, async () => {
-  const samples = long ? 262_144 : 6144;
+test(`the whole DLRM of the benchmarks on ${isLong ? 262_144 : 6144} clicks with a planted truth`, async () => {
+  const samples = isLong ? 262_144 : 6144;
   const file = join(folder, 'clicks.bin');
   await makeClicks(file, 'bin', samples, 11);
   const plan = trainingPlans(2).find(({ name }) => name === 'ours dlrm fp32 batch 2048 W=2');
   assert.ok(plan !== undefined);
   const config = join(folder, 'dlrm.yaml');
   writeFileSync(config, `data: {train: [${file}]}\n`);
-  await sameAsThreads('dlrm', config, [...plan.flags, '--batch-size', long ? '2048' : '512', '--epochs', '1'], long ? 900_000 : 60_000);
+  await sameAsThreads('dlrm', config, [...plan.flags, '--batch-size', isLong ? '2048' : '512', '--epochs', '1'], isLong ? 900_000 : 60_000);
 });
 
 const shared = sharedData();

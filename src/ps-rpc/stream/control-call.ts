@@ -130,9 +130,16 @@ export function serveControl(
 
 /**
  * The caller's end of one call over one stream.
+ * @param onHeard told of every sign of life.
  * @throws RemoteFailure for what the server answered; Unavailable when it is silent for `silenceMs` or the stream ends.
  */
-export function callControl(duplex: MessageDuplex, json: object, parts: readonly Uint8Array[], silenceMs: number): Promise<ControlMessage> {
+export function callControl(
+  duplex: MessageDuplex,
+  json: object,
+  parts: readonly Uint8Array[],
+  silenceMs: number,
+  onHeard: () => void = () => {},
+): Promise<ControlMessage> {
   const assembly = new ControlAssembly();
   let timer: NodeJS.Timeout | undefined;
   return new Promise<ControlMessage>((resolve, reject) => {
@@ -145,6 +152,7 @@ export function callControl(duplex: MessageDuplex, json: object, parts: readonly
     listen();
     duplex.onMessage = (message) => {
       listen();
+      onHeard();
       try {
         const answer = assembly.take(message);
         if (answer !== null) resolve(answer);

@@ -4,7 +4,7 @@ import type { ShardJob } from './shard-job.js';
 import { makeRows, rowsByteLength, type ShardRows, type ShardRuntime } from './shard-runtime.js';
 
 // What stands in the records of journals and snapshots. The first u32 says which; headers are multiples of 8 bytes.
-//   begin  1, bytes of JSON · JSON {version, job, spec, applied}                                        first of every snapshot
+//   begin  1, bytes of JSON · JSON {version, job, shard, spec, applied}                                 first of every snapshot
 //   dense  2, floats of parameters, floats of state, 0 · parameters · state                            owned blocks one after another
 //   rows   3, table, count, 0 · fids · timestamps · records
 //   apply  4, region, number of workers, 0, step u64 · per worker {worker u32, 0, sequence u64, [table] count u32, padding} ·
@@ -16,23 +16,24 @@ export const RecordKind = { begin: 1, dense: 2, rows: 3, apply: 4, clear: 5, end
 
 const VERSION = 1;
 
-export type Begin = { readonly job: string; readonly spec: string; readonly applied: readonly number[] };
+/** `shard` is missing where a release before it was written down made the folder. */
+export type Begin = { readonly job: string; readonly shard?: number; readonly spec: string; readonly applied: readonly number[] };
 
-export function beginRecord({ job, spec, applied }: Begin): Uint8Array[] {
-  const json = Buffer.from(JSON.stringify({ version: VERSION, job, spec, applied }));
+export function beginRecord({ job, shard, spec, applied }: Begin): Uint8Array[] {
+  const json = Buffer.from(JSON.stringify({ version: VERSION, job, shard, spec, applied }));
   return [words(RecordKind.begin, json.length), json];
 }
 
 /** @throws InvalidConfig for a folder that another release has written. */
 export function readBegin(payload: Buffer): Begin {
-  const { version, job, spec, applied } = JSON.parse(payload.subarray(8).toString()) as Begin & { version: number };
+  const { version, job, shard, spec, applied } = JSON.parse(payload.subarray(8).toString()) as Begin & { version: number };
   if (version !== VERSION) {
     throw new MonolithError(
       'InvalidConfig',
       `state of a shard: version ${version}, this release reads ${VERSION}; empty the folder and resume from the last checkpoint`,
     );
   }
-  return { job, spec, applied };
+  return { job, ...(shard !== undefined && { shard }), spec, applied };
 }
 
 /** The shard's dense values as they are. */

@@ -1,4 +1,4 @@
-import { MonolithError, monotonicMs } from '../../base/index.js';
+import { type ErrorCode, MonolithError, monotonicMs } from '../../base/index.js';
 import { type DenseBlock, planDenseBlocks, type ShardSpec } from '../../ps/index.js';
 import { type ControlMessage, callControl, RemoteFailure } from './control-call.js';
 import { bytesOf } from './copy-bytes.js';
@@ -14,6 +14,9 @@ export type RemoteShardOptions = {
   /** How long the shard may be away. */
   readonly peerTimeoutMs: number;
 };
+
+/** What may be better soon: the network, the discovery that knows where the shard is, a stream that could not hold more. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(['Unavailable', 'Discovery', 'ResourceExhausted']);
 
 const FIRST_RETRY_MS = 20;
 const LONGEST_RETRY_MS = 1000;
@@ -117,18 +120,21 @@ export class RemoteShard {
 
   private async call(request: object, parts: readonly Uint8Array[] = []): Promise<ControlMessage> {
     const { job, shard, peerTimeoutMs } = this.options;
-    const deadline = monotonicMs() + peerTimeoutMs;
+    // Of a shard that is away: one that works is heard.
+    let deadline = monotonicMs() + peerTimeoutMs;
     let retryMs = FIRST_RETRY_MS;
     let last: MonolithError | null = null;
     for (;;) {
       try {
         const duplex = await this.patience.connect(this.connect, Math.max(1, deadline - monotonicMs()), this.peer);
         this.peer = `shard ${shard} at ${duplex.peer}`;
-        return await callControl(duplex, { ...request, job, shard }, parts, peerTimeoutMs);
+        return await callControl(duplex, { ...request, job, shard }, parts, peerTimeoutMs, () => {
+          deadline = monotonicMs() + peerTimeoutMs;
+        });
       } catch (error) {
         const reason = MonolithError.from(error);
         if (reason instanceof RemoteFailure) throw new MonolithError(reason.code, `${this.peer}: ${reason.message}`, reason.details);
-        if (reason.code !== 'Unavailable' && reason.code !== 'ResourceExhausted') throw reason;
+        if (!PASSING.has(reason.code)) throw reason;
         if (last === null || !(reason instanceof CutShort)) last = reason;
         if (this.closed || monotonicMs() + retryMs >= deadline) {
           throw new MonolithError(

@@ -30,6 +30,9 @@ type Request = { readonly kind?: unknown; readonly job?: unknown; readonly shard
 
 const DONE: Answer = { json: {}, parts: [] };
 
+/** Calls that change nothing and may come beside others. */
+const READS: ReadonlySet<string> = new Set(['sizes', 'dump', 'readDense']);
+
 /**
  * One shard in a process of its own: serves workers' streams and the chief's calls. With a state folder, a process that is killed and started
  * again goes on with the job where it was.
@@ -42,6 +45,8 @@ export class ShardHost {
   private readonly backend: KernelBackend;
   private readonly store: ShardStore | null;
   private specText = '';
+  /** The last of the calls that change the job or write it down. */
+  private turn: Promise<unknown> = Promise.resolve();
   private tellFinished: () => void = () => {};
 
   /** Takes up what the state folder holds. @throws InvalidConfig, WriteFailed, DiskFull, BackendUnavailable */
@@ -94,17 +99,33 @@ export class ShardHost {
   /** The journal has grown long: a snapshot takes its place between two requests. */
   private async shorten(): Promise<void> {
     const job = this.streams.current;
-    if (job === null || this.store === null) return;
     const { store } = this;
+    if (job === null || store === null) return;
     try {
-      await this.streams.hold(() => store.snapshot(job));
+      await this.inTurn(async () => {
+        if (this.streams.current === job) await this.streams.hold(() => store.snapshot(job));
+      });
     } catch (error) {
       this.options.log?.(`shard ${this.options.shard}: no snapshot, the journal goes on: ${MonolithError.from(error).message}`);
     }
   }
 
+  /**
+   * Work that must not meet other such work: a snapshot, and what changes the job, which a snapshot under way would miss. A call that the chief
+   * repeats because it did not hear the answer waits for itself here.
+   */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
   private async answer({ json, data }: ControlMessage): Promise<Answer> {
     const request = JSON.parse(json) as Request;
+    return READS.has(String(request.kind)) ? this.answerNow(request, data) : this.inTurn(() => this.answerNow(request, data));
+  }
+
+  private async answerNow(request: Request, data: Uint8Array): Promise<Answer> {
     const { shard } = this.options;
     if (request.shard !== shard) {
       throw new MonolithError(
@@ -117,6 +138,11 @@ export class ShardHost {
     }
     if (request.kind === 'configure') return this.configure(request.job, String(request.spec));
     const job = this.streams.current;
+    if (job === null && request.kind === 'finish') {
+      // It was told before and died before its answer went out: the state is gone, as it should be.
+      this.tellFinished();
+      return DONE;
+    }
     if (job === null || job.id !== request.job) {
       throw new MonolithError(
         'FailedPrecondition',

@@ -110,7 +110,7 @@ export class ShardStore implements JobJournal {
         for (const piece of pieces) await writer.append(piece);
       };
       const { runtime, lines, id } = job;
-      await append(beginRecord({ job: id, spec: this.spec, applied: lines.map(({ applied }) => applied) }));
+      await append(beginRecord({ job: id, shard: this.options.shard, spec: this.spec, applied: lines.map(({ applied }) => applied) }));
       await append(denseRecord(runtime));
       for (const [t, table] of runtime.tables.entries()) {
         const bits = Math.max(0, Math.ceil(Math.log2(Math.max(1, table.size()) / ROWS_PER_BUCKET)));
@@ -125,6 +125,8 @@ export class ShardStore implements JobJournal {
       await writer.discard();
       throw error;
     }
+    // Closed meanwhile: nobody keeps a journal behind it.
+    if (this.job !== job) return removeQuietly(`${path}.tmp`);
     await renameDurable(`${path}.tmp`, path);
     const before = this.journal;
     this.journal = RecordWriter.open(this.path('journal', generation), 0, this.flush);
@@ -193,7 +195,14 @@ export class ShardStore implements JobJournal {
     readRecords(path, (payload) => {
       const kind = payload.readUInt32LE(0);
       if (kind === RecordKind.begin) {
-        const { job, spec, applied } = readBegin(payload);
+        const { job, shard = this.options.shard, spec, applied } = readBegin(payload);
+        if (shard !== this.options.shard) {
+          throw new MonolithError(
+            'InvalidConfig',
+            `${path} is the state of shard ${shard}, this process is shard ${this.options.shard}: give each --index its own --state-folder, or empty the folder and resume from the last checkpoint`,
+            { path, shard: this.options.shard, found: shard },
+          );
+        }
         found = { job: new ShardJob(job, new ShardRuntime(parseShardSpec(spec), this.options.shard, backend), null), spec };
         for (const [w, line] of found.job.lines.entries()) line.applied = applied[w] ?? 0;
       } else if (kind === RecordKind.end) whole = true;
