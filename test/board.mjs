@@ -11,6 +11,7 @@ const MARKS = [
   ['R2', 'kills of a run at failpoints resumed bit-identical', 17],
   ['R3', 'failed operations of a save: typed error, checkpoint before intact, next save clean', 70],
   ['R5', 'disks really full: DiskFull with path and bytes, room lets it go on', 2],
+  ['R8', 'kills of parameter-server processes: nothing lost, the same bits', 3],
   ['R11', 'numbers of shards with the same rows, predictions and metrics', 5],
   ['R20', 'bit flips detected and named', 2500],
   ['R21', 'truncations and mixed-up files refused', 1000],

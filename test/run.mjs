@@ -20,7 +20,7 @@ const isSummary = process.argv.includes('--summary');
 const given = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 // Where the figures of the board are counted.
 const isBoard = isSummary || process.argv.includes('--robustness');
-const words = isBoard && given.length === 0 ? ['checkpoint/', 'robustness/', 'rows/format-versions'] : given;
+const words = isBoard && given.length === 0 ? ['checkpoint/', 'robustness/', 'rows/format-versions', 'runner/killed-ps'] : given;
 const files = readdirSync(root, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.test.js'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name))

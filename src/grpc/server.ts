@@ -258,12 +258,24 @@ function replaceCertificates(
   if (fresh.withdrawn) drain(RECHECK_MS);
 }
 
+/** What the system says of an address that can not be listened on, and what to do. */
+function whyNot({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `${code}: another process listens there; end it, or take another port (0 takes a free one)`;
+    case 'EADDRNOTAVAIL':
+      return `${code}: this host has no such address; give one of its own`;
+    case 'EACCES':
+      return `${code}: ports below 1024 need rights that this process has not; take another port`;
+    default:
+      return code ?? message;
+  }
+}
+
 function listen(listener: TcpServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => {
-      reject(
-        new MonolithError('Unavailable', `can't listen on ${joinAddress(host, port)}: ${error.code ?? error.message}`, { host, port }),
-      );
+      reject(new MonolithError('Unavailable', `can't listen on ${joinAddress(host, port)}: ${whyNot(error)}`, { host, port }));
     };
     listener.once('error', failed);
     listener.listen({ host, port }, () => {

@@ -4,11 +4,17 @@ import type { Discovery } from '../discovery/index.js';
 /** Waits between two questions to the discovery. */
 const FIRST_LOOK_MS = 100;
 const LONGEST_LOOK_MS = 2000;
+/** A discovery that is there answers within this time. */
+const PROMPT_MS = 250;
 
 /** Finds the other processes of a job, again and again: one that was restarted may be elsewhere. */
 export class Peers {
-  /** Where each was when the discovery was last able to say so: role and index → address. */
+  /** Where each was when the discovery was last able to say so. */
   private readonly known = new Map<string, string>();
+  /** Questions that are not answered yet. */
+  private readonly asked = new Map<string, Promise<string | null>>();
+  /** The last question was not answered in time: whoever knows an address does not wait for the next answer. */
+  private slow = false;
 
   constructor(
     private readonly discovery: Discovery,
@@ -20,21 +26,46 @@ export class Peers {
     const services = await this.discovery.discover(this.types[role]);
     const address = services.find(({ metadata }) => metadata.index === String(index))?.address ?? null;
     if (address !== null) this.known.set(`${role} ${index}`, address);
+    this.slow = false;
     return address;
   }
 
   /**
-   * {@link find} for whoever needs the address now. A discovery that is down does not end a run that has begun: the last address is tried.
+   * {@link find} for whoever needs the address now. A run that has begun does without a discovery that is down or slow: it tries the last
+   * address, and hears of another one at one of its next attempts.
    * @throws Unavailable when it is not announced; Discovery when that can't be known.
    */
   async address(role: 'ps' | 'worker', index: number): Promise<string> {
-    const address = await this.find(role, index).catch((error: unknown) => {
-      const last = this.known.get(`${role} ${index}`);
-      if (last === undefined) throw error;
-      return last;
-    });
+    const last = this.known.get(`${role} ${index}`) ?? null;
+    const answer = this.ask(role, index);
+    const address = await (last === null ? answer : this.unlessSlow(answer, last));
     if (address === null) throw new MonolithError('Unavailable', `${nameOf(role, index)} is not announced`, { role, index });
     return address;
+  }
+
+  private ask(role: 'ps' | 'worker', index: number): Promise<string | null> {
+    const name = `${role} ${index}`;
+    const underWay = this.asked.get(name);
+    if (underWay !== undefined) return underWay;
+    const answer = this.find(role, index).finally(() => this.asked.delete(name));
+    this.asked.set(name, answer);
+    return answer;
+  }
+
+  private async unlessSlow(answer: Promise<string | null>, last: string): Promise<string | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<string>((resolve) => {
+      timer = setTimeout(() => resolve(last), this.slow ? 0 : PROMPT_MS);
+    });
+    const failed = (): string => last;
+    try {
+      const first = await Promise.race([answer.then((address) => ({ address }), failed), late]);
+      if (typeof first !== 'string') return first.address;
+      this.slow = true;
+      return first;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Waits until a process is announced. @throws Unavailable naming it and the discovery's last error after timeoutMs */

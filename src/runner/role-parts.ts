@@ -65,11 +65,15 @@ export function openBridge(
 ): ShardBridge {
   const { distributed } = config;
   const connect = rpcExchange({ resolveAddress: () => peers.address('ps', line.shard), channel: channelOptions(distributed) });
+  let lost = false;
   return new ShardBridge(line, connect, {
     job,
     numShards: spec.ps,
     peerTimeoutMs: distributed.peerTimeoutMs,
     ...(norms !== undefined && { norms }),
-    onEvent: ({ kind, peer, reason }) => context.log(kind === 'lost' ? `lost ${peer}: ${reason}` : `reached ${peer} again`),
+    onEvent: ({ kind, peer, reason }) => {
+      context.log(kind === 'lost' ? `lost ${peer}: ${reason}` : `reached ${peer}${lost ? ' again' : ''}`);
+      lost = kind === 'lost';
+    },
   });
 }

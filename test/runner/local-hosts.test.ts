@@ -28,7 +28,7 @@ test('--local-hosts starts all processes of a job, says who says what, and gives
 
 test('--local-hosts ends with the error and the exit code of the process that failed first', async () => {
   // A table that is full is a parameter server's error.
-  const run = await runCli(['train', config, '--local-hosts', '4', '--table.max-rows', '3', '--model-dir', join(folder, 'refused')]);
+  const run = await runCli(['train', config, '--local-hosts', '2', '--table.max-rows', '3', '--model-dir', join(folder, 'refused')]);
   assert.equal(run.code, 1, run.stderr);
   assert.match(run.stderr, /TableFull {2}/);
 });

@@ -1,4 +1,5 @@
-// Models and data that people have, as jobs of four processes. MONOLITH_TEST_LONG=1 trains the DLRM on 262,144 clicks.
+// Models and data that people have, as jobs of four processes. MONOLITH_TEST_LONG=1 trains the DLRM on 262,144 clicks, the factorization
+// machine on all of its data.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -47,5 +48,5 @@ test('the factorization machine on MovieLens 100K', { skip: shared === null && '
   const data = join(folder, 'ml-100k');
   execFileSync(process.execPath, [join(examples, 'ml-100k-prepare.mjs'), join(shared ?? '', 'ml-100k'), data]);
   const files = ['--data', join(data, 'u1.base.tsv'), '--eval-data', join(data, 'u1.test.tsv')];
-  await sameAsThreads('fm', join(examples, 'ml-100k-fm.yaml'), [...files, '--epochs', '1']);
+  await sameAsThreads('fm', join(examples, 'ml-100k-fm.yaml'), [...files, '--epochs', '1', ...(isLong ? [] : ['--max-steps', '40'])]);
 });
