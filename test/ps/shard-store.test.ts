@@ -10,6 +10,7 @@ import { after, before, describe, mock, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '../../src/base/index.js';
 import { ShardHost, type ShardJob } from '../../src/ps-rpc/index.js';
+import { isLong } from '../helpers/board.js';
 import { startHost, startJob, stopHost } from '../helpers/hosted-job.js';
 import { ScriptedWorkers, stateOf, undisturbed } from '../helpers/scripted-job.js';
 
@@ -157,6 +158,9 @@ async function startProcess(shard: number, folder: string): Promise<{ child: Chi
   return { child, address };
 }
 
+/** The restart of a process takes most of the time here; killing goes on for as long as training does in the long form. */
+const MOST_KILLS = isLong ? { sync: 20, async: 10 } : { sync: 2, async: 1 };
+
 describe('parameter-server processes that are killed', () => {
   for (const [mode, globalNorm] of [
     ['sync', 0],
@@ -173,7 +177,7 @@ describe('parameter-server processes that are killed', () => {
       let kills = 0;
       let ended = false;
       const killing = (async () => {
-        while (!ended && kills < (mode === 'sync' ? 3 : 1)) {
+        while (!ended && kills < MOST_KILLS[mode]) {
           await new Promise((resolve) => setTimeout(resolve, 5 + random.nextBelow(120)));
           if (ended) return;
           const s = random.nextBelow(2);

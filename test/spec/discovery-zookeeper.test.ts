@@ -108,10 +108,12 @@ describe('#7a ZooKeeper, a real server', { skip: absent ?? false }, () => {
     end();
   });
 
-  test('entries vanish after exit at once, and after kill -9 when the session is over', async () => {
-    const path = newJob();
-    const worker = await open(path);
-    const script = `
+  // They wait for sessions to end, each in a path of its own: all at once.
+  describe('sessions that end', { concurrency: true }, () => {
+    test('entries vanish after exit at once, and after kill -9 when the session is over', async () => {
+      const path = newJob();
+      const worker = await open(path);
+      const script = `
       import { openZooKeeper, serviceAt } from ${JSON.stringify(packageUrl)};
       const discovery = await openZooKeeper(JSON.parse(process.argv[1]));
       await discovery.register(serviceAt('ps', Number(process.argv[2]), '127.0.0.1:' + process.argv[3]));
@@ -120,71 +122,72 @@ describe('#7a ZooKeeper, a real server', { skip: absent ?? false }, () => {
         await discovery.close();
         process.stdin.destroy();
       });`;
-    const start = (index: number, sessionTimeoutMs: number) => {
-      const options = JSON.stringify({ servers: `127.0.0.1:${server.port}`, path, sessionTimeoutMs });
-      return spawn(process.execPath, ['--input-type=module', '-e', script, options, String(index), String(4000 + index)], {
-        stdio: ['pipe', 'pipe', 'inherit'],
-      });
-    };
-    // The first one's session would outlive this test: only its close can make the entry vanish.
-    const children = [start(0, 60_000), start(1, SESSION_MS)];
-    try {
-      await sees(worker, 'ps', ['127.0.0.1:4000', '127.0.0.1:4001']);
-      children[1].kill('SIGKILL');
-      await sees(worker, 'ps', ['127.0.0.1:4000']);
-      const exited = new Promise((resolve) => children[0].once('exit', resolve));
-      children[0].stdin.write('end\n');
-      assert.equal(await exited, 0);
-      assert.deepEqual(await worker.discover('ps'), []);
-    } finally {
-      for (const child of children) child.kill('SIGKILL');
-    }
-  });
+      const start = (index: number, sessionTimeoutMs: number) => {
+        const options = JSON.stringify({ servers: `127.0.0.1:${server.port}`, path, sessionTimeoutMs });
+        return spawn(process.execPath, ['--input-type=module', '-e', script, options, String(index), String(4000 + index)], {
+          stdio: ['pipe', 'pipe', 'inherit'],
+        });
+      };
+      // The first one's session would outlive this test: only its close can make the entry vanish.
+      const children = [start(0, 60_000), start(1, SESSION_MS)];
+      try {
+        await sees(worker, 'ps', ['127.0.0.1:4000', '127.0.0.1:4001']);
+        children[1].kill('SIGKILL');
+        await sees(worker, 'ps', ['127.0.0.1:4000']);
+        const exited = new Promise((resolve) => children[0].once('exit', resolve));
+        children[0].stdin.write('end\n');
+        assert.equal(await exited, 0);
+        assert.deepEqual(await worker.discover('ps'), []);
+      } finally {
+        for (const child of children) child.kill('SIGKILL');
+      }
+    });
 
-  for (const how of ['cut', 'silent'] as const) {
-    test(`session expiry re-registers: the wire is ${how} for longer than the session`, async () => {
+    for (const how of ['cut', 'silent'] as const) {
+      test(`session expiry re-registers: the wire is ${how} for longer than the session`, async () => {
+        const path = newJob();
+        const wire = await Wire.to(server.port);
+        try {
+          const [ps, worker] = [await open(path, { servers: `127.0.0.1:${wire.port}`, operationTimeoutMs: 1_000 }), await open(path)];
+          await ps.register(serviceAt('ps', 0, '127.0.0.1:5000'));
+          const seenByPs: string[] = [];
+          await ps.watch('worker', (services) => seenByPs.push(addresses(services).join()));
+          wire.down(how);
+          await sees(worker, 'ps', []);
+          await assert.rejects(ps.discover('ps'), { code: 'Discovery' });
+          await worker.register(serviceAt('worker', 0, '127.0.0.1:5001'));
+          wire.up();
+          await sees(worker, 'ps', ['127.0.0.1:5000']);
+          await waitUntil('watches go on in the new session', () => seenByPs.at(-1) === '127.0.0.1:5001');
+          await ps.close();
+          await sees(worker, 'ps', []);
+        } finally {
+          await wire.close();
+        }
+      });
+    }
+
+    test('a restarted process takes its old place; the one before does not take it back', async () => {
       const path = newJob();
       const wire = await Wire.to(server.port);
       try {
-        const [ps, worker] = [await open(path, { servers: `127.0.0.1:${wire.port}`, operationTimeoutMs: 1_000 }), await open(path)];
-        await ps.register(serviceAt('ps', 0, '127.0.0.1:5000'));
-        const seenByPs: string[] = [];
-        await ps.watch('worker', (services) => seenByPs.push(addresses(services).join()));
-        wire.down(how);
-        await sees(worker, 'ps', []);
-        await assert.rejects(ps.discover('ps'), { code: 'Discovery' });
-        await worker.register(serviceAt('worker', 0, '127.0.0.1:5001'));
+        const [old, worker] = [await open(path, { servers: `127.0.0.1:${wire.port}`, sessionTimeoutMs: 60_000 }), await open(path)];
+        await old.register(serviceAt('ps', 0, '127.0.0.1:6000'));
+        wire.down('cut');
+        const next = await open(path);
+        await next.register(serviceAt('ps', 0, '127.0.0.1:6001'));
+        const seen: string[] = [];
+        await worker.watch('ps', (services) => seen.push(addresses(services).join()));
         wire.up();
-        await sees(worker, 'ps', ['127.0.0.1:5000']);
-        await waitUntil('watches go on in the new session', () => seenByPs.at(-1) === '127.0.0.1:5001');
-        await ps.close();
-        await sees(worker, 'ps', []);
+        await waitUntil('the first one is back', () => old.discover('ps').catch(() => null));
+        assert.deepEqual(seen, ['127.0.0.1:6001']);
+        // Once the place is free, the process that still wants it has it.
+        await next.close();
+        await sees(worker, 'ps', ['127.0.0.1:6000']);
       } finally {
         await wire.close();
       }
     });
-  }
-
-  test('a restarted process takes its old place; the one before does not take it back', async () => {
-    const path = newJob();
-    const wire = await Wire.to(server.port);
-    try {
-      const [old, worker] = [await open(path, { servers: `127.0.0.1:${wire.port}`, sessionTimeoutMs: 60_000 }), await open(path)];
-      await old.register(serviceAt('ps', 0, '127.0.0.1:6000'));
-      wire.down('cut');
-      const next = await open(path);
-      await next.register(serviceAt('ps', 0, '127.0.0.1:6001'));
-      const seen: string[] = [];
-      await worker.watch('ps', (services) => seen.push(addresses(services).join()));
-      wire.up();
-      await waitUntil('the first one is back', () => old.discover('ps').catch(() => null));
-      assert.deepEqual(seen, ['127.0.0.1:6001']);
-      // Once the place is free, the process that still wants it has it.
-      await next.close();
-      await sees(worker, 'ps', ['127.0.0.1:6000']);
-    } finally {
-      await wire.close();
-    }
   });
 
   test('a server that is down is a typed error in time, and no end: what was registered is there when it is back, even with nothing kept', async () => {
