@@ -76,9 +76,13 @@ function openSession(address: string, security: ChannelSecurity, connectMs: numb
     const timer = setTimeout(() => fail(`within ${connectMs} ms`), connectMs);
     let reason = 'the other side closed it';
     const lost = (): void => fail(`(${reason})`);
-    socket.on('error', (error: NodeJS.ErrnoException) => {
+    const broke = (error: NodeJS.ErrnoException): void => {
       reason = error.code ?? error.message;
-    });
+      lost();
+    };
+    // A refusal of our certificate comes when a session stands on the socket; neither of the two closes then.
+    socket.once('error', broke);
+    socket.on('error', () => {});
     socket.once('close', lost);
     socket.once(security.tls === undefined ? 'connect' : 'secureConnect', () => {
       if (security.tls !== undefined && (socket as TLSSocket).alpnProtocol !== 'h2') {
@@ -94,6 +98,7 @@ function openSession(address: string, security: ChannelSecurity, connectMs: numb
       session.once('remoteSettings', () => {
         clearTimeout(timer);
         socket.removeListener('close', lost);
+        socket.removeListener('error', broke);
         session?.removeListener('close', lost);
         if (session !== null) resolve(session);
       });
