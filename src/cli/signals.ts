@@ -8,7 +8,11 @@ export class StopSignals {
   private readonly onInterrupt = (): void => this.stop(ExitCode.interrupted, 'Ctrl-C');
   private readonly onTerminate = (): void => this.stop(ExitCode.terminated, 'SIGTERM');
 
-  constructor(private readonly say: (line: string) => void) {
+  /** @param does what the process does about the first one. */
+  constructor(
+    private readonly say: (line: string) => void,
+    private readonly does = 'saving a checkpoint and stopping',
+  ) {
     process.on('SIGINT', this.onInterrupt);
     process.on('SIGTERM', this.onTerminate);
   }
@@ -25,7 +29,7 @@ export class StopSignals {
   private stop(exitCode: number, name: string): void {
     if (this.exitCode !== null) process.exit(exitCode);
     this.exitCode = exitCode;
-    this.say(`${name}: saving a checkpoint and stopping; once more ends at once`);
+    this.say(`${name}: ${this.does}; once more ends at once`);
     this.controller.abort();
   }
 }

@@ -183,7 +183,8 @@ export class Followers {
     follower.commands.acknowledge(message.acknowledged ?? 0);
     if (message.failure !== undefined) {
       const { error, badBatch } = message.failure;
-      this.fail(fromWire(error ?? { code: 'Internal', message: `worker ${follower.worker} failed`, details: '{}' }), badBatch ?? null);
+      const cause = fromWire(error ?? { code: 'Internal', message: `worker ${follower.worker} failed`, details: '{}' });
+      this.fail(cause.code === 'Cancelled' ? toldToStop(follower) : cause, badBatch ?? null);
       return;
     }
     const { answer } = message;
@@ -241,6 +242,15 @@ export class Followers {
   private say(duplex: MessageDuplex, acknowledged: number, body: Omit<ChiefMessage, 'acknowledged'>): void {
     duplex.send(chiefMessage.encode({ acknowledged, ...body }));
   }
+}
+
+/** A worker got a signal: the others would take its words for their own. */
+function toldToStop({ worker, peer }: Follower): MonolithError {
+  return new MonolithError(
+    'Cancelled',
+    `worker ${worker} (${peer}) was told to stop, which ends the job. Start the job again to go on from the last checkpoint; to stop it with a checkpoint, stop the chief`,
+    { worker, peer },
+  );
 }
 
 /** How often the end of a job looks whether everybody has gone. */

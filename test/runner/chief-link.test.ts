@@ -141,6 +141,20 @@ test('a refused worker gets the reason, and the job goes on', async () => {
   }
 });
 
+test('a worker that is told to stop is named at the chief', async () => {
+  const line = open({ peerTimeoutMs: 10_000 });
+  try {
+    await line.followers.whenAllHere(10_000);
+    line.link.fail(new MonolithError('Cancelled', 'this process was told to stop'), null);
+    await until(() => line.failures.length > 0, 'the failure');
+    assert.equal(line.failures[0].code, 'Cancelled');
+    assert.match(line.failures[0].message, /^worker 1 \(worker:1\) was told to stop, which ends the job/);
+  } finally {
+    line.link.close();
+    await line.followers.end(null, 0);
+  }
+});
+
 test("the chief's error reaches its workers with its code", async () => {
   const line = open({ peerTimeoutMs: 10_000 });
   try {

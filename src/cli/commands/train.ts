@@ -24,7 +24,12 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
   const say = (line: string): void => {
     progress.message(line);
   };
-  const signals = new StopSignals((line) => (config.json ? output.talk(`${line}\n`) : progress.message(line)));
+  const { enabled, role } = config.distributed;
+  // Only the chief has something to save.
+  const signals = new StopSignals(
+    (line) => (config.json ? output.talk(`${line}\n`) : progress.message(line)),
+    enabled && role !== 'chief' ? 'stopping' : undefined,
+  );
   const json: { hook: EventHook | null } = { hook: null };
   const hook: TrainHook = {
     name: 'output',
