@@ -44,6 +44,26 @@ export interface SnapshotWriter {
 }
 
 /**
+ * Memory for two sections that take turns, one being filled while the other is written. Whoever writes several checkpoints keeps it: pages that the system
+ * has yet to hand out are felt by those who train.
+ */
+export class SectionMemory {
+  private filling = new ArrayBuffer(0);
+  private leaving = new ArrayBuffer(0);
+
+  /** At least so many bytes, of the one that is being filled. */
+  atLeast(bytes: number): ArrayBuffer {
+    // Buckets are of about one size: a little more than this one takes serves the next as well.
+    if (this.filling.byteLength < bytes) this.filling = pageAlignedBuffer(Math.ceil(bytes * 1.02));
+    return this.filling;
+  }
+
+  turn(): void {
+    [this.filling, this.leaving] = [this.leaving, this.filling];
+  }
+}
+
+/**
  * Writes a frozen state as a checkpoint and prunes older ones: the bytes are those that saveSnapshot writes of the same state. Tables may change
  * meanwhile, in other threads. Rows are read a bucket at a time, on this thread; files are written and flushed behind it.
  *
@@ -55,11 +75,12 @@ export async function writeFrozen(
   spec: RunSpec,
   job: SnapshotJob,
   frozen: readonly FrozenRows[],
+  memory = new SectionMemory(),
 ): Promise<SavedSnapshot> {
   const started = performance.now();
   const { step, state, base } = job;
   const writer = await CheckpointWriter.begin(job.modelDir, step, { crc32c: (bytes) => backend.crc32c(bytes) });
-  const sections = new Sections(writer);
+  const sections = new Sections(writer, memory);
   try {
     requireFinite(step, state.parameters, (at) => parameterAt(spec, at));
     requireFinite(step, state.denseState, (at) => `value ${at} of the optimizer state of the dense parameters`);
@@ -116,14 +137,14 @@ async function writeTable(sections: Sections, table: TableSpec, rows: FrozenRows
  */
 class Sections {
   bytes = 0;
-  /** Two that take turns: what is being written, and what is being filled. */
-  private filling = new ArrayBuffer(0);
-  private leaving = new ArrayBuffer(0);
   /** The section before; never rejects. */
   private inHand: Promise<void> = Promise.resolve();
   private failure: unknown = null;
 
-  constructor(private readonly writer: CheckpointWriter) {}
+  constructor(
+    private readonly writer: CheckpointWriter,
+    private readonly memory: SectionMemory,
+  ) {}
 
   /** @param fill writes the rows. Returns while the section is being written. @throws what a section before it failed with */
   async write(
@@ -132,10 +153,10 @@ class Sections {
     shape: RowShape,
     fill: (fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array) => void,
   ): Promise<void> {
-    const { bytes, fids, timestamps, records } = sectionBuffer(count, shape, (length) => this.atLeast(length));
+    const { bytes, fids, timestamps, records } = sectionBuffer(count, shape, (length) => this.memory.atLeast(length));
     fill(fids, timestamps, records);
     await this.settle();
-    [this.filling, this.leaving] = [this.leaving, this.filling];
+    this.memory.turn();
     this.bytes += bytes.length;
     this.inHand = this.finish(name, bytes).catch((error: unknown) => {
       this.failure ??= error;
@@ -152,11 +173,5 @@ class Sections {
     const section = await this.writer.section(name);
     await section.appendWhole(bytes);
     await section.close();
-  }
-
-  private atLeast(bytes: number): ArrayBuffer {
-    // Buckets are of about one size: a little more than this one takes serves the next as well.
-    if (this.filling.byteLength < bytes) this.filling = pageAlignedBuffer(Math.ceil(bytes * 1.02));
-    return this.filling;
   }
 }
