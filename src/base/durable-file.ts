@@ -70,13 +70,14 @@ export class DurableWriter {
    */
   async appendDirect(bytes: Uint8Array): Promise<number> {
     const whole = bytes.length - (bytes.length % DIRECT_UNIT);
-    const direct = this.#bytesWritten > 0 || whole === 0 ? null : await openDirect(this.path);
+    const from = this.#bytesWritten;
+    const direct = from > 0 || whole === 0 ? null : await openDirect(this.path);
     try {
       if (direct !== null) await this.#write(direct, bytes.subarray(0, whole), true);
     } finally {
       await direct?.close();
     }
-    const written = this.#bytesWritten;
+    const written = this.#bytesWritten - from;
     await this.append(bytes.subarray(written));
     return written;
   }

@@ -150,6 +150,7 @@ describe('#5b prediction with inputs of formats that have indices, and of TFReco
     writeFileSync(folder.in(name), content);
     const own = new Estimator({
       ...common,
+      workers: 1,
       model: 'fm',
       modelOptions: { embeddingDim: 4 },
       modelDir: folder.in(`run-${name}`),
