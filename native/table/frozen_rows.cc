@@ -55,7 +55,7 @@ bool FrozenRows::start(const FrozenParts& parts) {
     stamp_mask_ = parts.stamps.mask();
   }
   if (!copy_block(directory_, parts.index.directory, size_t{1} << depth_)) return false;
-  return marks_.allocate_sparse((words + 1) * 2 * sizeof(uint64_t)) && copy_of_.allocate_sparse((size_ + 1) * sizeof(uint32_t)) &&
+  return marks_.allocate_sparse((words + 1) * sizeof(Marks)) && copy_of_.allocate_sparse((size_ / kBlockRows + 1) * kBlockRows * sizeof(uint32_t)) &&
          copied_.allocate_sparse(size_ * copy_bytes_);
 }
 
@@ -64,8 +64,9 @@ void FrozenRows::let_go(FrozenRows* frozen) {
 }
 
 size_t FrozenRows::bytes() const {
-  return copies() * copy_bytes_ + value_segments_.bytes() + state_segments_.bytes() + stamp_segments_.bytes() + directory_.bytes() + only_.bytes() +
-         marks_.bytes() + copy_of_.bytes();
+  const size_t blocks = __atomic_load_n(&blocks_, __ATOMIC_RELAXED);
+  return copies() * copy_bytes_ + blocks * kBlockRows * sizeof(uint32_t) + value_segments_.bytes() + state_segments_.bytes() + stamp_segments_.bytes() + directory_.bytes() + only_.bytes() +
+         marks_.bytes();
 }
 
 const char* FrozenRows::stored_values(uint32_t row) const {
@@ -84,7 +85,7 @@ void FrozenRows::prefetch(uint32_t row) const {
   for (size_t at = 0; at < value_bytes_ && at < 512; at += 64) ML_PREFETCH(values + at);
   ML_PREFETCH(values + value_bytes_ - 1);
   if (state_ != 0) ML_PREFETCH(row_state(space_, row));
-  ML_PREFETCH(marks(row));
+  ML_PREFETCH(&marks(row));
 }
 
 void FrozenRows::make_copy(uint32_t row) {
@@ -93,7 +94,12 @@ void FrozenRows::make_copy(uint32_t row) {
   std::memcpy(to, stored_values(row), value_bytes_);
   if (state_ != 0) std::memcpy(to + value_bytes_, row_state(space_, row), state_ * sizeof(float));
   if (stamp_segments_.bytes() != 0) std::memcpy(to + value_bytes_ + state_ * sizeof(float), stamp(row), sizeof(uint32_t));
-  static_cast<uint32_t*>(copy_of_.data())[row] = static_cast<uint32_t>(copy);
+  uint32_t& block = marks(row).block[row >> 4 & 3];
+  if (block == 0) {
+    block = blocks_ + 1;
+    __atomic_store_n(&blocks_, block, __ATOMIC_RELAXED);
+  }
+  copy_of(block, row) = static_cast<uint32_t>(copy);
   copies_.store(copy + 1, std::memory_order_relaxed);
 }
 
@@ -101,20 +107,20 @@ void FrozenRows::keep(const int32_t* handles, size_t count) {
   if (ended()) return;
   for (size_t i = 0; i < count; i++) {
     if (i + kMarksAhead < count && static_cast<uint32_t>(handles[i + kMarksAhead]) < size_) {
-      ML_PREFETCH(marks(static_cast<uint32_t>(handles[i + kMarksAhead])));
+      ML_PREFETCH(&marks(static_cast<uint32_t>(handles[i + kMarksAhead])));
     }
     if (i + kRowsAhead < count) {
       const uint32_t next = static_cast<uint32_t>(handles[i + kRowsAhead]);
-      if (next < size_ && ((marks(next)[0] | marks(next)[1]) >> (next & 63) & 1) == 0) prefetch(next);
+      if (next < size_ && ((marks(next).kept | marks(next).read) >> (next & 63) & 1) == 0) prefetch(next);
     }
     const uint32_t row = static_cast<uint32_t>(handles[i]);
     if (!has(row)) continue;
-    uint64_t* mark = marks(row);
+    Marks& mark = marks(row);
     const uint64_t bit = uint64_t{1} << (row & 63);
-    const uint64_t kept = __atomic_load_n(&mark[0], __ATOMIC_RELAXED);
-    if (((kept | __atomic_load_n(&mark[1], __ATOMIC_ACQUIRE)) & bit) != 0) continue;
+    const uint64_t kept = __atomic_load_n(&mark.kept, __ATOMIC_RELAXED);
+    if (((kept | __atomic_load_n(&mark.read, __ATOMIC_ACQUIRE)) & bit) != 0) continue;
     make_copy(row);
-    __atomic_store_n(&mark[0], kept | bit, __ATOMIC_RELEASE);
+    __atomic_store_n(&mark.kept, kept | bit, __ATOMIC_RELEASE);
   }
   // Bits first, then the rows' changes.
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -130,22 +136,22 @@ void FrozenRows::unpack(const char* values, const float* state, float* record) c
 }
 
 uint32_t FrozenRows::read(uint32_t row, float* record) {
-  uint64_t* mark = marks(row);
+  Marks& mark = marks(row);
   const uint64_t bit = uint64_t{1} << (row & 63);
   const bool stamped = stamp_segments_.bytes() != 0;
   uint32_t last = 0;
-  if ((__atomic_load_n(&mark[0], __ATOMIC_ACQUIRE) & bit) == 0) {
+  if ((__atomic_load_n(&mark.kept, __ATOMIC_ACQUIRE) & bit) == 0) {
     unpack(stored_values(row), state_ == 0 ? nullptr : row_state(space_, row), record);
     if (stamped) last = __atomic_load_n(stamp(row), __ATOMIC_RELAXED);
     // What was read above is whole unless the owner came meanwhile, and then the bit is there.
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
-  if ((__atomic_load_n(&mark[0], __ATOMIC_ACQUIRE) & bit) != 0) {
-    const char* copy = copy_at(static_cast<const uint32_t*>(copy_of_.data())[row]);
+  if ((__atomic_load_n(&mark.kept, __ATOMIC_ACQUIRE) & bit) != 0) {
+    const char* copy = copy_at(copy_of(mark.block[row >> 4 & 3], row));
     unpack(copy, reinterpret_cast<const float*>(copy + value_bytes_), record);
     if (stamped) std::memcpy(&last, copy + value_bytes_ + state_ * sizeof(float), sizeof last);
   }
-  __atomic_store_n(&mark[1], mark[1] | bit, __ATOMIC_RELEASE);
+  __atomic_store_n(&mark.read, mark.read | bit, __ATOMIC_RELEASE);
   return last;
 }
 

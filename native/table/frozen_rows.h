@@ -75,8 +75,14 @@ class FrozenRows {
 
  private:
   const uint64_t* only() const { return static_cast<const uint64_t*>(only_.data()); }
-  // Kept and read bits of 64 rows, side by side.
-  uint64_t* marks(uint32_t row) const { return static_cast<uint64_t*>(marks_.data()) + 2 * (row >> 6); }
+  // Of 64 rows, in one cache line: kept and read bits, and for every 16 of them the block, counted from 1, that has the numbers of their copies; 0: none yet.
+  struct Marks {
+    uint64_t kept;
+    uint64_t read;
+    uint32_t block[4];
+  };
+  Marks& marks(uint32_t row) const { return static_cast<Marks*>(marks_.data())[row >> 6]; }
+  uint32_t& copy_of(uint32_t block, uint32_t row) const { return static_cast<uint32_t*>(copy_of_.data())[(size_t{block} - 1) * kBlockRows + (row & 15)]; }
   char* copy_at(size_t copy) const { return static_cast<char*>(copied_.data()) + copy * copy_bytes_; }
   const char* stored_values(uint32_t row) const;
   const uint32_t* stamp(uint32_t row) const;
@@ -106,8 +112,11 @@ class FrozenRows {
   PageBlock directory_;
   PageBlock only_;
   PageBlock marks_;
-  // Of a row with its kept bit set: the number of its copy.
+  // Numbers of copies, a block for 16 rows as soon as one of them has a copy. A number a row would be 64 MB in a table of 2 GiB, and the first step after
+  // the freeze would touch every page of it: 0.1 s for the system to hand them out.
+  static constexpr size_t kBlockRows = 16;
   PageBlock copy_of_;
+  uint32_t blocks_ = 0;
   PageBlock copied_;
 };
 

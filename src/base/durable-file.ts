@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { MonolithError } from './errors.js';
@@ -8,6 +9,9 @@ import { type CallerAction, failpoint } from './failpoint.js';
 //
 // After a failed fsync the kernel may have dropped the dirty pages and report success the next time. So no failed file is ever
 // synced again: it is thrown away whole and written anew.
+
+/** Direct writes are of whole such units, which suits every device. */
+const DIRECT_UNIT = 4096;
 
 type Operation = 'mkdir' | 'open' | 'write' | 'fsync' | 'close' | 'rename' | 'fsyncFolder';
 
@@ -55,15 +59,47 @@ export class DurableWriter {
    * @throws DiskFull, WriteFailed
    */
   async append(bytes: Uint8Array): Promise<void> {
+    await this.#write(this.#file, bytes, false);
+  }
+
+  /**
+   * As {@link append}, for the first bytes of a file: they go to the device past the page cache where system, file system and address (whole pages, see
+   * pageAlignedBuffer) allow it. That takes a tenth of the processors' time, and leaves no heap of dirty pages to be written beside those who compute.
+   * @returns how many bytes went that way; the rest was appended in the ordinary one.
+   * @throws DiskFull, WriteFailed
+   */
+  async appendDirect(bytes: Uint8Array): Promise<number> {
+    const whole = bytes.length - (bytes.length % DIRECT_UNIT);
+    const from = this.#bytesWritten;
+    const direct = from > 0 || whole === 0 ? null : await openDirect(this.path);
+    try {
+      if (direct !== null) await this.#write(direct, bytes.subarray(0, whole), true);
+    } finally {
+      await direct?.close();
+    }
+    const written = this.#bytesWritten - from;
+    await this.append(bytes.subarray(written));
+    return written;
+  }
+
+  /** Appends at the end. @param direct where the bytes or the device do not suit such a write it stops, and the rest is the caller's. */
+  async #write(file: FileHandle, bytes: Uint8Array, direct: boolean): Promise<void> {
     let offset = 0;
     let full = false;
-    while (offset < bytes.length) {
+    while (offset < bytes.length && !(direct && offset % DIRECT_UNIT > 0)) {
       const rest = bytes.length - offset;
       const written = await operate('write', this.path, rest, async (injected) => {
         if (full) throw Object.assign(new Error('ENOSPC: injected after a short write'), { code: 'ENOSPC' });
         full = injected === 'short-write';
-        return (await this.#file.write(bytes, offset, full ? rest >> 1 : rest)).bytesWritten;
+        const length = full ? rest >> 1 : rest;
+        try {
+          return (await file.write(bytes, offset, direct ? length - (length % DIRECT_UNIT) : length, this.#bytesWritten)).bytesWritten;
+        } catch (error) {
+          if (direct && errorCodeOf(error) === 'EINVAL') return -1;
+          throw error;
+        }
       });
+      if (written < 0) return;
       offset += written;
       this.#bytesWritten += written;
     }
@@ -102,6 +138,20 @@ export class DurableWriter {
     this.#open = false;
     await this.#file.close().catch(() => undefined);
   }
+}
+
+/** A second handle of a file, for direct writes; null where there are none. */
+async function openDirect(path: string): Promise<FileHandle | null> {
+  const { O_DIRECT, O_WRONLY } = constants;
+  if (O_DIRECT === undefined) return null;
+  return await operate('open', path, 0, async () => {
+    try {
+      return await open(path, O_WRONLY | O_DIRECT);
+    } catch (error) {
+      if (errorCodeOf(error) === 'EINVAL') return null;
+      throw error;
+    }
+  });
 }
 
 /**

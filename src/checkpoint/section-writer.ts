@@ -83,7 +83,7 @@ export class SectionWriter {
 
   /**
    * Appends all of the section at once, and without a copy: for a section that has no bytes yet and gets no others. They must stay as they are until it
-   * resolves; then the operating system has them.
+   * resolves; then the operating system has them, or the device already where they begin on a page (base/page-aligned).
    * @throws InvalidArgument, DiskFull, WriteFailed; then the whole save is given up
    */
   async appendWhole(bytes: Uint8Array): Promise<void> {
@@ -96,7 +96,7 @@ export class SectionWriter {
       this.#check(bytes);
       if (bytes.length > 0) {
         failpoint('checkpoint.beforeSectionWrite');
-        await this.#file.append(bytes);
+        await this.#file.appendDirect(bytes);
       }
       this.#whole = true;
       return 'open';

@@ -72,7 +72,8 @@ function encoded(
       { format },
     );
   }
-  const rules = { trim: config.data.trim && format !== 'criteo', float32: format === 'tfrecord' };
+  // Names of a TFRecord are taken as they are, those of Criteo's files too.
+  const rules = { trim: config.data.trim && format !== 'criteo' && format !== 'tfrecord', float32: format === 'tfrecord' };
   const { text, schema: own } = encodeExamples(inputs, schema, rules);
   return { data: { format: 'csv', schema: own, separator: ',', header: true, trim: false }, text };
 }

@@ -1,6 +1,6 @@
 import { PrefetchQueue } from './prefetch-queue.js';
 
-/** Calls that may wait for a step; more of them than steps and the caller waits too. */
+/** Calls that may wait for a step; one more and its caller runs the oldest. */
 const DEFAULT_CAPACITY = 1024;
 
 /** Runs queued calls beside training; has the form of a hook of a training run. */
@@ -43,7 +43,8 @@ export class AsyncFunctionManager {
   /**
    * @param fn       may return a promise, which is waited for before the next call runs.
    * @param isAsync  default: that of the manager.
-   * @param capacity most calls that wait, at least 1; one more makes its caller wait for a step.
+   * @param capacity most calls that wait, at least 1. Who queues one more runs the oldest first: it may be a hook, and the step that would make room
+   *                 waits for that.
    */
   addAsyncFunction<A extends readonly unknown[]>(
     fn: (...args: A) => unknown,
@@ -51,28 +52,33 @@ export class AsyncFunctionManager {
     capacity: number = DEFAULT_CAPACITY,
   ): AddedFunction<A> {
     const queue = new PrefetchQueue<A>(isAsync ? capacity : 1);
+    let last: Promise<unknown> = Promise.resolve();
+    /** Runs the oldest call behind those that run. @returns null when none is queued */
+    const runOldest = (): Promise<void> | null => {
+      const args = queue.tryDequeue();
+      if (args === undefined) return null;
+      const run = last.then(async () => void (await fn(...args)));
+      last = run.catch(() => {});
+      return run;
+    };
     const hook: AsyncFunctionHook = {
       name: `async function ${fn.name === '' ? 'without a name' : fn.name}`,
       beforeStep: async () => {
-        const args = queue.tryDequeue();
-        if (args !== undefined) await fn(...args);
+        await runOldest();
       },
       end: async () => {
         const errors: unknown[] = [];
-        for (let args = queue.tryDequeue(); args !== undefined; args = queue.tryDequeue()) {
-          try {
-            await fn(...args);
-          } catch (error) {
-            errors.push(error);
-          }
-        }
+        for (let run = runOldest(); run !== null; run = runOldest()) await run.catch((error: unknown) => errors.push(error));
         if (errors.length > 0) throw errors[0];
       },
     };
     this.added.push(hook);
     const enqueue = async (...args: A): Promise<void> => {
-      if (isAsync) await queue.enqueue(args);
-      else await fn(...args);
+      if (!isAsync) return void (await fn(...args));
+      // Room is made and taken at once: callers keep their order.
+      let run: Promise<void> | null = null;
+      while (!queue.tryEnqueue(args)) run = runOldest();
+      await run;
     };
     return { enqueue, hook };
   }

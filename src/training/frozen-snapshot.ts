@@ -1,3 +1,4 @@
+import { pageAlignedBuffer } from '../base/index.js';
 import { type BaseReference, CheckpointWriter, type ManifestFields, prune, referenceTo } from '../checkpoint/index.js';
 import type { FrozenRows, KernelBackend } from '../kernels/index.js';
 import type { FrozenState } from './engine.js';
@@ -42,8 +43,25 @@ export interface SnapshotWriter {
   close(): Promise<void>;
 }
 
-/** Sections that are flushed at once, while the next one is read. */
-const MOST_FLUSHED = 3;
+/**
+ * Memory for two sections that take turns, one being filled while the other is written. Whoever writes several checkpoints keeps it: pages that the system
+ * has yet to hand out are felt by those who train.
+ */
+export class SectionMemory {
+  private filling = new ArrayBuffer(0);
+  private leaving = new ArrayBuffer(0);
+
+  /** At least so many bytes, of the one that is being filled. */
+  atLeast(bytes: number): ArrayBuffer {
+    // Buckets are of about one size: a little more than this one takes serves the next as well.
+    if (this.filling.byteLength < bytes) this.filling = pageAlignedBuffer(Math.ceil(bytes * 1.02));
+    return this.filling;
+  }
+
+  turn(): void {
+    [this.filling, this.leaving] = [this.leaving, this.filling];
+  }
+}
 
 /**
  * Writes a frozen state as a checkpoint and prunes older ones: the bytes are those that saveSnapshot writes of the same state. Tables may change
@@ -57,16 +75,17 @@ export async function writeFrozen(
   spec: RunSpec,
   job: SnapshotJob,
   frozen: readonly FrozenRows[],
+  memory = new SectionMemory(),
 ): Promise<SavedSnapshot> {
   const started = performance.now();
   const { step, state, base } = job;
   const writer = await CheckpointWriter.begin(job.modelDir, step, { crc32c: (bytes) => backend.crc32c(bytes) });
+  const sections = new Sections(writer, memory);
   try {
     requireFinite(step, state.parameters, (at) => parameterAt(spec, at));
     requireFinite(step, state.denseState, (at) => `value ${at} of the optimizer state of the dense parameters`);
     await writer.writeSection(PARAMETERS, bytesOf(state.parameters));
     await writer.writeSection(STATE, bytesOf(state.denseState));
-    const sections = new Sections(writer);
     const tables: SavedTable[] = [];
     for (const [t, table] of spec.tables.entries()) tables.push(await writeTable(sections, table, frozen[t], step, base !== null));
     for (const rows of frozen) rows.end();
@@ -86,6 +105,7 @@ export async function writeFrozen(
     };
   } catch (error) {
     for (const rows of frozen) rows.end();
+    await sections.settle().catch(() => {});
     await writer.abort();
     throw error;
   }
@@ -112,52 +132,46 @@ async function writeTable(sections: Sections, table: TableSpec, rows: FrozenRows
 }
 
 /**
- * Sections, one after another: read, handed to the operating system, and then flushed behind the next ones. Only one thread computes at a time, this one or
- * that of the write: more would be felt by those who train.
+ * Sections, one after another: while one is being written and flushed, which is the device's work, the next one is read. One of the pool's threads at a time
+ * waits for the device: others have files to read.
  */
 class Sections {
   bytes = 0;
-  private buffer = new ArrayBuffer(0);
-  private readonly closing = new Set<Promise<void>>();
+  /** The section before; never rejects. */
+  private inHand: Promise<void> = Promise.resolve();
   private failure: unknown = null;
 
-  constructor(private readonly writer: CheckpointWriter) {}
+  constructor(
+    private readonly writer: CheckpointWriter,
+    private readonly memory: SectionMemory,
+  ) {}
 
-  /** @param fill writes the rows. Waits while too many are being flushed. @throws what a section before it failed with */
+  /** @param fill writes the rows. Returns while the section is being written. @throws what a section before it failed with */
   async write(
     name: string,
     count: number,
     shape: RowShape,
     fill: (fids: BigInt64Array, timestamps: Uint32Array, records: Float32Array) => void,
   ): Promise<void> {
-    while (this.closing.size >= MOST_FLUSHED) await Promise.race(this.closing);
-    if (this.failure !== null) throw this.failure;
-    const { bytes, fids, timestamps, records } = sectionBuffer(count, shape, (length) => this.atLeast(length));
+    const { bytes, fids, timestamps, records } = sectionBuffer(count, shape, (length) => this.memory.atLeast(length));
     fill(fids, timestamps, records);
+    await this.settle();
+    this.memory.turn();
     this.bytes += bytes.length;
+    this.inHand = this.finish(name, bytes).catch((error: unknown) => {
+      this.failure ??= error;
+    });
+  }
+
+  /** Waits for what is being written. @throws what it failed with */
+  async settle(): Promise<void> {
+    await this.inHand;
+    if (this.failure !== null) throw this.failure;
+  }
+
+  private async finish(name: string, bytes: Uint8Array): Promise<void> {
     const section = await this.writer.section(name);
     await section.appendWhole(bytes);
-    const closed = section
-      .close()
-      .then(
-        () => {},
-        (error: unknown) => {
-          this.failure ??= error;
-        },
-      )
-      .then(() => void this.closing.delete(closed));
-    this.closing.add(closed);
-  }
-
-  /** Waits for all of them. @throws what one of them failed with */
-  async settle(): Promise<void> {
-    await Promise.all(this.closing);
-    if (this.failure !== null) throw this.failure;
-  }
-
-  private atLeast(bytes: number): ArrayBuffer {
-    // Buckets are of about one size: a little more than this one takes serves the next as well.
-    if (this.buffer.byteLength < bytes) this.buffer = new ArrayBuffer(Math.ceil(bytes * 1.02));
-    return this.buffer;
+    await section.close();
   }
 }

@@ -2,7 +2,7 @@ export { CheckpointSaver, type CheckpointSaverParts, type PendingSave, type Save
 export type { EarlyStopSettings, EarlyStopState } from './early-stopping.js';
 export type { FrozenState, TableRows, TrainingEngine } from './engine.js';
 export { type EvaluationMetrics, evaluate, scoreAll } from './evaluate.js';
-export { type SavedSnapshot, type SnapshotJob, type SnapshotWriter, writeFrozen } from './frozen-snapshot.js';
+export { type SavedSnapshot, SectionMemory, type SnapshotJob, type SnapshotWriter, writeFrozen } from './frozen-snapshot.js';
 export { type HookActions, HookRunner, type HookStates } from './hook-runner.js';
 export { decisionOf, type HookTrigger, type StepDecision, StepTrigger, TimeTrigger } from './hook-trigger.js';
 export type {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -13,6 +13,7 @@ import {
   failpointCounts,
   MonolithError,
   makeFolderDurable,
+  pageAlignedBuffer,
   writeFileDurable,
 } from '../../src/base/index.js';
 
@@ -94,6 +95,58 @@ describe('durable-file', () => {
     await writer.close();
     assert.deepEqual([...readFileSync(join(folder, 'shared'))], [1, 2, 3, 4, 5]);
     assert.equal(writer.bytesWritten, 5);
+  });
+});
+
+describe('direct appends', () => {
+  const made = (length: number, offset = 0): Uint8Array => {
+    const bytes = new Uint8Array(pageAlignedBuffer(length + offset), offset, length);
+    for (let i = 0; i < length; i++) bytes[i] = (i * 2654435761) >>> 11;
+    return bytes;
+  };
+
+  test('leave the same bytes as others, whatever their number and place, and more can follow', async () => {
+    for (const [length, offset] of [[0], [1], [4095], [4096], [4097], [300_001], [70_000, 1], [70_000, 8]]) {
+      const path = join(folder, `direct-${length}-${offset}`);
+      const bytes = made(length, offset);
+      const writer = await DurableWriter.create(path);
+      const direct = await writer.appendDirect(bytes);
+      assert.ok(direct % 4096 === 0 && direct <= length, `${direct} of ${length}`);
+      await writer.append(Uint8Array.of(7, 8));
+      assert.equal(await writer.appendDirect(Uint8Array.of(9)), 0, 'first bytes only');
+      await writer.close();
+      assert.ok(readFileSync(path).equals(Buffer.concat([bytes, Uint8Array.of(7, 8, 9)])), `${length} at ${offset}`);
+      assert.equal(writer.bytesWritten, length + 3);
+    }
+  });
+
+  test('go past the page cache where the file system lets them', async (t) => {
+    const { O_CREAT, O_DIRECT, O_WRONLY } = constants;
+    try {
+      const fd = openSync(join(folder, 'probe'), O_CREAT | O_WRONLY | O_DIRECT);
+      writeSync(fd, made(4096));
+      closeSync(fd);
+    } catch {
+      return t.skip('no direct writes here');
+    }
+    const writer = await DurableWriter.create(join(folder, 'direct'));
+    assert.equal(await writer.appendDirect(made(10_000)), 8192);
+    await writer.close();
+  });
+
+  test('that meet a full disk or a device error say so', async () => {
+    for (const [action, code] of [
+      ['short-write', 'DiskFull'],
+      ['enospc', 'DiskFull'],
+      ['eio', 'WriteFailed'],
+    ] as const) {
+      disarmAll();
+      armFailpoint('durable-file.write', action, 1);
+      const writer = await DurableWriter.create(join(folder, action));
+      assert.equal((await failure(() => writer.appendDirect(made(40_000)))).code, code, action);
+      await writer.discard();
+    }
+    assert.deepEqual(readdirSync(folder), []);
   });
 });
 

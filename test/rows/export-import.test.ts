@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Estimator } from '../../src/index.js';
 import {
   type ExistingRows,
   exportText,
@@ -15,6 +16,7 @@ import {
   tableNamed,
 } from '../../src/rows/index.js';
 import { npyHead } from '../../src/rows/npy.js';
+import { writeClicks } from '../helpers/click-data.js';
 import { DIM, madeRows, over, type Rows, saveRows, temporaryModelDir } from './fixture.js';
 
 const folder = temporaryModelDir();
@@ -97,6 +99,30 @@ describe('exported rows', () => {
     assert.match(String(readByScript(path).stderr), /damaged.*00002-of-00004: block 0/);
     await saveRows(modelDir, 90, { rows: madeRows(300, 9), bits: 2 });
     assert.match(String(readByScript(path).stderr), /base was written anew/);
+  });
+
+  test('of a run with rows of slices in 16 bits, and of a delta of it, are what that reader prints', async () => {
+    const modelDir = newFolder();
+    const train = join(modelDir, 'train.csv');
+    writeClicks(train, 300, 1);
+    const features = ['user', 'item'].map((name) => ({ name, type: 'categorical' as const }));
+    await new Estimator({
+      ...{ model: 'fm', modelOptions: { embeddingDim: 4 }, modelDir, batchSize: 32, workers: 1, ps: 2, embedding: { storage: 'bf16' } },
+      ...{ checkpointEvery: 6, deltaEvery: 4 },
+      data: { train: [train], parseThreads: 0, schema: { label: { column: 'click' }, features } },
+    }).train({ steps: 8 });
+    for (const [name, version] of [
+      ['checkpoint-6.json', 1],
+      ['checkpoint-8.json', 2],
+    ] as const) {
+      const path = join(modelDir, name);
+      assert.equal(JSON.parse(readFileSync(path, 'utf8')).formatVersion, version);
+      const { stdout, stderr } = readByScript(path);
+      const run = await openSaved(path);
+      assert.deepEqual([run.tables[0].storage, run.tables[0].slices.length], ['bf16', 2]);
+      assert.equal(stdout, await textOf(run, 'csv'), String(stderr));
+      assert.ok(String(stdout).split('\n').length > 100);
+    }
   });
 
   test('as csv, jsonl and npy are read back exactly: what is imported from each into an empty table is what was exported', async () => {

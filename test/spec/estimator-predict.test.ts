@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Estimator, type ExampleInput, type PartialTrainingConfig } from '../../src/index.js';
+import { frames, example as tfExample } from '../data/helpers.js';
 import { runCli, temporaryFolder } from '../helpers/cli.js';
 import { clickLines, writeClicks } from '../helpers/click-data.js';
 
@@ -135,6 +136,82 @@ describe('#5b prediction with inputs on real models', () => {
     await ratings.train({ steps: 5 });
     const { predictions } = await ratings.predictWithInputs(rows.map(([user, item]) => ({ user_id: Number(user), item_id: item })));
     assert.deepEqual(predictions.flat(), await predicted(ratings));
+  });
+});
+
+describe('#5b prediction with inputs of formats that have indices, and of TFRecord', () => {
+  /** Trains a moment on a file of such data, and compares inputs given by a program with those of the file. */
+  async function comparesWithFile(
+    name: string,
+    content: string | Uint8Array,
+    data: NonNullable<PartialTrainingConfig['data']>,
+    inputs: readonly ExampleInput[],
+  ): Promise<Estimator> {
+    writeFileSync(folder.in(name), content);
+    const own = new Estimator({
+      ...common,
+      workers: 1,
+      model: 'fm',
+      modelOptions: { embeddingDim: 4 },
+      modelDir: folder.in(`run-${name}`),
+      data: { train: [folder.in(name)], eval: [folder.in(name)], parseThreads: 0, ...data },
+    });
+    await own.train({ steps: 4 });
+    const { predictions } = await own.predictWithInputs(inputs);
+    assert.ok(new Set(predictions.flat()).size > 20);
+    assert.deepEqual(predictions.flat(), await predicted(own));
+    return own;
+  }
+  const numbers = Array.from({ length: 80 }, (_, i) => i);
+
+  test('#5b LibSVM: values by index', async () => {
+    const pairs = numbers.map((i): [number, number][] => [
+      [1 + (i % 7), 1],
+      [10 + ((i * 3) % 11), 0.25 * (i % 5) - 0.5],
+    ]);
+    const text = pairs.map((list, i) => `${i % 3 === 0 ? 1 : 0} ${list.map((pair) => pair.join(':')).join(' ')}`).join('\n');
+    const own = await comparesWithFile('data.libsvm', `${text}\n`, { format: 'libsvm' }, pairs.map(Object.fromEntries));
+    await assert.rejects(own.predictWithInputs([{ 1: 1 }, { price: 2 }]), {
+      code: 'InvalidArgument',
+      message: /input 1, feature "price": expected a whole number as index/,
+    });
+    await assert.rejects(own.predictWithInputs([{ 1: 'one' }]), { code: 'InvalidArgument', message: /input 0, feature "1": .*"one"/ });
+  });
+
+  test('#5b LibFFM: values by field and index', async () => {
+    const fields = numbers.map((i) => [{ [i % 7]: 1 }, { [20 + ((i * 3) % 11)]: 0.5 + (i % 4) }]);
+    const line = (list: readonly object[]): string =>
+      list.map((values, field) => Object.entries(values).map(([index, value]) => `${field}:${index}:${value}`)).join(' ');
+    const text = fields.map((list, i) => `${i % 3 === 0 ? 1 : 0} ${line(list)}`).join('\n');
+    const inputs = fields.map(([f0, f1]): ExampleInput => ({ f0, f1 }));
+    const own = await comparesWithFile('data.libffm', `${text}\n`, { format: 'libffm', numFields: 2 }, inputs);
+    await assert.rejects(own.predictWithInputs([{ f2: { 1: 1 } }]), { message: /input 0, feature "f2": expected a field f0 … f1/ });
+    await assert.rejects(own.predictWithInputs([{ f1: 3 }]), { message: /input 0, feature "f1": expected an object of values by index/ });
+  });
+
+  test('#5b TFRecord: names that hold the characters of text formats, and numbers as float32', async () => {
+    const rows = numbers.map((i) => ({
+      x: i % 9 === 0 ? null : i * 0.1,
+      a: [`a ${i % 7}, "quoted"`, ' b\n', 'c|d', ''][i % 4],
+      tags: Array.from({ length: i % 4 }, (_, k) => `t|${(i + k) % 5}`),
+    }));
+    const records = rows.map(({ x, a, tags }, i) =>
+      tfExample({
+        y: { floats: [i % 3 === 0 ? 1 : 0] },
+        x: x === null ? null : { floats: [x] },
+        a: { bytes: [a] },
+        tags: { bytes: tags },
+      }),
+    );
+    const schema = {
+      label: { column: 'y' },
+      features: [
+        { name: 'x', type: 'numeric' as const },
+        { name: 'a', type: 'categorical' as const },
+        { name: 'tags', type: 'categorical' as const, maxLength: 4 },
+      ],
+    };
+    await comparesWithFile('data.tfrecord', frames(records), { format: 'tfrecord', schema }, rows);
   });
 });
 

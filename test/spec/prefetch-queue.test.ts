@@ -250,6 +250,24 @@ describe('#6b functions beside training', () => {
     assert.equal(calls, 11);
   });
 
+  test('#6b where more calls are queued than steps are made, callers run the oldest: nobody waits for a step that waits for them', async () => {
+    const seen: number[] = [];
+    const { enqueue, hook } = new AsyncFunctionManager().addAsyncFunction(
+      async (n: number) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        seen.push(n);
+      },
+      true,
+      2,
+    );
+    for (const n of [1, 2, 3, 4]) await enqueue(n);
+    assert.deepEqual(seen, [1, 2]);
+    await Promise.all([enqueue(5), enqueue(6), hook.beforeStep()]);
+    assert.deepEqual(seen.slice(0, 4), [1, 2, 3, 4]);
+    await hook.end();
+    assert.deepEqual(seen, [1, 2, 3, 4, 5, 6]);
+  });
+
   test('#6b a call that fails does not keep the others from running; its error comes out', async () => {
     const seen: string[] = [];
     const { enqueue, hook } = new AsyncFunctionManager().addAsyncFunction((what: string) => {

@@ -164,6 +164,25 @@ test('equal names of unequal size are refused, or skipped where that is asked fo
   await assert.rejects(started('absent', { ...wide, warmStart: { from: folder.in('no-such-run') } }), { code: 'CheckpointNotFound' });
 });
 
+test('a delta checkpoint brings the rows of the whole one that it stands on along', async () => {
+  // Whole ones at 4 and 6, a delta at 8, where the run ends.
+  await estimator('chain', { model: 'fm', checkpointEvery: 6, deltaEvery: 4 }).train({ steps: 8 });
+  await estimator('unchained', { model: 'fm' }).train({ steps: 8 });
+  const delta = await openCheckpoint(folder.in('chain'));
+  assert.deepEqual([delta.step, delta.base?.step], [8, 6]);
+  const reports = [];
+  for (const [name, from] of [
+    ['from-delta', 'chain'],
+    ['from-whole', 'unchained'],
+  ]) {
+    reports.push(await started(name, { ...deepfm, warmStart: { from: folder.in(from), optimizerState: true } }));
+  }
+  assert.deepEqual({ ...reports[0], from: '', path: '' }, { ...reports[1], from: '', path: '' });
+  const [a, b] = [await rowsOf('from-delta'), await rowsOf('from-whole')];
+  assert.ok(a.size > 100);
+  assert.deepEqual(a, b);
+});
+
 test('a run folder that has checkpoints goes on from its own', async () => {
   const report = await started('whole', { model: 'fm', warmStart: { from: folder.in('no-such-run') } });
   assert.equal(report, null);

@@ -4,7 +4,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { MonolithError } from '../../base/index.js';
 import { type FrozenRows, selectBackend } from '../../kernels/index.js';
-import { type RunSpec, type SnapshotJob, writeFrozen } from '../../training/index.js';
+import { type RunSpec, SectionMemory, type SnapshotJob, writeFrozen } from '../../training/index.js';
 import type { WriterAnswer } from '../checkpoint-thread.js';
 
 const { spec } = workerData as { spec: RunSpec };
@@ -29,6 +29,7 @@ function stepBack(): void {
   }
 }
 
+const memory = new SectionMemory();
 const port = parentPort;
 let jobs: Promise<unknown> = Promise.resolve();
 let closed = false;
@@ -39,7 +40,7 @@ async function work(job: SnapshotJob): Promise<void> {
   try {
     const { backend } = selectBackend(spec.backend);
     for (const ids of job.state.tables) frozen.push(backend.openFrozen(ids));
-    answer = { kind: 'saved', saved: await writeFrozen(backend, spec, job, frozen) };
+    answer = { kind: 'saved', saved: await writeFrozen(backend, spec, job, frozen, memory) };
   } catch (error) {
     answer = { kind: 'failed', error: MonolithError.from(error).toJSON() };
   }
