@@ -1,5 +1,4 @@
-import { MonolithError } from '../base/index.js';
-import { suggest } from '../config/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import { type SuiteName, suiteNames } from './suites.js';
 
 /** What a command line of `bench` asks for. */

@@ -1,4 +1,4 @@
-import type { FeatureSchema } from '../config/index.js';
+import type { FeatureSchema } from '../features/index.js';
 import type { CriteoIntegers } from './criteo-schema.js';
 
 /** Record formats. 'auto' decides by extension, magic bytes and content. */

@@ -1,5 +1,5 @@
 import type { CheckpointReader } from '../checkpoint/index.js';
-import type { FeatureSchema } from '../config/index.js';
+import type { FeatureSchema } from '../features/index.js';
 import { selectBackend } from '../kernels/index.js';
 import { type DenseTensor, planDenseBlocks } from '../ps/index.js';
 import type { TrainingEngine } from './engine.js';
