@@ -1,8 +1,10 @@
-import { cityHash64Into } from './city-hash.js';
+import { cityHash64, cityHash64Into } from './city-hash.js';
 import { MonolithError } from './errors.js';
 
 /** Largest slot of layout v2: 15 bits, so that bit 63 stays 0 and a fid is never negative. */
 export const MAX_SLOT = 0x7fff;
+/** Largest slot of layout v1: ten bits. */
+export const MAX_SLOT_V1 = 0x3ff;
 const SIGNATURE_V2 = (1n << 48n) - 1n;
 const SIGNATURE_V1 = (1n << 54n) - 1n;
 
@@ -53,8 +55,50 @@ export function fidV1ToV2(fid: bigint): bigint {
  */
 export function fidV2ToV1(fid: bigint): bigint {
   const slot = slotOf(fid);
-  checkSlot('fidV2ToV1', slot, 0x3ff);
+  checkSlot('fidV2ToV1', slot, MAX_SLOT_V1);
   return BigInt.asIntN(64, (BigInt(slot) << 54n) | (signatureOf(fid) & SIGNATURE_V1));
+}
+
+/**
+ * A fid of layout v1: `slot << 54 | hash & (2⁵⁴ − 1)`, as a signed 64-bit integer (slots from 512 on set bit 63).
+ *
+ * @param slot   an integer in [0, 1023].
+ * @param hash54 hash of the value; only its 54 low bits are used.
+ * @throws InvalidArgument for a slot out of range.
+ */
+export function makeFidV1(slot: number, hash54: bigint): bigint {
+  checkSlot('makeFidV1', slot, MAX_SLOT_V1);
+  return BigInt.asIntN(64, (BigInt(slot) << 54n) | (hash54 & SIGNATURE_V1));
+}
+
+/** Slot of a v1 fid, signed or not: its ten high bits. */
+export function slotOfV1(fid: bigint): number {
+  return Number(BigInt.asUintN(64, fid) >> 54n);
+}
+
+/** Signature of a v1 fid: its 54 low bits. */
+export function signatureOfV1(fid: bigint): bigint {
+  return fid & SIGNATURE_V1;
+}
+
+/**
+ * A v2 fid with another slot and the same signature: what lets two features share one table.
+ * @throws InvalidArgument for a slot outside [0, 32767].
+ */
+export function withSlot(fid: bigint, slot: number): bigint {
+  return makeFid(slot, fid);
+}
+
+/**
+ * The v2 fid of a number: slot and 48 bits of the CityHash64 of its eight bytes, little-endian. Monolith masks one bit more, so that its fids
+ * have the slot's lowest bit set for half of all numbers; the others are the same.
+ * @throws InvalidArgument for a slot outside [0, 32767].
+ */
+export function extractFid(value: bigint, slot: number): bigint {
+  checkSlot('extractFid', slot, MAX_SLOT);
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(BigInt.asIntN(64, value));
+  return makeFid(slot, cityHash64(bytes));
 }
 
 /**

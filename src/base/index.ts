@@ -24,7 +24,23 @@ export {
   failpoint,
   failpointCounts,
 } from './failpoint.js';
-export { bucketOf, fidV1ToV2, fidV2ToV1, MAX_SLOT, makeFid, mix64BigInt, signatureOf, slotOf, writeHashedFid } from './fid.js';
+export {
+  bucketOf,
+  extractFid,
+  fidV1ToV2,
+  fidV2ToV1,
+  MAX_SLOT,
+  MAX_SLOT_V1,
+  makeFid,
+  makeFidV1,
+  mix64BigInt,
+  signatureOf,
+  signatureOfV1,
+  slotOf,
+  slotOfV1,
+  withSlot,
+  writeHashedFid,
+} from './fid.js';
 export {
   type LaunchedPlace,
   type LauncherBackend,

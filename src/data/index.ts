@@ -1,5 +1,14 @@
 export { type CriteoIntegers, criteoSchema } from './criteo-schema.js';
 export { type DataInputs, inspectInputs } from './inputs.js';
+export {
+  defaultFraming,
+  encodeFrame,
+  type Frame,
+  type Framing,
+  readFrames,
+  readHeader,
+  sourceHeader,
+} from './monolith/framing.js';
 export { type DataFormat, type PipelineOptions, pipelineDefaults, type ResolvedFormat, type SplitOptions } from './options.js';
 export { BatchPipeline, type DataStats } from './pipeline.js';
 export type { DataPosition, StreamPoint } from './position.js';

@@ -4,18 +4,23 @@ import fc from 'fast-check';
 import {
   bigIntToHalves,
   bucketOf,
+  extractFid,
   fidV1ToV2,
   fidV2ToV1,
   halvesToBigInt,
   MonolithError,
   makeFid,
+  makeFidV1,
   mix64,
   mix64BigInt,
   multiplyHigh32,
   SeededRandom,
   seedFromNames,
   signatureOf,
+  signatureOfV1,
   slotOf,
+  slotOfV1,
+  withSlot,
 } from '../../src/base/index.js';
 
 const hasCode = (code: string) => (error: unknown) => error instanceof MonolithError && error.code === code;
@@ -165,6 +170,28 @@ describe('fid', () => {
     assert.equal(fidV1ToV2(-1n), (1023n << 48n) | 0xffff_ffff_ffffn);
     assert.equal(fidV1ToV2(fidV2ToV1(makeFid(777, 12345n))), makeFid(777, 12345n));
     assert.throws(() => fidV2ToV1(makeFid(1024, 1n)), hasCode('InvalidArgument'));
+  });
+
+  test('layout v1 has ten bits of slot and 54 of signature', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1023 }), uint64, (slot, hash) => {
+        const fid = makeFidV1(slot, hash);
+        assert.equal(BigInt.asIntN(64, fid), fid);
+        assert.equal(slotOfV1(fid), slot);
+        assert.equal(slotOfV1(BigInt.asUintN(64, fid)), slot);
+        assert.equal(signatureOfV1(fid), hash & 0x3fffffffffffffn);
+        assert.equal(fidV1ToV2(fid), makeFid(slot, hash));
+      }),
+    );
+    assert.throws(() => makeFidV1(1024, 1n), hasCode('InvalidArgument'));
+    // A fid of a real request: slot 520.
+    assert.equal(slotOfV1(9376215397644962785n), 520);
+  });
+
+  test('extracts a fid from a number, and gives a fid another slot', () => {
+    assert.equal(extractFid(185n, 4), 1153447759131936n);
+    assert.equal(withSlot(makeFid(7, 99n), 8), makeFid(8, 99n));
+    assert.throws(() => extractFid(1n, 32768), hasCode('InvalidArgument'));
   });
 
   test('buckets are the top bits of the mixed fid', () => {
