@@ -46,8 +46,7 @@ bool FrozenReader::add(uint32_t table_id) {
 void FrozenReader::release() {
   for (size_t s = 0; s < num_sources_; s++) {
     sources()[s].rows->end();
-    CopySpace* space = FrozenRows::let_go_for_space(sources()[s].rows);
-    if (space != nullptr) sources()[s].table->keep_spare(space);
+    FrozenRows::let_go(sources()[s].rows);
     let_go_shared_table(sources()[s].table);
   }
   num_sources_ = 0;
