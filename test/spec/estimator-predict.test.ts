@@ -104,6 +104,10 @@ describe('#5b prediction with inputs on real models', () => {
     for (const [input, message] of wrong) {
       await assert.rejects(estimator().predictWithInputs([good, input]), { code: 'InvalidArgument', message });
     }
+    const big = { ...good, user: 5n } as unknown as ExampleInput;
+    await assert.rejects(estimator().predictWithInputs([big]), { code: 'InvalidArgument', message: /feature "user": .* got 5$/ });
+    const single = good as unknown as ExampleInput[];
+    await assert.rejects(estimator().predictWithInputs(single), { code: 'InvalidArgument', message: /expected a list of inputs/ });
   });
 
   test('#5b ratings as MovieLens has them: tab-separated with a header of names and types', async () => {

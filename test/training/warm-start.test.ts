@@ -162,6 +162,10 @@ test('equal names of unequal size are refused, or skipped where that is asked fo
   const nothing = started('nothing', { ...wide, warmStart: { from: folder.in('fm'), tables: 'none', parameters: 'none' } });
   await assert.rejects(nothing, { code: 'InvalidConfig', message: /nothing of it fits/ });
   await assert.rejects(started('absent', { ...wide, warmStart: { from: folder.in('no-such-run') } }), { code: 'CheckpointNotFound' });
+  await assert.rejects(started('a-file', { ...wide, warmStart: { from: folder.in('train.csv') } }), {
+    code: 'CheckpointNotFound',
+    message: /^warmStart\.from .*train\.csv is a file/,
+  });
 });
 
 test('a delta checkpoint brings the rows of the whole one that it stands on along', async () => {
