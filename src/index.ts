@@ -3,7 +3,10 @@
  */
 export {
   type ErrorCode,
+  extractFid,
   type FolderSources,
+  fidV1ToV2,
+  fidV2ToV1,
   findMain,
   getLibopsPath,
   isabs,
@@ -16,6 +19,13 @@ export {
   launcherRank,
   launcherSize,
   MonolithError,
+  makeFid,
+  makeFidV1,
+  signatureOf,
+  signatureOfV1,
+  slotOf,
+  slotOfV1,
+  withSlot,
 } from './base/index.js';
 export {
   type CheckpointState,
@@ -43,6 +53,7 @@ export {
   resolveConfig,
   type TrainingConfig,
 } from './config/index.js';
+export { defaultFraming, encodeFrame, type Frame, type Framing, readFrames, readHeader, sourceHeader } from './data/index.js';
 export {
   BackendDiscovery,
   type ConsulOptions,

@@ -9,6 +9,14 @@ export {
   readHeader,
   sourceHeader,
 } from './monolith/framing.js';
-export { type DataFormat, type PipelineOptions, pipelineDefaults, type ResolvedFormat, type SplitOptions } from './options.js';
+export {
+  type DataFormat,
+  isMonolithFormat,
+  type MonolithFormat,
+  type PipelineOptions,
+  pipelineDefaults,
+  type ResolvedFormat,
+  type SplitOptions,
+} from './options.js';
 export { BatchPipeline, type DataStats } from './pipeline.js';
 export type { DataPosition, StreamPoint } from './position.js';
