@@ -53,7 +53,24 @@ export {
   resolveConfig,
   type TrainingConfig,
 } from './config/index.js';
-export { defaultFraming, encodeFrame, type Frame, type Framing, readFrames, readHeader, sourceHeader } from './data/index.js';
+export {
+  decodeMessage,
+  defaultFraming,
+  encodeFrame,
+  encodeMessage,
+  type FeatureList,
+  type FeatureListEntry,
+  type Frame,
+  type Framing,
+  formatFeatureList,
+  type MonolithMessage,
+  type MonolithMessageName,
+  type MonolithValue,
+  parseFeatureList,
+  readFrames,
+  readHeader,
+  sourceHeader,
+} from './data/index.js';
 export {
   BackendDiscovery,
   type ConsulOptions,
