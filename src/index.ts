@@ -45,14 +45,7 @@ export {
   type ParameterServerRole,
   type WorkerRole,
 } from './cluster/index.js';
-export {
-  type ConfigSources,
-  type FeatureSchema,
-  type PartialTrainingConfig,
-  type ResolvedConfig,
-  resolveConfig,
-  type TrainingConfig,
-} from './config/index.js';
+export { type ConfigSources, type PartialTrainingConfig, type ResolvedConfig, resolveConfig, type TrainingConfig } from './config/index.js';
 export {
   decodeMessage,
   defaultFraming,
@@ -136,6 +129,7 @@ export {
   type WarmStartReport,
   warmStartLines,
 } from './estimator/index.js';
+export type { FeatureSchema } from './features/index.js';
 export {
   CheckpointHook,
   type CheckpointHookOptions,

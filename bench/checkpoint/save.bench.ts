@@ -1,11 +1,12 @@
 // A checkpoint while training goes on: what the steps feel of it, and how fast it is written beside the disk's own speed.
 //
-//   node dist/bench/checkpoint/save.bench.js [--rows N] [--file FOLDER]
+//   node dist/bench/checkpoint/save.bench.js [--rows N] [--rounds SAVES] [--only save] [--file FOLDER]
 //
 // DLRM, two workers and two shards, on a table of 2 GiB unless --rows says otherwise; batches name rows of it evenly, so that as many as can be are touched
 // while the save goes on. A gap is the time from the end of one step to the end of the next. The disk's speed is that of a file of the same length, written
 // in pieces of 4 MiB and flushed, before and after, while nothing trains. For comparison another process (dd) writes such a file while training goes on: what
-// steps feel of that, they feel of the machine. `stolen` is the time that a hypervisor took from this machine's processors meanwhile.
+// steps feel of that, they feel of the machine. `stolen` is the time that a hypervisor took from this machine's processors meanwhile. Beside the first gap
+// of a save stands that of a stop without one: the steps in flight end, nothing is frozen, and steps go on. `--only save` leaves disk and dd out: half the time.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -22,7 +23,7 @@ import {
   type SnapshotJob,
   type SnapshotWriter,
 } from '../../src/training/index.js';
-import { benchArguments, report } from '../lib/report.js';
+import { benchArguments, report, wanted } from '../lib/report.js';
 import { fillStep, flatLayout } from '../lib/synthetic.js';
 
 const TABLE_BYTES = 2 * 2 ** 30;
@@ -35,7 +36,9 @@ const RECORD_BYTES = 2 * DIM * 4;
 const rows = benchArguments.rows ?? TABLE_BYTES / RECORD_BYTES;
 /** Steps that are only timed, before the first save and after the last. */
 const QUIET_STEPS = 60;
-const SAVES = 5;
+const SAVES = benchArguments.rounds;
+const DISK = 'disk, sequential';
+const BESIDE = 'longest step gap beside dd';
 /** Batches that take turns: made once, since making them takes longer than a step. */
 const BATCHES = 48;
 const LOAD_ROWS = 1 << 18;
@@ -167,11 +170,21 @@ try {
     lastEnd = now;
   };
 
+  const catchUp = async (gaps: number[]): Promise<void> => {
+    await cluster.sync();
+    for (; known < cluster.rounds; known++) await ended(known, gaps);
+  };
+
   const quiet: number[] = [];
   for (let i = 0; i < 20; i++) await makeStep([]);
   for (let i = 0; i < QUIET_STEPS; i++) await makeStep(quiet);
   const during: number[][] = [];
   const begins: number[] = [];
+  const firsts: number[] = [];
+  const faults: number[] = [];
+  const stops: number[] = [];
+  const stopFaults: number[] = [];
+  const pageFaults = (): number => process.resourceUsage().minorPageFault;
   const stolen: number[] = [];
   const stolenBeside: number[] = [];
   const beside: number[] = [];
@@ -184,13 +197,20 @@ try {
   const bytes = rows * (RECORD_BYTES + 12);
   for (let s = 0; s < SAVES; s++) {
     await pause();
-    disk.push(await diskSpeed(folder, bytes));
+    if (wanted(DISK)) disk.push(await diskSpeed(folder, bytes));
     for (let i = 0; i < 5; i++) await makeStep([]);
+    const stop: number[] = [];
+    await catchUp([]);
+    let faultsFrom = pageFaults();
+    while (stop.length === 0) await makeStep(stop);
+    stopFaults.push(pageFaults() - faultsFrom);
+    stops.push(stop[0]);
     const gaps: number[] = [];
     for (let i = 0; i < 3; i++) await makeStep(gaps);
     // As the training loop does: the steps in flight end, the state is captured, training goes on.
-    await cluster.sync();
-    for (; known < cluster.rounds; known++) await ended(known, gaps);
+    await catchUp(gaps);
+    const before = gaps.length;
+    faultsFrom = pageFaults();
     const stolenFrom = stolenMs();
     const from = performance.now();
     const { durable } = await saver.begin({ step, keep: 1, keepStep: null, fields: {}, delta: false, last: false });
@@ -200,6 +220,9 @@ try {
       written = true;
     });
     done.catch(() => {});
+    while (gaps.length === before) await makeStep(gaps);
+    faults.push(pageFaults() - faultsFrom);
+    firsts.push(gaps[before]);
     while (!written) await makeStep(gaps);
     await done;
     for (let i = 0; i < 5; i++) await makeStep(gaps);
@@ -208,8 +231,8 @@ try {
     for (let i = 0; i < QUIET_STEPS / 3; i++) await makeStep(quiet);
   }
   await pause();
-  disk.push(await diskSpeed(folder, bytes));
-  for (let i = 0; i < 3; i++) {
+  if (wanted(DISK)) disk.push(await diskSpeed(folder, bytes));
+  for (let i = 0; i < (wanted(BESIDE) ? 3 : 0); i++) {
     await pause();
     for (let k = 0; k < 8; k++) await makeStep([]);
     const gaps: number[] = [];
@@ -236,12 +259,20 @@ try {
     info: { bound: Math.max(2 * quietMedian, 100), 'stolen ms a save': median(stolen) },
   });
   report({
-    name: 'longest step gap beside dd',
+    name: 'first step gap of a save',
     unit: 'ms',
     better: 'lower',
-    values: beside,
-    info: { 'stolen ms': median(stolenBeside) },
+    values: firsts,
+    info: { 'page faults': median(faults) },
   });
+  report({
+    name: 'step gap of a stop without a save',
+    unit: 'ms',
+    better: 'lower',
+    values: stops,
+    info: { 'page faults': median(stopFaults) },
+  });
+  if (wanted(BESIDE)) report({ name: BESIDE, unit: 'ms', better: 'lower', values: beside, info: { 'stolen ms': median(stolenBeside) } });
   report({
     name: 'step gap of a save, 95 of 100',
     unit: 'ms',
@@ -255,9 +286,9 @@ try {
     unit: 'MB/s',
     better: 'higher',
     values: speeds,
-    info: { bytes: saved[0].bytes, 'share of the disk': median(speeds) / median(disk) },
+    info: { bytes: saved[0].bytes, ...(wanted(DISK) ? { 'share of the disk': median(speeds) / median(disk) } : {}) },
   });
-  report({ name: 'disk, sequential', unit: 'MB/s', better: 'higher', values: disk });
+  if (wanted(DISK)) report({ name: DISK, unit: 'MB/s', better: 'higher', values: disk });
   report({
     name: 'memory for a save',
     unit: 'MB',

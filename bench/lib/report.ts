@@ -1,6 +1,6 @@
 // What every part of the benchmarks shares: its command line, and results as JSON lines for `monolith-local bench` or as text for people.
 //
-//   node dist/bench/FOLDER/NAME.bench.js [words] [--json] [--only TEXT] [--seconds S] [--rows N] [--file F]
+//   node dist/bench/FOLDER/NAME.bench.js [words] [--json] [--only TEXT] [--seconds S] [--rows N] [--rounds N] [--file F]
 import { Bench } from 'tinybench';
 import { figure, type Measurement, spreadOf } from '../../src/bench/index.js';
 
@@ -13,6 +13,7 @@ function readArguments(line: readonly string[]): {
   readonly only: string | null;
   readonly seconds: number;
   readonly rows: number | null;
+  readonly rounds: number;
   readonly file: string | null;
 } {
   const flags = new Map<string, string>();
@@ -30,6 +31,7 @@ function readArguments(line: readonly string[]): {
     only: flags.get('--only') ?? null,
     seconds: Number(flags.get('--seconds') ?? 1),
     rows: rows === undefined ? null : Number(rows),
+    rounds: Number(flags.get('--rounds') ?? 5),
     file: flags.get('--file') ?? null,
   };
 }

@@ -55,6 +55,7 @@ export {
 export { type FolderSources, findMain, getLibopsPath, isabs, isHdfsPath } from './monolith-folders.js';
 export { pageAlignedBuffer } from './page-aligned.js';
 export { mix64, type RandomState, SeededRandom, seedFromNames } from './random.js';
+export { editDistance, suggest } from './suggest.js';
 export { threadArguments } from './thread-arguments.js';
 export { bigIntToHalves, halvesToBigInt, multiplyHigh32, type Uint64Halves } from './uint64.js';
 export {

@@ -1,5 +1,4 @@
-import { MonolithError } from '../base/index.js';
-import { suggest } from '../config/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import { type SuiteName, suiteNames } from './suites.js';
 
 /** What a command line of `bench` asks for. */
@@ -12,7 +11,7 @@ export type BenchRequest =
 export type BenchOptions = {
   /** Results whose name holds this text; null: all. */
   readonly only: string | null;
-  /** Rounds of whole runs (training, peers), which take turns: A B A B. */
+  /** Rounds of whole runs (training, peers), which take turns: A B A B; saves of the checkpoint suite. */
   readonly rounds: number;
   /** Seconds spent on one part. */
   readonly seconds: number;
@@ -38,7 +37,12 @@ export type BenchOptions = {
 /** Flags of `bench` with what `--help` says of them. Values are texts; {@link parseBenchRequest} checks them. */
 export const benchFlags = {
   only: { type: 'string', describe: 'Only results whose name holds this text', requiresArg: true },
-  rounds: { type: 'string', describe: 'Rounds of whole runs, which take turns (A B A B)', defaultDescription: '5', requiresArg: true },
+  rounds: {
+    type: 'string',
+    describe: 'Rounds of whole runs, which take turns (A B A B); saves of the checkpoint suite',
+    defaultDescription: '5',
+    requiresArg: true,
+  },
   seconds: { type: 'string', describe: 'Seconds spent on each part', defaultDescription: '1', requiresArg: true },
   samples: { type: 'string', describe: 'Training samples of a whole run', defaultDescription: '1048576', requiresArg: true },
   rows: {

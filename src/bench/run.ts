@@ -114,7 +114,7 @@ async function runParts(
 ): Promise<boolean> {
   const folder = join(partsRoot, suiteOf(name).folder ?? '');
   if (!existsSync(folder)) throw new MonolithError('InvalidConfig', `bench ${name}: ${folder} is missing; build first: npm run build:ts`);
-  const flags = ['--json', '--seconds', String(options.seconds)];
+  const flags = ['--json', '--seconds', String(options.seconds), '--rounds', String(options.rounds)];
   if (options.only !== null && name !== 'limits') flags.push('--only', options.only);
   if (options.rows !== null) flags.push('--rows', String(options.rows));
   let ok = true;

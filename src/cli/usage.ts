@@ -1,5 +1,4 @@
-import { MonolithError } from '../base/index.js';
-import { suggest } from '../config/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import { inspectFlags } from './commands/inspect-flags.js';
 import type { CommandArguments } from './flags.js';
 

@@ -1,5 +1,5 @@
+import { suggest } from '../base/index.js';
 import { optionTable } from './option-table.js';
-import { suggest } from './suggest.js';
 
 /** Flags of Monolith's trainer that have no meaning here, with what to use instead. */
 const FOREIGN_FLAGS: Readonly<Record<string, string>> = {

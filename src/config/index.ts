@@ -1,6 +1,6 @@
 export { renderConfigurationDocs } from './docs.js';
 export { configToYaml, explain } from './explain.js';
-export * from './feature-schema.js';
+export { featureSchemaValidator, parseFeatureSchema } from './feature-schema.js';
 export { type ConfigSources, type ResolvedConfig, resolveConfig } from './merge.js';
 export {
   environmentPrefix,
@@ -15,6 +15,5 @@ export {
 export { isModelFile } from './paths.js';
 export { showValue } from './problems.js';
 export { parseJson, parseYaml, readStructuredFile } from './sources.js';
-export { editDistance, suggest } from './suggest.js';
 export type { PartialTrainingConfig, TrainingConfig } from './training-config.js';
 export { argumentsForYargs, type YargsOption, yargsOptions, yargsParserConfiguration } from './yargs-options.js';

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { MonolithError } from '../base/index.js';
+import { suggest } from '../base/index.js';
 import { checkTogether } from './checks.js';
 import { unknownFlagText } from './foreign-flags.js';
 import { launcherSettings } from './launcher.js';
@@ -22,7 +23,6 @@ import { parseOptionText, splitList } from './parse-text.js';
 import { hdfsPathIn, resolvePaths } from './paths.js';
 import { invalidConfig, type Problem, problemsOfMapping, showValue, suggestionText } from './problems.js';
 import { readStructuredFile } from './sources.js';
-import { suggest } from './suggest.js';
 import type { PartialTrainingConfig, TrainingConfig } from './training-config.js';
 
 /** Where a configuration comes from, lowest precedence first. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import type { FeatureSchema } from '../features/index.js';
 import { discoveryOptions } from './discovery-options.js';
 import { distributedOptions } from './distributed-options.js';
-import { type FeatureSchema, featureSchemaValidator } from './feature-schema.js';
+import { featureSchemaValidator } from './feature-schema.js';
 import {
   boolean,
   choice,

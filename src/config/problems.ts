@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import { MonolithError } from '../base/index.js';
-import { suggest } from './suggest.js';
+import { MonolithError, suggest } from '../base/index.js';
 
 /** One thing wrong with a configuration. */
 export type Problem = {

@@ -1,5 +1,5 @@
-import { MonolithError } from '../base/index.js';
-import { defaultMissingValues, type FeatureSchema, splitFeatures, suggest } from '../config/index.js';
+import { MonolithError, suggest } from '../base/index.js';
+import { defaultMissingValues, type FeatureSchema, splitFeatures } from '../features/index.js';
 import { parseColumnName } from './monolith/columns.js';
 import { isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
 import { A, ActionWords, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';

@@ -1,4 +1,4 @@
-import type { FeatureSchema, FeatureSpec } from '../config/index.js';
+import type { FeatureSchema, FeatureSpec } from '../features/index.js';
 
 /** Integer and categorical columns of the Criteo sets. */
 export const criteoIntegerColumns = 13;

@@ -1,6 +1,6 @@
 // Names that a model may know, and the sizes of batches, from the options and the files' heads.
 import { MonolithError } from '../base/index.js';
-import { type FeatureCombiner, type FeatureSchema, type SparseFeature, splitFeatures } from '../config/index.js';
+import { type FeatureCombiner, type FeatureSchema, type SparseFeature, splitFeatures } from '../features/index.js';
 import type { BatchLayout } from '../tensor/index.js';
 import type { CompiledGroup } from './compile.js';
 import { criteoSchema } from './criteo-schema.js';

@@ -1,4 +1,4 @@
-import type { FeatureSchema } from '../config/index.js';
+import type { FeatureSchema } from '../features/index.js';
 import type { CriteoIntegers } from './criteo-schema.js';
 import { defaultFraming, type Framing } from './monolith/framing.js';
 

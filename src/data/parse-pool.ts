@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { threadArguments } from '../base/index.js';
 import type { Parsers } from './native-parsers.js';
 import {
@@ -24,7 +24,7 @@ function defaultParseThreads(): number {
 
 /** Runs parse calls on threads, or on the calling thread when there are none. Threads start with the first call that wants one. */
 export class ParsePool {
-  private pool: Piscina<AnyTask, number | number[]> | null = null;
+  private pool: Promise<Piscina<AnyTask, number | number[]>> | null = null;
   private closed = false;
   readonly threads: number;
 
@@ -64,10 +64,12 @@ export class ParsePool {
   ): Promise<R> {
     if (this.threads === 0 || this.closed || (isBrief && this.parsers.name === 'native')) return here(this.parsers, task);
     this.pool ??= this.start();
-    return (await this.pool.run(task, { name })) as R;
+    return (await (await this.pool).run(task, { name })) as R;
   }
 
-  private start(): Piscina<AnyTask, number | number[]> {
+  /** The package is loaded here, so that threads which never parse do not load it. */
+  private async start(): Promise<Piscina<AnyTask, number | number[]>> {
+    const { Piscina } = await import('piscina');
     return new Piscina<AnyTask, number | number[]>({
       filename: fileURLToPath(new URL('./parse.thread.js', import.meta.url)),
       minThreads: this.threads,
@@ -80,6 +82,6 @@ export class ParsePool {
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.pool?.destroy();
+    await (await this.pool)?.destroy();
   }
 }

@@ -8,7 +8,7 @@ import { bindModel, hasEvaluationData, type TrainResult } from '../training/inde
 import type { ExampleInput } from './explicit-inputs.js';
 import { exportRun } from './export.js';
 import { type MoreOptions, optionsOfEstimator } from './from-run-config.js';
-import { inSession, ledByChief, noData, requireData, type TrainOptions } from './in-session.js';
+import { checkOptions, inSession, ledByChief, noData, requireData, type TrainOptions } from './in-session.js';
 import type { ModelFn, ModelFnSettings, Predictions } from './model-fn.js';
 import { ModelFnEstimator, noRounds } from './model-fn-estimator.js';
 import { predictInputs } from './predict-inputs.js';
@@ -222,7 +222,8 @@ export class Estimator {
     return evaluateTrained(config, await requireTrained(config), steps);
   }
 
-  private inSession<T>(options: TrainOptions, use: (session: TrainingSession) => Promise<T>): Promise<T | null> {
+  private async inSession<T>(options: TrainOptions, use: (session: TrainingSession) => Promise<T>): Promise<T | null> {
+    checkOptions(options);
     const config = this.begun ? { ...this.config, fresh: false } : this.config;
     const { log, hooks = [] } = options;
     const { logStepCountSteps } = this.settings;

@@ -1,6 +1,6 @@
 // Examples given by a program, as text of a format that the parsers of data files read: values meet the same rules on both ways.
-import { MonolithError } from '../base/index.js';
-import { type FeatureSchema, type FeatureSpec, suggest } from '../config/index.js';
+import { MonolithError, suggest } from '../base/index.js';
+import type { FeatureSchema, FeatureSpec } from '../features/index.js';
 
 /** A value of one feature: a number, a name, several names of a bag; null where it is missing. */
 export type FeatureValue = number | string | null | readonly (number | string)[];
@@ -113,7 +113,7 @@ function quoted(text: string): string {
 }
 
 function shown(value: unknown): string {
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 

@@ -1,7 +1,7 @@
-import { MonolithError } from '../base/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import type { TrainingConfig } from '../config/index.js';
-import type { TrainResult } from '../training/index.js';
-import type { StepLimits } from './step-limits.js';
+import { checkHooks, type TrainResult } from '../training/index.js';
+import { check, type StepLimits } from './step-limits.js';
 import { type SessionOptions, TrainingSession } from './training-session.js';
 import { packageVersion } from './version.js';
 
@@ -11,6 +11,30 @@ export type TrainOptions = SessionOptions &
     /** Lines of progress, every `logStepCountSteps` of an estimator's settings, and about the other processes of a job on several hosts. */
     readonly log?: (line: string) => void;
   };
+
+const OPTIONS = ['steps', 'maxSteps', 'hooks', 'signal', 'onReady', 'startEngine', 'log'];
+
+/**
+ * Looks at options before anything is started. An unknown one is refused: `train({ step: 5 })` would train to the end of the data.
+ * @throws InvalidArgument
+ */
+export function checkOptions(options: TrainOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new MonolithError('InvalidArgument', `train: expected options such as { steps: 100 }, got ${String(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.includes(name)) continue;
+    const meant = suggest(name, OPTIONS);
+    throw new MonolithError(
+      'InvalidArgument',
+      `train: unknown option ${name}; ${meant === null ? `there are ${OPTIONS.join(', ')}` : `did you mean ${meant}?`}`,
+      { option: name },
+    );
+  }
+  check('steps', options.steps);
+  check('maxSteps', options.maxSteps);
+  if (options.hooks !== undefined) checkHooks(options.hooks);
+}
 
 /**
  * Opens a session, hands it on and closes it, however that ends. With `distributed.enabled` this process takes part in a job on several hosts

@@ -20,6 +20,7 @@ export async function predictInputs(
   checkpoint: CheckpointReader,
   inputs: readonly ExampleInput[],
 ): Promise<Predictions> {
+  if (!Array.isArray(inputs)) throw new MonolithError('InvalidArgument', 'predictWithInputs: expected a list of inputs, [input]');
   const { step } = checkpoint;
   const { data, text } = encoded(config, checkpoint, inputs);
   if (inputs.length === 0) return { step, numExamples: 0, predictions: [] };

@@ -1,6 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { MonolithError } from '../base/index.js';
-import { type CheckpointReader, listCheckpoints, openCheckpoint, verify } from '../checkpoint/index.js';
+import { type CheckpointReader, checkpointAt, listCheckpoints, openCheckpoint, verify } from '../checkpoint/index.js';
 import type { TrainingConfig } from '../config/index.js';
 import { restoreCheckpointFor, restoreRunFolder } from '../restore/index.js';
 import { openNewest } from './session.js';
@@ -52,6 +53,13 @@ export async function openWarmStart({ warmStart }: TrainingConfig): Promise<Chec
   const { from } = warmStart;
   if (from === null) return null;
   if ((await listCheckpoints(from).catch(() => [])).length > 0) return openNewest(from);
+  if ((await stat(from).catch(() => null))?.isFile() === true && (await checkpointAt(from)) === null) {
+    throw new MonolithError(
+      'CheckpointNotFound',
+      `warmStart.from (--warm-start): ${from} is a file, and no manifest of a checkpoint; name checkpoint-<step>.json or the folder of a run`,
+      { path: from },
+    );
+  }
   await verify(from);
   return openCheckpoint(from);
 }

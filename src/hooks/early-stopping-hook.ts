@@ -1,4 +1,4 @@
-import { MonolithError } from '../base/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import type { EvaluationEvent, HookContext, HookState, HookTrigger, StepMetrics, TrainHook } from '../training/index.js';
 
 /** Figures that only an evaluation gives. */
@@ -13,15 +13,20 @@ export type EarlyStoppingOptions = {
 };
 
 /**
- * Stops after `patience` looks in a row without an improvement of more than `minDelta`. A look at figures that lack the metric does not count;
+ * Stops after `patience` looks in a row without an improvement of more than `minDelta`. A look at figures that lack the metric does not count,
+ * and a metric that neither steps nor evaluations have ends the run;
  * one that is NaN is no improvement. What it has seen stands in checkpoints: a run that goes on stops where the uncut one would have.
  */
 export class EarlyStoppingHook implements TrainHook {
   readonly name: string;
   readonly trigger: HookTrigger;
   private readonly lower: boolean;
+  private readonly ofEvaluation: boolean;
   private best: number | null = null;
   private waited = 0;
+  /** Looks at steps, and whether one of them had the metric. */
+  private stepsSeen = 0;
+  private isOfSteps = false;
 
   /**
    * @param metric   `loss`, a figure of the evaluation (`auc`, `accuracy`, …) or one that the model adds to its steps.
@@ -41,8 +46,8 @@ export class EarlyStoppingHook implements TrainHook {
     if (!(minDelta >= 0)) throw new MonolithError('InvalidArgument', `EarlyStoppingHook: minDelta must be a number ≥ 0, got ${minDelta}`);
     this.name = `EarlyStoppingHook(${metric})`;
     this.lower = options.mode === undefined ? LOWER_IS_BETTER.has(metric) : options.mode === 'min';
-    const ofEvaluation = EVALUATION_FIGURES.has(metric) && options.everySteps === undefined;
-    this.trigger = ofEvaluation ? { due: () => false } : { everySteps: options.everySteps ?? 1 };
+    this.ofEvaluation = EVALUATION_FIGURES.has(metric) && options.everySteps === undefined;
+    this.trigger = this.ofEvaluation ? { due: () => false } : { everySteps: options.everySteps ?? 1 };
   }
 
   restore(state: HookState): void {
@@ -61,10 +66,21 @@ export class EarlyStoppingHook implements TrainHook {
   }
 
   afterStep(_step: number, metrics: StepMetrics, context: HookContext): void {
+    this.stepsSeen++;
+    this.isOfSteps ||= this.metric in metrics;
     this.look(metrics, context);
   }
 
   onEvaluation({ metrics }: EvaluationEvent, context: HookContext): void {
+    if (!(this.metric in metrics) && !this.isOfSteps && (this.ofEvaluation || this.stepsSeen > 0)) {
+      const known = Object.keys(metrics);
+      const meant = suggest(this.metric, known);
+      throw new MonolithError(
+        'InvalidArgument',
+        `neither steps nor evaluations of this model have a figure "${this.metric}"; ${meant === null ? `evaluations have ${known.join(', ')}` : `did you mean "${meant}"?`}`,
+        { metric: this.metric },
+      );
+    }
     this.look(metrics, context);
   }
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MonolithError } from '../base/index.js';
 import type { TrainingConfig } from '../config/index.js';
-import type { TrainHook } from '../training/index.js';
+import { faultOfHook, type TrainHook } from '../training/index.js';
 
 /**
  * Hooks of the user's own: a JavaScript module that exports `hooks`, a list of hooks or a function that makes one from the configuration of the
@@ -36,19 +36,11 @@ export async function loadHooks(file: string, config: TrainingConfig): Promise<r
   }
   if (hooks === undefined) throw fail('exports no `hooks`; write: export const hooks = [{ afterStep(step, metrics, context) { … } }]');
   if (!Array.isArray(hooks)) throw fail(`\`hooks\` must be a list of hooks or a function that returns one, got ${typeof hooks}`);
-  for (const [i, hook] of hooks.entries()) checkHook(hook, (text) => fail(`hooks[${i}] ${text}`));
-  return hooks as readonly TrainHook[];
-}
-
-const METHODS = ['onStart', 'begin', 'beforeStep', 'afterStep', 'onProgress', 'onEvaluation', 'onCheckpoint', 'end', 'onEnd', 'close'];
-
-/** A misspelt method would never be called, and nobody would know. */
-function checkHook(hook: unknown, fail: (text: string) => MonolithError): void {
-  if (typeof hook !== 'object' || hook === null)
-    throw fail(`is ${hook === null ? 'null' : `a ${typeof hook}`}, expected an object with methods`);
-  if (!METHODS.some((method) => typeof (hook as Record<string, unknown>)[method] === 'function')) {
-    throw fail(`has none of the methods of a hook: ${METHODS.join(', ')}`);
+  for (const [i, hook] of hooks.entries()) {
+    const fault = faultOfHook(hook);
+    if (fault !== null) throw fail(`hooks[${i}] ${fault}`);
   }
+  return hooks as readonly TrainHook[];
 }
 
 function textOf(cause: unknown): string {

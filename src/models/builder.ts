@@ -1,4 +1,4 @@
-import { MonolithError } from '../base/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import { Activation } from '../kernels/index.js';
 import {
   ActivationLayer,
@@ -30,7 +30,6 @@ import {
 import type { OptimizerSpec } from '../optimizers/index.js';
 import { checkAllUsed, Graph, type GraphLayer } from './graph.js';
 import type { ModelInputs, RowInitializer } from './model.js';
-import { nearestWord } from './suggest.js';
 import { layOutTables, piecesOf, type SliceDeclaration } from './table-layout.js';
 
 /** Output of a layer while a model is built: what further layers take as input. */
@@ -287,7 +286,7 @@ export class ModelBuilder {
     const names = this.inputs.sparse.map(({ name }) => name);
     const index = names.indexOf(feature);
     if (index >= 0) return index;
-    const near = nearestWord(feature, names);
+    const near = suggest(feature, names);
     throw new MonolithError(
       'InvalidModel',
       `embedding "${slice}": the data have no categorical feature "${feature}"${near === null ? '' : `; did you mean "${near}"?`}`,

@@ -1,8 +1,7 @@
-import { MonolithError } from '../base/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import { ModelBuilder, type Node } from './builder.js';
 import type { Graph } from './graph.js';
 import type { ModelInputs, ModelPlan, ParameterPlan } from './model.js';
-import { nearestWord } from './suggest.js';
 
 /** Options of a model: plain JSON. */
 export type ModelOptions = { readonly [name: string]: unknown };
@@ -51,7 +50,7 @@ export function completeOptions(definition: ModelDefinition, given: ModelOptions
   const known = Object.keys(definition.options);
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(definition.options, name)) {
-      const near = nearestWord(name, known);
+      const near = suggest(name, known);
       const hint = near === null ? `it takes ${known.length === 0 ? 'no options' : known.join(', ')}` : `did you mean ${near}?`;
       throw new MonolithError('InvalidModel', `${titleOf(definition)}: unknown option ${name}; ${hint}`, {
         model: definition.name,

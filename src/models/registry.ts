@@ -1,4 +1,4 @@
-import { MonolithError } from '../base/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import { dcn } from './dcn.js';
 import { deepfm } from './deepfm.js';
 import type { ModelDefinition } from './define.js';
@@ -7,7 +7,6 @@ import { dnn } from './dnn.js';
 import { ffm } from './ffm.js';
 import { fm } from './fm.js';
 import { lr } from './lr.js';
-import { nearestWord } from './suggest.js';
 import { wideDeep } from './wide-deep.js';
 import { xdeepfm } from './xdeepfm.js';
 
@@ -19,7 +18,7 @@ export function builtInModel(name: string): ModelDefinition {
   const found = builtInModels.find((model) => model.name === name);
   if (found !== undefined) return found;
   const names = builtInModels.map((model) => model.name);
-  const near = nearestWord(name, names);
+  const near = suggest(name, names);
   throw new MonolithError(
     'UnknownModel',
     `unknown model "${name}"${near === null ? '' : `; did you mean ${near}?`} Known: ${names.join(', ')}; or a file such as ./my-model.js`,

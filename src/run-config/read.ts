@@ -1,5 +1,4 @@
-import { MonolithError } from '../base/index.js';
-import { suggest } from '../config/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import { type Field, snakeCase } from './fields.js';
 
 function wrong(message: string): MonolithError {

@@ -1,5 +1,4 @@
-import { MonolithError } from '../base/index.js';
-import { suggest } from '../config/index.js';
+import { MonolithError, suggest } from '../base/index.js';
 import { exampleTasks } from './examples.js';
 import type { Task, TaskClass } from './task.js';
 

@@ -1,3 +1,4 @@
+import { MonolithError } from '../base/index.js';
 import { EarlyStopping, type EarlyStopSettings, type EarlyStopState } from './early-stopping.js';
 import type { EvaluationMetrics } from './evaluate.js';
 
@@ -15,11 +16,12 @@ export type Occasion = 'schedule' | 'hook' | 'end';
 export class BestWatch {
   private readonly earlyStopping: EarlyStopping;
   private best: EarlyStopping | null = null;
+  private bestMetric: string | null = null;
   /** Whether the best state gets a checkpoint, whatever the schedule says. */
   private savesBest: boolean;
 
   constructor(
-    settings: EarlyStopSettings,
+    private readonly settings: EarlyStopSettings,
     private readonly saved: BestState | null,
   ) {
     this.earlyStopping = new EarlyStopping(settings, saved?.earlyStop ?? null);
@@ -30,8 +32,22 @@ export class BestWatch {
   /** From now on the best state is that of this figure, and it gets a checkpoint. */
   keepBestBy(metric: string): void {
     const saved = this.saved?.best?.metric === metric ? this.saved.best : null;
+    this.bestMetric = metric;
     this.best = new EarlyStopping({ metric, patience: 0, minDelta: 0 }, saved);
     this.savesBest = true;
+  }
+
+  /** A figure that is watched and that this model's evaluations never have would end the run for want of a gain, or keep nothing. @throws InvalidConfig */
+  check(metrics: EvaluationMetrics): void {
+    const watched = [this.settings.patience > 0 ? this.settings.metric : null, this.bestMetric];
+    for (const metric of watched) {
+      if (metric === null || metric in metrics) continue;
+      throw new MonolithError(
+        'InvalidConfig',
+        `the evaluation has no figure "${metric}" to stop early or keep the best by; this model's has ${Object.keys(metrics).join(', ')}`,
+        { metric },
+      );
+    }
   }
 
   /**

@@ -1,4 +1,5 @@
 import { MonolithError } from '../base/index.js';
+import { checkHooks } from './check-hook.js';
 import type { EvaluationMetrics } from './evaluate.js';
 import { decisionOf, type StepDecision } from './hook-trigger.js';
 import type { HookContext, HookState, HookStop, Retention, StepMetrics, TrainHook } from './hooks.js';
@@ -31,6 +32,8 @@ export class HookRunner {
   /** Requests so far: whether the hook that was just called made one. */
   private stops = 0;
   private calls = 0;
+  /** Saves and evaluations that hooks have begun. */
+  private readonly pending = new Set<Promise<unknown>>();
   private isClosed = false;
 
   /** @param onStop told of every request to stop, as it is made. */
@@ -40,7 +43,7 @@ export class HookRunner {
     private readonly onStop: (stop: HookStop) => void = () => {},
   ) {
     const names = new Set<string>();
-    this.entries = hooks.map((hook, i) => {
+    this.entries = checkHooks(hooks).map((hook, i) => {
       const name = uniqueName(nameOf(hook, i), names);
       return { hook, name, context: this.contextOf(name, actions), decision: null, due: false };
     });
@@ -66,7 +69,7 @@ export class HookRunner {
     const states: [string, HookState][] = [];
     for (const entry of this.entries) {
       const { hook, name } = entry;
-      if (hook.state !== undefined) states.push([name, guard(entry, 'state', () => hook.state?.() ?? null)]);
+      if (hook.state !== undefined) states.push([name, guard(entry, 'state', () => asJson(hook.state?.() ?? null))]);
     }
     return states.length === 0 ? undefined : Object.fromEntries(states);
   }
@@ -129,21 +132,36 @@ export class HookRunner {
     this.calls++;
     try {
       await call(entry.hook, entry.context);
+      await this.unawaited();
     } catch (error) {
+      await this.unawaited().catch(() => {});
       throw failed(entry.name, method, error);
     } finally {
       this.calls--;
     }
   }
 
+  /**
+   * What hooks have begun and not awaited is over before training goes on. Only behind the outermost call: a call within an evaluation that a
+   * hook asked for would wait for itself.
+   */
+  private async unawaited(): Promise<void> {
+    while (this.calls === 1 && this.pending.size > 0) await Promise.all(this.pending);
+  }
+
   private contextOf(name: string, actions: HookActions): HookContext {
-    const within = (what: string): void => {
-      if (this.calls > 0) return;
+    const within = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+      if (this.calls > 0) return work();
       throw new MonolithError(
         'InvalidArgument',
         `hook ${name}: ${what}() was called outside of a call to a hook, where training is under way; call it in a method and await it there`,
         { hook: name },
       );
+    };
+    const begun = <T>(what: string, work: () => Promise<T>): Promise<T> => {
+      const promise = within(what, work).finally(() => this.pending.delete(promise));
+      this.pending.add(promise);
+      return promise;
     };
     const stop = (reason?: string): void => {
       this.stops++;
@@ -161,14 +179,8 @@ export class HookRunner {
       get learningRateFactor() {
         return actions.learningRateFactor;
       },
-      save: async (): Promise<string> => {
-        within('save');
-        return actions.save();
-      },
-      evaluate: async (): Promise<EvaluationMetrics | null> => {
-        within('evaluate');
-        return actions.evaluate();
-      },
+      save: (): Promise<string> => begun('save', () => actions.save()),
+      evaluate: (): Promise<EvaluationMetrics | null> => begun('evaluate', () => actions.evaluate()),
       stop,
       get timeline() {
         return actions.timeline;
@@ -198,6 +210,14 @@ function guard<T>({ name }: Entry, method: string, call: () => T): T {
   } catch (error) {
     throw failed(name, method, error);
   }
+}
+
+/** A state is asked for at a checkpoint and read back from JSON: what JSON does not hold would be lost, or end the run without saying whose it is. */
+function asJson(state: HookState): HookState {
+  if (state instanceof Promise)
+    throw new Error('returned a promise; it is called while a checkpoint is taken and must return the state itself');
+  if (JSON.stringify(state) === undefined) throw new Error(`returned a ${typeof state}, expected plain JSON`);
+  return state;
 }
 
 /** Errors that already name the hook they came from; a hook of hooks must not name itself as well. */

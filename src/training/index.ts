@@ -1,3 +1,4 @@
+export { checkHooks, faultOfHook } from './check-hook.js';
 export { CheckpointSaver, type CheckpointSaverParts, type PendingSave, type SaveRequest } from './checkpoint-saver.js';
 export type { EarlyStopSettings, EarlyStopState } from './early-stopping.js';
 export type { FrozenState, TableRows, TrainingEngine } from './engine.js';

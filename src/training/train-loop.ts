@@ -321,6 +321,7 @@ export class TrainLoop implements HookActions {
     const held = this.filled === null ? null : new HeldBatch(this.filled);
     await evaluation.rewind();
     const metrics = await evaluate(engine, evaluation, stop, settings.evalSteps);
+    if (metrics !== null) this.bestWatch.check(metrics);
     if (held !== null) {
       this.filled = await engine.acquire();
       held.putInto(this.filled);

@@ -1,5 +1,6 @@
-import { type FeatureSchema, type FeatureSpec, splitFeatures, type TrainingConfig } from '../config/index.js';
+import type { TrainingConfig } from '../config/index.js';
 import { criteoSchema, isMonolithFormat } from '../data/index.js';
+import { type FeatureSchema, type FeatureSpec, splitFeatures } from '../features/index.js';
 
 /** A feature whose ids have a slot of their own. */
 export type SlotFeature = {

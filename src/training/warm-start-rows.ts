@@ -29,6 +29,7 @@ export function placesOf(table: { readonly name: string; readonly slices: Parame
  * Loads the rows of one source into table `index` of an engine. What a row does not take over starts as in a new row: the values are a function
  * of seed, table and fid, the optimizer state is that of its rule.
  *
+ * @param except fids of the checkpoint to pass over, ascending as unsigned numbers.
  * @returns rows loaded and rows left out because the model does not have their feature.
  */
 export async function loadRowsOf(
@@ -37,6 +38,7 @@ export async function loadRowsOf(
   reader: CheckpointReader,
   source: RowSource,
   backend: KernelBackend,
+  except: BigUint64Array = new BigUint64Array(0),
 ): Promise<{ readonly loaded: number; readonly skipped: number }> {
   const fp32: RowStorage = 'fp32';
   const spec = { ...engine.spec.tables[index], maxRows: 0, storage: fp32 };
@@ -45,8 +47,8 @@ export async function loadRowsOf(
   let skipped = 0;
   for (const name of source.table.sections) {
     const rows = await readTableSection(reader, source.table, name);
-    const kept = wanted(rows, source);
-    skipped += rows.count - kept.length;
+    const { kept, left } = wanted(rows, source, except);
+    skipped += left;
     if (kept.length === 0) continue;
     loaded += kept.length;
     await engine.load(index, takenOver(fresh, rows, kept, source));
@@ -57,19 +59,49 @@ export async function loadRowsOf(
 
 type Kept = { readonly row: number; readonly fid: bigint };
 
-/** The rows that the model has a feature for, with their fids there, in ascending order of unsigned fid. */
-function wanted(rows: TableRows, { slots }: RowSource): readonly Kept[] {
+/** All fids of a source, ascending as unsigned numbers. */
+export async function fidsOf(reader: CheckpointReader, { table }: RowSource): Promise<BigUint64Array> {
+  const parts: BigUint64Array[] = [];
+  for (const name of table.sections) {
+    const { fids, count } = await readTableSection(reader, table, name);
+    parts.push(BigUint64Array.from(fids.subarray(0, count), (fid) => BigInt.asUintN(64, fid)));
+  }
+  const all = new BigUint64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all.sort();
+}
+
+function holds(sorted: BigUint64Array, fid: bigint): boolean {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] < fid) low = middle + 1;
+    else high = middle;
+  }
+  return low < sorted.length && sorted[low] === fid;
+}
+
+/** The rows that the model has a feature for, with their fids there, in ascending order of unsigned fid; `left`: how many have none. */
+function wanted(rows: TableRows, { slots }: RowSource, except: BigUint64Array): { readonly kept: readonly Kept[]; readonly left: number } {
   const kept: Kept[] = [];
+  let left = 0;
   for (let row = 0; row < rows.count; row++) {
     const fid = BigInt.asUintN(64, rows.fids[row]);
+    if (holds(except, fid)) continue;
     if (slots === null) kept.push({ row, fid });
     else {
       const slot = slots.get(Number(fid >> SLOT_SHIFT));
-      if (slot !== undefined) kept.push({ row, fid: (BigInt(slot) << SLOT_SHIFT) | (fid & HASH_MASK) });
+      if (slot === undefined) left++;
+      else kept.push({ row, fid: (BigInt(slot) << SLOT_SHIFT) | (fid & HASH_MASK) });
     }
   }
   if (slots !== null) kept.sort((a, b) => (a.fid < b.fid ? -1 : a.fid > b.fid ? 1 : 0));
-  return kept;
+  return { kept, left };
 }
 
 /** New rows for the fids, with the slices of the checkpoint's rows in place. */

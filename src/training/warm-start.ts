@@ -1,11 +1,11 @@
 import type { CheckpointReader } from '../checkpoint/index.js';
-import type { FeatureSchema } from '../config/index.js';
+import type { FeatureSchema } from '../features/index.js';
 import { selectBackend } from '../kernels/index.js';
 import { type DenseTensor, planDenseBlocks } from '../ps/index.js';
 import type { TrainingEngine } from './engine.js';
 import { slotFeatures } from './warm-start-names.js';
 import { type Left, planWarmStart, type SavedModel, savedModel, type WarmStartSettings } from './warm-start-plan.js';
-import { loadRowsOf, type RowSource } from './warm-start-rows.js';
+import { fidsOf, loadRowsOf, type RowSource } from './warm-start-rows.js';
 
 /** What a warm start took over and what it left alone. */
 export type WarmStartReport = {
@@ -53,11 +53,15 @@ export async function warmStart(
     const expected = sources.reduce((sum, { table }) => sum + table.rows, 0);
     if (expected > 0) await engine.expectRows(t, expected);
     for (const source of sources) {
-      // A delta is its base with the delta's rows over it.
-      const base = reader.base === null ? null : sourceIn(reader.base, source);
-      if (reader.base !== null && base !== null) await loadRowsOf(engine, t, reader.base, base, backend);
       const { loaded, skipped } = await loadRowsOf(engine, t, reader, source, backend);
-      rows.push({ table: tables[t].name, from: source.table.name, rows: loaded, otherFeatures: skipped });
+      // A delta is its base with the delta's rows over it: of the base, the others.
+      const base = reader.base === null ? null : sourceIn(reader.base, source);
+      const under =
+        reader.base === null || base === null
+          ? { loaded: 0, skipped: 0 }
+          : await loadRowsOf(engine, t, reader.base, base, backend, await fidsOf(reader, source));
+      const counts = { rows: loaded + under.loaded, otherFeatures: skipped + under.skipped };
+      rows.push({ table: tables[t].name, from: source.table.name, ...counts });
     }
   }
   return {

@@ -4,9 +4,9 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import yargs from 'yargs';
+import { editDistance, suggest } from '../../src/base/index.js';
 import {
   argumentsForYargs,
-  editDistance,
   kebabOfPath,
   optionAtPath,
   optionOfEnv,
@@ -15,7 +15,6 @@ import {
   pathOfKebab,
   renderConfigurationDocs,
   resolveConfig,
-  suggest,
   yargsOptions,
   yargsParserConfiguration,
 } from '../../src/config/index.js';

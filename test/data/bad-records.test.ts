@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { MonolithError, maskedCrc32c } from '../../src/base/index.js';
-import type { FeatureSchema } from '../../src/config/index.js';
 import type { PipelineOptions } from '../../src/data/index.js';
 import { BatchPipeline, inspectInputs } from '../../src/data/index.js';
+import type { FeatureSchema } from '../../src/features/index.js';
 import { example, frames, readRows, readSteps, smallCsv, smallSchema, temporaryFolder, write } from './helpers.js';
 
 const folder = temporaryFolder();

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MonolithError } from '../../src/base/index.js';
-import { type FeatureSchema, parseFeatureSchema } from '../../src/config/index.js';
+import { parseFeatureSchema } from '../../src/config/index.js';
 import type { PipelineOptions } from '../../src/data/index.js';
+import type { FeatureSchema } from '../../src/features/index.js';
 import { type ExampleValue, example, frames, readRows, sharedData, temporaryFolder, write } from './helpers.js';
 
 const folder = temporaryFolder();

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { maskedCrc32c } from '../../src/base/index.js';
-import type { FeatureSchema } from '../../src/config/index.js';
 import { BatchPipeline, type DataPosition, type PipelineOptions } from '../../src/data/index.js';
+import type { FeatureSchema } from '../../src/features/index.js';
 import { BatchSlot } from '../../src/tensor/index.js';
 
 /** A folder that is gone after the file's tests. */

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { fidV1ToV2, MonolithError, makeFid, makeFidV1, SeededRandom } from '../../src/base/index.js';
-import type { FeatureSchema } from '../../src/config/index.js';
 import { compileProgram } from '../../src/data/compile.js';
 import { encodeFrame, type PipelineOptions, type ResolvedFormat } from '../../src/data/index.js';
 import { completeOptions } from '../../src/data/inputs.js';
 import { ParsedBlock } from '../../src/data/parsed-block.js';
 import { Bad, BadWord, type Program, R } from '../../src/data/program.js';
 import { referenceParsers } from '../../src/data/twins/parsers.js';
+import type { FeatureSchema } from '../../src/features/index.js';
 import { loadProtos } from '../../src/proto/index.js';
 import { type Row, readRows, readSteps, rowsOf, temporaryFolder, write } from './helpers.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { FeatureSchema } from '../../src/config/index.js';
 import { inspectInputs, type PipelineOptions } from '../../src/data/index.js';
+import type { FeatureSchema } from '../../src/features/index.js';
 import { readRows, sharedData } from './helpers.js';
 
 const folder = sharedData();

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { FeatureSchema } from '../../src/config/index.js';
 import { compileProgram } from '../../src/data/compile.js';
 import { criteoSchema } from '../../src/data/criteo-schema.js';
 import { completeOptions } from '../../src/data/inputs.js';
@@ -11,6 +10,7 @@ import { ParsedBlock } from '../../src/data/parsed-block.js';
 import { BadWords, badListEntries, type Program, R } from '../../src/data/program.js';
 import { parseNumber } from '../../src/data/twins/number-text.js';
 import { referenceParsers } from '../../src/data/twins/parsers.js';
+import type { FeatureSchema } from '../../src/features/index.js';
 import { BatchSlot } from '../../src/tensor/index.js';
 import { example, frames, rowsOf, smallSchema } from './helpers.js';
 

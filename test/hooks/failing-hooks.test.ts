@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { MonolithError, type PartialTrainingConfig, type TrainHook } from '../../src/index.js';
+import { EarlyStoppingHook, MonolithError, type PartialTrainingConfig, type TrainHook } from '../../src/index.js';
 import { type SmallData, smallData } from '../helpers/small-run.js';
 
 let data: SmallData;
@@ -98,5 +98,57 @@ describe('a hook that throws', () => {
       data.estimator('bad-restore', { maxSteps: 3 }).train({ hooks: [{ name: 'd', restore }] }),
       /hook d, restore: not mine/,
     );
+  });
+});
+
+describe('given by a program without a compiler', () => {
+  // Whatever a JavaScript program may write.
+  const train = (run: string, options: unknown) => data.estimator(run, { epochs: 0, maxSteps: 2 }).train(options as { hooks: TrainHook[] });
+  const refused = (run: string, options: unknown, message: RegExp) =>
+    assert.rejects(train(run, options), (error) => {
+      assert.ok(error instanceof MonolithError, String(error));
+      assert.match(error.message, message);
+      return true;
+    });
+
+  test('what is no hook, or an option that does not exist, is refused before anything starts', async () => {
+    await refused('refused', { hooks: { afterStep: () => {} } }, /^hooks: expected a list/);
+    await refused('refused', { hooks: [null] }, /^hooks\[0\] is null/);
+    await refused('refused', { hooks: [class {}] }, /^hooks\[0\] is a function or class/);
+    await refused('refused', { hooks: [{ aftrStep: () => {} }] }, /^hooks\[0\] has none of the methods/);
+    await refused('refused', { step: 5 }, /^train: unknown option step; did you mean steps\?/);
+    await refused('refused', null, /^train: expected options/);
+    assert.throws(() => data.checkpoints('refused'), { code: 'ENOENT' });
+  });
+
+  test('a save and an evaluation that a hook does not await are over before the next step', async () => {
+    const done: string[] = [];
+    const hook: TrainHook = {
+      afterStep(step, _metrics, context) {
+        void context.evaluate().then(() => context.save().then(() => done.push(`saved ${step}`)));
+      },
+      beforeStep: (step) => void done.push(`step ${step}`),
+    };
+    await train('unawaited', { hooks: [hook] });
+    assert.deepEqual(done, ['step 0', 'saved 0', 'step 1', 'saved 1']);
+  });
+
+  test('a state that a checkpoint can not hold names its hook', async () => {
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    for (const [state, message] of [
+      [() => circle, /^hook odd, state: .*circular/],
+      [async () => 1, /^hook odd, state: returned a promise/],
+      [() => () => 1, /^hook odd, state: returned a function/],
+    ] as const) {
+      await refused('state', { hooks: [{ name: 'odd', state }] }, message);
+    }
+  });
+
+  test('a figure that evaluations of the model lack is refused, and what was trained is saved', async () => {
+    await refused('figure', { hooks: [new EarlyStoppingHook('acu', 1)] }, /figure "acu"; did you mean "auc"\?/);
+    const values: PartialTrainingConfig = { epochs: 0, maxSteps: 2, earlyStop: { metric: 'rmse', patience: 1 } };
+    await assert.rejects(data.estimator('rmse', values).train(), /no figure "rmse".* has .*auc/);
+    assert.deepEqual(data.checkpoints('rmse'), [2]);
   });
 });

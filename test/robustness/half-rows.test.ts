@@ -13,6 +13,13 @@ before(async () => {
 });
 after(() => folder.remove());
 
+let float32: CliResult | undefined;
+/** The run with float32 rows, once for all tests. */
+async function float32Run(): Promise<CliResult> {
+  float32 ??= await runCli(args('fp32', 'fp32'));
+  return float32;
+}
+
 function args(run: string, storage: string, ...flags: string[]): string[] {
   const stored = ['--embedding.storage', storage];
   return ['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(run), ...stored, ...flags];
@@ -27,19 +34,21 @@ const said = /rows of the checkpoint were stored as (\w+): they are rounded to n
 
 for (const storage of ['bf16', 'fp16']) {
   describe(`rows stored as ${storage}`, () => {
+    let training: CliResult;
     let uncut: ReturnType<typeof checkpointContent>;
     before(async () => {
-      uncut = contentOf(await runCli(args(`${storage}-uncut`, storage, '--ps', '1')));
+      training = await runCli(args(`${storage}-uncut`, storage, '--ps', '1'));
+      uncut = contentOf(training);
     });
 
-    test('give the same checkpoint for 1, 2 and 3 shards and any number of batches ahead, and another one than float32', async () => {
-      for (const ps of ['2', '3', '1']) assert.deepEqual(contentOf(await runCli(args(`${storage}-${ps}`, storage, '--ps', ps))), uncut, ps);
+    test('give the same checkpoint for 1 and 2 shards, for 3 and any number of batches ahead, and another one than float32', async () => {
+      assert.deepEqual(contentOf(await runCli(args(`${storage}-2`, storage, '--ps', '2'))), uncut);
       const flags = ['--ps', '3', '--shard-work', 'threads', '--embedding-prefetch-capacity', '4'];
       const run = await runCli(args(`${storage}-ahead`, storage, ...flags));
       assert.ok((lastEvent(run).stages as { shard_refresh: number }).shard_refresh > 0, 'rows looked up ahead were refreshed');
       const ahead = contentOf(run);
       assert.deepEqual(ahead, uncut);
-      assert.notDeepEqual(contentOf(await runCli(args(`${storage}-fp32`, 'fp32'))).sections, uncut.sections);
+      assert.notDeepEqual(contentOf(await float32Run()).sections, uncut.sections);
     });
 
     test('are restored to the bit: a run that is killed ends like one that is not, on another number of shards', async () => {
@@ -52,8 +61,7 @@ for (const storage of ['bf16', 'fp16']) {
     });
 
     test('are evaluated as they were at the end of training', async () => {
-      const training = await runCli(args(`${storage}-evaluated`, storage));
-      const evaluation = await runCli(['eval', '--model-dir', folder.in(`${storage}-evaluated`), '--json']);
+      const evaluation = await runCli(['eval', '--model-dir', folder.in(`${storage}-uncut`), '--json']);
       assert.equal(evaluation.code, 0, evaluation.stderr);
       const { auc, logloss } = lastEvent(training).eval as { auc: number; logloss: number };
       assert.deepEqual([lastEvent(evaluation).auc, lastEvent(evaluation).logloss], [auc, logloss]);
@@ -68,7 +76,7 @@ for (const storage of ['bf16', 'fp16']) {
       assert.doesNotMatch(back.stderr, said);
       contentOf(back);
       const { auc } = lastEvent(back).eval as { auc: number };
-      const { auc: expected } = lastEvent(await runCli(args(`${run}-never`, 'fp32'))).eval as { auc: number };
+      const { auc: expected } = lastEvent(await float32Run()).eval as { auc: number };
       assert.ok(Math.abs(auc - expected) < 0.02, `AUC ${auc}, without rounding ${expected}`);
     });
   });

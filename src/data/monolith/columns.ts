@@ -1,6 +1,5 @@
 // What a schema may call a column of Monolith's messages.
-import { MonolithError } from '../../base/index.js';
-import { suggest } from '../../config/index.js';
+import { MonolithError, suggest } from '../../base/index.js';
 
 /** How the values of a column are stored. */
 export const ValueType = { none: 0, fidV1: 1, fidV2: 2, float: 3, double: 4, int64: 5, bytes: 6, fixed64: 7, slotFids: 8 } as const;
