@@ -3,7 +3,10 @@
  */
 export {
   type ErrorCode,
+  extractFid,
   type FolderSources,
+  fidV1ToV2,
+  fidV2ToV1,
   findMain,
   getLibopsPath,
   isabs,
@@ -16,6 +19,13 @@ export {
   launcherRank,
   launcherSize,
   MonolithError,
+  makeFid,
+  makeFidV1,
+  signatureOf,
+  signatureOfV1,
+  slotOf,
+  slotOfV1,
+  withSlot,
 } from './base/index.js';
 export {
   type CheckpointState,
@@ -36,6 +46,24 @@ export {
   type WorkerRole,
 } from './cluster/index.js';
 export { type ConfigSources, type PartialTrainingConfig, type ResolvedConfig, resolveConfig, type TrainingConfig } from './config/index.js';
+export {
+  decodeMessage,
+  defaultFraming,
+  encodeFrame,
+  encodeMessage,
+  type FeatureList,
+  type FeatureListEntry,
+  type Frame,
+  type Framing,
+  formatFeatureList,
+  type MonolithMessage,
+  type MonolithMessageName,
+  type MonolithValue,
+  parseFeatureList,
+  readFrames,
+  readHeader,
+  sourceHeader,
+} from './data/index.js';
 export {
   BackendDiscovery,
   type ConsulOptions,

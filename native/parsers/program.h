@@ -5,7 +5,7 @@
 
 namespace monolith {
 
-enum ProgramFormat : int32_t { kDelimited = 1, kCriteoBin = 2, kLibsvm = 3, kLibffm = 4, kTfrecord = 5 };
+enum ProgramFormat : int32_t { kDelimited = 1, kCriteoBin = 2, kLibsvm = 3, kLibffm = 4, kTfrecord = 5 };  // 6 to 9, Monolith's, are parsed in TypeScript
 
 enum ProgramWord {
   P_FORMAT = 0, P_FLAGS, P_SEPARATOR, P_COLUMNS, P_MAX_IDS, P_NUM_DENSE, P_NUM_GROUPS, P_NUM_ACTIONS, P_MISSING_FIRST, P_MISSING_COUNT,

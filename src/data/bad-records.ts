@@ -2,6 +2,8 @@
 import { type ErrorCode, MonolithError } from '../base/index.js';
 import type { FileDescription } from './inspect.js';
 import { otherSeparator } from './inspect.js';
+import { monolithProblem } from './monolith/problems.js';
+import { isMonolithFormat } from './options.js';
 import { Bad, BadWord, BadWords, P, type Program } from './program.js';
 
 export type BadRecord = {
@@ -42,8 +44,10 @@ export function readBadRecord(
 
 /** The error that names one bad record. */
 export function badRecordError(file: FileDescription, program: Program, bad: BadRecord): MonolithError {
-  const binary = file.format === 'tfrecord' || file.format === 'criteo-bin';
-  const place = binary ? `record ${bad.record} at byte ${bad.byte}` : `line ${bad.line} (record ${bad.record}, byte ${bad.byte})`;
+  const monolith = isMonolithFormat(file.format);
+  const binary = file.format === 'tfrecord' || file.format === 'criteo-bin' || monolith;
+  const row = monolith && bad.line > 1 ? `, example ${bad.line - 1} of its batch` : '';
+  const place = binary ? `record ${bad.record} at byte ${bad.byte}${row}` : `line ${bad.line} (record ${bad.record}, byte ${bad.byte})`;
   const column = columnName(file, program, bad);
   const { code, text } = describe(file, program, bad, column);
   return new MonolithError(code, `${file.info.path} ${place}: ${text}`, {
@@ -75,9 +79,11 @@ function columnName(file: FileDescription, program: Program, bad: BadRecord): st
     Bad.missingLabel,
     Bad.kind,
     Bad.tooManyValues,
+    Bad.fid,
+    Bad.batch,
   ];
   if (!aboutColumn.includes(bad.code)) return null;
-  if (file.format === 'tfrecord') {
+  if (file.format === 'tfrecord' || isMonolithFormat(file.format)) {
     const number = program.words[P.namesFirst] + bad.column;
     const ends = program.words.subarray(program.words[P.stringsAt]);
     return Buffer.from(program.strings.slice(ends[number], ends[number + 1])).toString('utf8');
@@ -93,6 +99,10 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
   const maxIds = program.words[P.maxIds];
   const data = (text: string): { code: ErrorCode; text: string } => ({ code: 'DataFormat', text });
   const corrupt = (text: string): { code: ErrorCode; text: string } => ({ code: 'RecordCorrupt', text });
+  if (isMonolithFormat(file.format)) {
+    const problem = monolithProblem(program, bad, column);
+    if (problem !== null) return problem.corrupt ? corrupt(problem.text) : data(problem.text);
+  }
   switch (bad.code) {
     case Bad.columns:
       return data(
@@ -143,7 +153,7 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
 
 /** The label complained of, where the bad bytes show it. */
 function labelText(file: FileDescription, { token }: BadRecord): string {
-  if (file.format === 'tfrecord') return '';
+  if (file.format === 'tfrecord' || isMonolithFormat(file.format)) return '';
   if (file.format !== 'criteo-bin') return `${Buffer.from(token.subarray(0, 40)).toString('latin1')} `;
   const view = new DataView(token.buffer, token.byteOffset, token.length);
   return `${file.labelType === 'float32' ? view.getFloat32(0, true) : view.getInt32(0, true)} `;

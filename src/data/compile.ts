@@ -1,6 +1,7 @@
 import { MonolithError, suggest } from '../base/index.js';
 import { defaultMissingValues, type FeatureSchema, splitFeatures } from '../features/index.js';
-import type { PipelineOptions, ResolvedFormat } from './options.js';
+import { parseColumnName } from './monolith/columns.js';
+import { isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
 import { A, ActionWords, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';
 
 /** The features of one batch group, as the program needs them. */
@@ -63,9 +64,10 @@ class ProgramBuilder {
       (options.trim && format !== 'criteo' ? Flag.trim : 0) |
       (format === 'csv' ? Flag.quotes : 0) |
       (format === 'criteo' && !options.requireLabel ? Flag.mayLackFirstColumn : 0) |
-      (options.unitLabels ? Flag.unitLabel : 0);
+      (options.unitLabels ? Flag.unitLabel : 0) |
+      (isMonolithFormat(format) ? framingFlags(options) : 0);
     header[P.separator] = input.separator;
-    header[P.columns] = format === 'tfrecord' ? names.length : (input.columns?.length ?? 0);
+    header[P.columns] = input.columns?.length ?? names.length;
     header[P.maxIds] = options.maxIdsPerExample;
     header[P.numDense] = schema === null ? 0 : splitFeatures(schema).dense.length;
     header[P.numGroups] = groups.length;
@@ -120,7 +122,7 @@ class ProgramBuilder {
 
   private addSchemaActions(schema: FeatureSchema): void {
     const { requireLabel, split } = this.input.options;
-    const text = this.input.format !== 'tfrecord';
+    const text = this.columnIndex !== null;
     if (requireLabel || !text || this.columnIndex?.has(schema.label.column)) this.addLabel(schema);
     // Predictions do not depend on weights; one of 0 beside an absent label would look like a bad record there.
     if (schema.weight !== undefined && requireLabel) this.add(Op.weight, schema.weight.column, 'weight', -2);
@@ -168,6 +170,8 @@ class ProgramBuilder {
 
   private addSparse(schema: FeatureSchema, columnOf: (feature: { name: string; column?: string | undefined }) => string): void {
     const { sparse } = splitFeatures(schema);
+    const monolith = isMonolithFormat(this.input.format);
+    const given = new Map(schema.features.map((feature) => [feature.name, feature as { slot?: number | undefined }]));
     this.input.groups.forEach((group, g) => {
       group.features.forEach((number, j) => {
         const feature = sparse[number];
@@ -182,7 +186,8 @@ class ProgramBuilder {
           const bag = feature.separator !== undefined || (feature.maxLength ?? 1) > 1;
           action[A.separator] = feature.separator === undefined ? -1 : feature.separator.charCodeAt(0);
           action[A.maxLength] = feature.maxLength ?? 0;
-          action[A.missingToken] = (feature.missing ?? (bag ? 'skip' : 'token')) === 'token' ? 1 : 0;
+          action[A.missingToken] = (feature.missing ?? (bag || monolith ? 'skip' : 'token')) === 'token' ? 1 : 0;
+          action[A.replaceSlot] = monolith && given.get(feature.name)?.slot !== undefined ? 1 : 0;
         } else if (feature.boundaries !== undefined) {
           action[A.constantFirst] = this.constants.push(...feature.boundaries) - feature.boundaries.length;
           action[A.constantCount] = feature.boundaries.length;
@@ -211,6 +216,7 @@ class ProgramBuilder {
 
   private column(name: string, what: string): number {
     if (this.columnIndex === null) {
+      if (isMonolithFormat(this.input.format)) parseColumnName(name, this.input.format === 'instance', `${this.input.where}: ${what}`);
       const known = this.names.get(name);
       if (known !== undefined) return known;
       this.names.set(name, this.names.size);
@@ -240,6 +246,16 @@ function unknownFeature(number: number, count: number): MonolithError {
   return new MonolithError('InvalidArgument', `groups: feature number ${number}, the data have ${count} categorical features`, { number });
 }
 
+function framingFlags({ framing, bareMessage }: PipelineOptions): number {
+  if (bareMessage) return Flag.bare;
+  return (
+    (framing.hasSortId ? Flag.hasSortId : 0) |
+    (framing.kafkaDump ? Flag.kafkaDump : 0) |
+    (framing.kafkaDumpPrefix ? Flag.kafkaDumpPrefix : 0) |
+    (framing.lagrangexHeader ? Flag.lagrangexHeader : 0)
+  );
+}
+
 function formatWord(format: ResolvedFormat): number {
   switch (format) {
     case 'csv':
@@ -254,6 +270,14 @@ function formatWord(format: ResolvedFormat): number {
       return ProgramFormat.libffm;
     case 'tfrecord':
       return ProgramFormat.tfrecord;
+    case 'instance':
+      return ProgramFormat.instance;
+    case 'example':
+      return ProgramFormat.example;
+    case 'example-batch':
+      return ProgramFormat.exampleBatch;
+    case 'example-batch-row-major':
+      return ProgramFormat.rowMajor;
     default:
       return format satisfies never;
   }

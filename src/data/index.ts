@@ -1,5 +1,6 @@
 export { type CriteoIntegers, criteoSchema } from './criteo-schema.js';
 export { type DataInputs, inspectInputs } from './inputs.js';
+export { type FeatureList, type FeatureListEntry, formatFeatureList, parseFeatureList } from './monolith/feature-list.js';
 export {
   defaultFraming,
   encodeFrame,
@@ -9,6 +10,15 @@ export {
   readHeader,
   sourceHeader,
 } from './monolith/framing.js';
-export { type DataFormat, type PipelineOptions, pipelineDefaults, type ResolvedFormat, type SplitOptions } from './options.js';
+export { decodeMessage, encodeMessage, type MonolithMessage, type MonolithMessageName, type MonolithValue } from './monolith/messages.js';
+export {
+  type DataFormat,
+  isMonolithFormat,
+  type MonolithFormat,
+  type PipelineOptions,
+  pipelineDefaults,
+  type ResolvedFormat,
+  type SplitOptions,
+} from './options.js';
 export { BatchPipeline, type DataStats } from './pipeline.js';
 export type { DataPosition, StreamPoint } from './position.js';

@@ -6,7 +6,7 @@ import type { CompiledGroup } from './compile.js';
 import { criteoSchema } from './criteo-schema.js';
 import { type FileInfo, fileInfo, openSource } from './file-source.js';
 import { describeFile, type FileDescription } from './inspect.js';
-import { type PipelineOptions, pipelineDefaults, type ResolvedFormat } from './options.js';
+import { isMonolithFormat, type PipelineOptions, pipelineDefaults, type ResolvedFormat } from './options.js';
 import { expandFiles, standardInput } from './paths.js';
 
 /** Numbers of the combiners as kernels know them. */
@@ -136,13 +136,14 @@ function idBound(plan: DataPlan, features: readonly number[]): number {
   if (plan.schema === null) return limit;
   const { sparse } = splitFeatures(plan.schema);
   let bound = 0;
-  for (const number of features) bound += longestBag(sparse[number]) ?? limit;
+  for (const number of features) bound += longestBag(sparse[number], plan.format) ?? limit;
   return Math.min(bound, limit);
 }
 
-function longestBag(feature: SparseFeature | undefined): number | null {
+function longestBag(feature: SparseFeature | undefined, format: ResolvedFormat): number | null {
   if (feature === undefined || feature.type !== 'categorical') return 1;
-  return feature.maxLength ?? (feature.separator === undefined ? 1 : null);
+  // Lists of Monolith's messages are bags of any length.
+  return feature.maxLength ?? (feature.separator === undefined && !isMonolithFormat(format) ? 1 : null);
 }
 
 /** Places of ids are Int32. */

@@ -3,7 +3,8 @@ import { MonolithError, maskedCrc32c } from '../base/index.js';
 import type { FeatureSchema } from '../features/index.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
-import type { PipelineOptions, ResolvedFormat } from './options.js';
+import { exampleBytes } from './monolith/head.js';
+import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
 
 /** Bytes of a file that are looked at: holds a header of thousands of columns. */
 const HEAD_BYTES = 256 * 1024;
@@ -45,6 +46,11 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
   switch (format) {
     case 'tfrecord':
       return { ...base, recordBytes: head.length >= 8 ? Math.min(frameLength(view(head), 0) + 16, 1 << 20) : 64 };
+    case 'instance':
+    case 'example':
+    case 'example-batch':
+    case 'example-batch-row-major':
+      return { ...base, recordBytes: exampleBytes(head, format, options) };
     case 'criteo-bin': {
       const own = startsWith(head, criteoMagic);
       const floats = { labelType: 'float32', denseType: 'float32' } as const;
@@ -187,7 +193,7 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (head.length === 0) throw emptyFile(path);
   throw new MonolithError(
     'DataFormat',
-    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord)`,
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${monolithFormats.join(', ')})`,
     { path },
   );
 }

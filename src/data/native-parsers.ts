@@ -1,5 +1,7 @@
 import { loadAddon } from '../kernels/index.js';
 import { lastRecordEnd } from './cut.js';
+import { parseMonolith } from './monolith/parser.js';
+import { ParsedBlock } from './parsed-block.js';
 import { Flag, P, type Program, ProgramFormat } from './program.js';
 
 /**
@@ -122,8 +124,24 @@ export function loadNativeParsers(): Parsers | null {
   if (packBlock === undefined || unpackBlock === undefined || checksum === undefined || recordEnd === undefined) return null;
   return {
     name: 'native',
-    parseRecords: (program, raw, start, length, common, shape, block, result) =>
-      parseRecords(program.words, program.constants, program.strings, raw, start, length, common, shape, new Uint8Array(block), result),
+    parseRecords: (program, raw, start, length, common, shape, block, result) => {
+      // Monolith's formats have no native parser yet.
+      if (program.words[P.format] >= ProgramFormat.instance) {
+        return parseMonolith(program, raw.subarray(start, start + length), new ParsedBlock(block, common, shape), result);
+      }
+      return parseRecords(
+        program.words,
+        program.constants,
+        program.strings,
+        raw,
+        start,
+        length,
+        common,
+        shape,
+        new Uint8Array(block),
+        result,
+      );
+    },
     lastRecordEnd: (program, bytes, length) => {
       const decided = hasCutOfItsOwn(program) ? recordEnd(program.words, program.constants, program.strings, bytes, length) : -1;
       return decided >= 0 ? decided : lastRecordEnd(program, bytes, length);

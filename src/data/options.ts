@@ -1,8 +1,17 @@
 import type { FeatureSchema } from '../features/index.js';
 import type { CriteoIntegers } from './criteo-schema.js';
+import { defaultFraming, type Framing } from './monolith/framing.js';
+
+/** Messages of Monolith in its own framing. */
+export const monolithFormats = ['instance', 'example', 'example-batch', 'example-batch-row-major'] as const;
+export type MonolithFormat = (typeof monolithFormats)[number];
+
+export function isMonolithFormat(format: string): format is MonolithFormat {
+  return (monolithFormats as readonly string[]).includes(format);
+}
 
 /** Record formats. 'auto' decides by extension, magic bytes and content. */
-export type DataFormat = 'auto' | 'csv' | 'tsv' | 'criteo' | 'criteo-bin' | 'libsvm' | 'libffm' | 'tfrecord';
+export type DataFormat = 'auto' | 'csv' | 'tsv' | 'criteo' | 'criteo-bin' | 'libsvm' | 'libffm' | 'tfrecord' | MonolithFormat;
 export type ResolvedFormat = Exclude<DataFormat, 'auto'>;
 
 /** How the records of a file are dealt to training and evaluation. */
@@ -64,6 +73,10 @@ export type PipelineOptions = {
   readonly trim: boolean;
   /** LibFFM fields; null: the files are scanned. */
   readonly numFields: number | null;
+  /** Monolith's formats: what stands before each message. */
+  readonly framing: Framing;
+  /** Monolith's formats: nothing stands before it, each file is one message. */
+  readonly bareMessage: boolean;
   readonly criteoIntegers: CriteoIntegers;
   /** Folder of preprocessed data, 'auto' for a hidden one beside each file; null: none. Changes no result, only the time taken. */
   readonly cache: string | null;
@@ -103,6 +116,8 @@ export const pipelineDefaults: PipelineOptions = {
   header: 'auto',
   trim: true,
   numFields: null,
+  framing: defaultFraming,
+  bareMessage: false,
   criteoIntegers: 'dense',
   cache: null,
   notify: null,

@@ -6,7 +6,17 @@
 //   constants  Float64: transform numbers, boundaries
 //   strings    UTF-8: missing texts, positive labels, eval values, TFRecord feature names
 
-export const ProgramFormat = { delimited: 1, criteoBin: 2, libsvm: 3, libffm: 4, tfrecord: 5 } as const;
+export const ProgramFormat = {
+  delimited: 1,
+  criteoBin: 2,
+  libsvm: 3,
+  libffm: 4,
+  tfrecord: 5,
+  instance: 6,
+  example: 7,
+  exampleBatch: 8,
+  rowMajor: 9,
+} as const;
 
 /** Header words. */
 export const P = {
@@ -28,14 +38,26 @@ export const P = {
   actionsAt: 15,
   stringsAt: 16,
   numStrings: 17,
-  /** TFRecord: string number of the first feature name; `columns` names follow. */
+  /** TFRecord and Monolith: string number of the first feature name; `columns` names follow. */
   namesFirst: 18,
   /** Longest record in bytes (TFRecord lengths above it are corrupt). */
   maxRecord: 19,
   headerWords: 32,
 } as const;
 
-export const Flag = { requireLabel: 1, trim: 2, quotes: 4, mayLackFirstColumn: 8, unitLabel: 16 } as const;
+export const Flag = {
+  requireLabel: 1,
+  trim: 2,
+  quotes: 4,
+  mayLackFirstColumn: 8,
+  unitLabel: 16,
+  // Monolith's formats: what stands before a message; `bare`: nothing, and each file is one message.
+  hasSortId: 32,
+  kafkaDump: 64,
+  kafkaDumpPrefix: 128,
+  lagrangexHeader: 256,
+  bare: 512,
+} as const;
 
 export const ActionWords = 16;
 /** Words of one action. */
@@ -56,6 +78,8 @@ export const A = {
   stringCount: 12,
   group: 13,
   index: 14,
+  /** 1: fids of the data get the action's slot in place of their own. */
+  replaceSlot: 15,
 } as const;
 
 export const Op = { label: 1, weight: 2, numeric: 3, categorical: 4, boundaries: 5, log2squared: 6, evalValue: 7, labelLimit: 8 } as const;
@@ -92,6 +116,15 @@ export const Bad = {
   tooManyValues: 17,
   fieldOrder: 18,
   labelRange: 19,
+  /** Bit 63 of a v2 fid is set. */
+  fid: 20,
+  /** Malformed message of Monolith. */
+  message: 21,
+  /** What stands before a message makes no sense (extra: a value of FrameState): nothing behind it can be found. */
+  frame: 22,
+  /** A column of a batch has another number of features than the batch has examples. */
+  batch: 23,
+  batchSize: 24,
 } as const;
 
 /** Words of one entry of the bad list of a parsed block. */

@@ -5,6 +5,7 @@ import type { CacheReader, CacheWriter } from './cache-file.js';
 import type { CacheEntry } from './cache-format.js';
 import { type ByteSource, openSource } from './file-source.js';
 import type { Parsers } from './native-parsers.js';
+import { isMonolithFormat } from './options.js';
 import type { StreamPoint } from './position.js';
 import type { PreparedFile } from './prepared-file.js';
 
@@ -200,7 +201,7 @@ export class RawReader {
     const cause =
       format === 'csv'
         ? 'a quote that is never closed, or a file that is no text'
-        : format === 'tfrecord'
+        : format === 'tfrecord' || isMonolithFormat(format)
           ? 'a damaged length'
           : 'a file that is no text, or one without line ends';
     return new MonolithError(

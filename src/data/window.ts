@@ -6,7 +6,7 @@ import type { PipelineOptions } from './options.js';
 import type { ParsedBlock } from './parsed-block.js';
 import type { BlockStore, ParsedPart, ParsedRaw, ParsedStream } from './parsed-stream.js';
 import type { StreamPoint } from './position.js';
-import { badListEntries, ExampleFlag } from './program.js';
+import { Bad, BadWord, BadWords, badListEntries, ExampleFlag } from './program.js';
 import type { RawBlock } from './raw-reader.js';
 import { selects } from './split.js';
 
@@ -133,11 +133,12 @@ export class WindowBuilder {
       const chosen = selects(this.selector, raw.fileIndex, record + i, (flag & ExampleFlag.evaluation) !== 0, isBad);
       if (isBad) {
         const entry = seenBad++;
-        if (chosen) {
-          this.countBad(() => {
+        const known = Math.min(entry, badListEntries - 1);
+        const ends = bad[known * BadWords + BadWord.code] === Bad.frame;
+        if (chosen || ends) {
+          this.countBad(ends, () => {
             const base = { record, line, byte: raw.byteOffset + part.start };
-            const known = readBadRecord(bad, Math.min(entry, badListEntries - 1), raw.bytes, part.start, base);
-            return badRecordError(raw.file.description, raw.file.program, known);
+            return badRecordError(raw.file.description, raw.file.program, readBadRecord(bad, known, raw.bytes, part.start, base));
           });
         }
         if (!this.options.keepBadRecords) continue;
@@ -158,7 +159,9 @@ export class WindowBuilder {
     this.picks = larger;
   }
 
-  private countBad(error: () => MonolithError): void {
+  /** @param ends nothing behind the record can be read: no number of bad records allows for that. */
+  private countBad(ends: boolean, error: () => MonolithError): void {
+    if (ends) throw error();
     this.badRecords++;
     if (this.options.keepBadRecords || this.badRecords <= this.options.maxBadRecords) return;
     if (this.options.maxBadRecords === 0) throw error();

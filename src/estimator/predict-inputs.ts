@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import type { CheckpointReader } from '../checkpoint/index.js';
 import type { TrainingConfig } from '../config/index.js';
+import { isMonolithFormat } from '../data/index.js';
 import { type ModelOnData, schemaInForce } from '../training/index.js';
 import { type ExampleInput, encodeExamples, encodePairs } from './explicit-inputs.js';
 import type { Predictions } from './model-fn.js';
@@ -66,7 +67,7 @@ function encoded(
     return { data: { format, numFields }, text: encodePairs(inputs, numFields) };
   }
   const schema = schemaInForce(config.data, format);
-  if (schema === null || format === 'criteo-bin') {
+  if (schema === null || format === 'criteo-bin' || isMonolithFormat(format)) {
     throw new MonolithError(
       'InvalidConfig',
       `predictWithInputs: data of format ${format} have no features that a program could name; write a file and use predict`,

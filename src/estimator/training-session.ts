@@ -12,7 +12,7 @@ import {
   openPipeline,
   type RunSpec,
   roundedFrom,
-  schemaInForce,
+  slotSchema,
   specOfRun,
   type TrainerState,
   type TrainHook,
@@ -110,7 +110,7 @@ export class TrainingSession {
       const saved = checkpoint === null ? null : await resume(cluster, checkpoint, train, config);
       const warm = checkpoint === null ? await openWarmStart(config) : null;
       const warmStarted =
-        warm === null ? null : await warmStart(cluster, warm, schemaInForce(config.data, train.stats().format), config.warmStart);
+        warm === null ? null : await warmStart(cluster, warm, slotSchema(config.data, train.stats().format), config.warmStart);
       const resumedStep = saved?.state.step ?? null;
       const log = await RunLog.open({ folder: config.modelDir, configYaml: configToYaml(lasting(config)), resumedStep });
       open.push(log);

@@ -38,6 +38,6 @@ export { TrainLoop } from './train-loop.js';
 export type { TrainerState, TrainLoopParts, TrainLoopSettings } from './train-loop-parts.js';
 export { evaluateStep, trainStep, type WorkerContext } from './train-step.js';
 export { type WarmStartReport, warmStart, warmStartLines } from './warm-start.js';
-export { schemaInForce } from './warm-start-names.js';
+export { schemaInForce, slotSchema } from './warm-start-names.js';
 export { LOSS_HISTORY, WORKER_COMMAND_WORDS, WORKER_STATS, WorkerOp, WorkerStat } from './worker-command.js';
 export { runWorkerLoop, type WorkerLines } from './worker-loop.js';

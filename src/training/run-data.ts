@@ -53,6 +53,13 @@ function pipelineOptions(config: TrainingConfig, use: DataUse, plan: ModelPlan |
     header: data.header,
     trim: data.trim,
     numFields: data.numFields,
+    framing: {
+      hasSortId: data.hasSortId,
+      kafkaDump: data.kafkaDump,
+      kafkaDumpPrefix: data.kafkaDumpPrefix,
+      lagrangexHeader: data.lagrangexHeader,
+    },
+    bareMessage: data.bareMessage,
     criteoIntegers: data.criteoIntegers,
     // What is predicted on is as a rule read once.
     cache: data.cache === 'off' || use === 'predict' ? null : data.cache,

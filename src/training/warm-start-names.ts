@@ -1,5 +1,5 @@
 import type { TrainingConfig } from '../config/index.js';
-import { criteoSchema } from '../data/index.js';
+import { criteoSchema, isMonolithFormat } from '../data/index.js';
 import { type FeatureSchema, type FeatureSpec, splitFeatures } from '../features/index.js';
 
 /** A feature whose ids have a slot of their own. */
@@ -24,6 +24,11 @@ function idsOf(feature: FeatureSpec): string {
 export function schemaInForce(data: Pick<TrainingConfig['data'], 'schema' | 'criteoIntegers'>, format: string): FeatureSchema | null {
   if (data.schema !== null) return data.schema;
   return format === 'criteo' || format === 'criteo-bin' ? criteoSchema(data.criteoIntegers) : null;
+}
+
+/** The same where ids have the slots that it says. Fids of Monolith's formats bring slots of their own: null. */
+export function slotSchema(data: Pick<TrainingConfig['data'], 'schema' | 'criteoIntegers'>, format: string): FeatureSchema | null {
+  return isMonolithFormat(format) ? null : schemaInForce(data, format);
 }
 
 /** A test for names: `*` stands for any characters, commas separate patterns, `none` matches nothing. */

@@ -7,7 +7,7 @@ import type { DenseTensor } from '../ps/index.js';
 import { denseTensors, tableSpecs } from './plan-run.js';
 import type { TableSpec } from './run-spec.js';
 import { savedTables } from './snapshot.js';
-import { nameMatcher, type SlotFeature, schemaInForce, slotFeatures } from './warm-start-names.js';
+import { nameMatcher, type SlotFeature, slotFeatures, slotSchema } from './warm-start-names.js';
 import { placesOf, type RowSource, type SliceCopy } from './warm-start-rows.js';
 
 export type WarmStartSettings = TrainingConfig['warmStart'];
@@ -49,7 +49,7 @@ export function savedModel(reader: CheckpointReader): SavedModel {
     parameters: model.parameters,
     tensors: denseTensors(config, model.parameters),
     // Older checkpoints do not say which format `auto` found.
-    features: slotFeatures(schemaInForce(config.data, data?.format ?? config.data.format)),
+    features: slotFeatures(slotSchema(config.data, data?.format ?? config.data.format)),
   };
 }
 

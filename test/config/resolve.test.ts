@@ -181,7 +181,19 @@ describe('resolving a configuration', () => {
 
   test('the type of a configuration is known to the compiler', () => {
     const config: TrainingConfig = resolveConfig().config;
-    const format: 'auto' | 'csv' | 'tsv' | 'criteo' | 'criteo-bin' | 'libsvm' | 'libffm' | 'tfrecord' = config.data.format;
+    const format:
+      | 'auto'
+      | 'csv'
+      | 'tsv'
+      | 'criteo'
+      | 'criteo-bin'
+      | 'libsvm'
+      | 'libffm'
+      | 'tfrecord'
+      | 'instance'
+      | 'example'
+      | 'example-batch'
+      | 'example-batch-row-major' = config.data.format;
     const header: boolean | 'auto' = config.data.header;
     const rules: readonly (OptimizerSpec | null)[] = [config.optimizer.sparse, config.optimizer.linear, config.optimizer.dense];
     const initializer: RowInitializer | null = config.embedding.initializer;

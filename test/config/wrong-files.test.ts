@@ -64,7 +64,7 @@ const wrongFiles: readonly (readonly [what: string, text: string, message: strin
   [
     'text for a section',
     'data: a.tsv',
-    'data: expected a mapping with train, eval, format, schema, shuffle, split, maxBadRecords, maxIdsPerExample, parseThreads, cache, headerBytes, labelType, denseType, separator, header, trim, numFields, criteoIntegers, got "a.tsv"',
+    'data: expected a mapping with train, eval, format, schema, shuffle, split, maxBadRecords, maxIdsPerExample, parseThreads, cache, headerBytes, labelType, denseType, separator, header, trim, numFields, hasSortId, kafkaDump, kafkaDumpPrefix, lagrangexHeader, bareMessage, criteoIntegers, got "a.tsv"',
   ],
   ['a list for a section', 'clip: []', 'clip: expected a mapping with globalNorm, value, rowNorm, got an empty list'],
   ['a list for the whole file', '- batchSize: 1', 'expected a mapping of options, got a list'],

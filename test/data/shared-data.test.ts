@@ -35,6 +35,11 @@ const ratings: FeatureSchema = {
     { name: 'item_id', type: 'categorical' },
   ],
 };
+/** The columns of a real ranking request. */
+const ranking: FeatureSchema = {
+  label: { column: 'label[0]' },
+  features: ['f_goods_test30_bool', 'f_user_province', 'line_id.item_id'].map((column) => ({ name: column, column, type: 'categorical' })),
+};
 const byHeader = (label: string, ...names: string[]): FeatureSchema => ({
   label: { column: label },
   features: names.map((name) => ({ name, type: 'categorical' })),
@@ -62,6 +67,7 @@ const cases: readonly [string, Partial<PipelineOptions>, number, number | null][
   ['formats/libsvm/agaricus_test.txt.gz', {}, 1611, null],
   ['fuxictr-tiny/tiny_csv/train_sample.csv', { schema: byHeader('clk', 'userid', 'click_sequence') }, 100, null],
   ['fuxictr-tiny/tiny_tfrecord/train.tfrecord', { schema: byHeader('clk', 'userid', 'brand') }, 100, null],
+  ['monolith/example_batch.pb', { schema: ranking, format: 'example-batch', bareMessage: true }, 51, null],
 ];
 
 for (const [name, options, rows, positives] of cases) {

@@ -90,7 +90,9 @@ export class Emitter {
 
   markBad(code: number, at: number, line: number, column: number, tokenStart: number, tokenEnd: number, extra: number): void {
     const { slot, flags, bad } = this.block;
-    if (this.bad < badListEntries) bad.set([this.record, at, line, code, column, tokenStart, tokenEnd, extra], this.bad * BadWords);
+    // What ends the reading is never left out.
+    const entry = code === Bad.frame ? Math.min(this.bad, badListEntries - 1) : this.bad;
+    if (entry < badListEntries) bad.set([this.record, at, line, code, column, tokenStart, tokenEnd, extra], entry * BadWords);
     this.bad++;
     const { numDense, groups } = slot.layout;
     slot.dense.fill(0, this.record * numDense, (this.record + 1) * numDense);
@@ -104,6 +106,17 @@ export class Emitter {
     slot.weights[this.record] = 0;
     flags[this.record] = this.flags | ExampleFlag.bad;
     this.record++;
+  }
+
+  /** Bad records so far, for {@link rewind}. */
+  get badRecords(): number {
+    return this.bad;
+  }
+
+  /** Takes the records from `record` on back. */
+  rewind(record: number, badRecords: number): void {
+    this.record = record;
+    this.bad = badRecords;
   }
 
   finish(consumed: number, lines: number, full: boolean): void {

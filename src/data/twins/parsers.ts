@@ -1,5 +1,6 @@
 import { crc32c, MonolithError } from '../../base/index.js';
 import { lastRecordEnd } from '../cut.js';
+import { parseMonolith } from '../monolith/parser.js';
 import type { Parsers } from '../native-parsers.js';
 import { ParsedBlock } from '../parsed-block.js';
 import { P, ProgramFormat } from '../program.js';
@@ -34,6 +35,11 @@ export const referenceParsers: Parsers = {
         return parseCriteoBin(program, bytes, block, result);
       case ProgramFormat.tfrecord:
         return parseTfrecord(program, bytes, block, result);
+      case ProgramFormat.instance:
+      case ProgramFormat.example:
+      case ProgramFormat.exampleBatch:
+      case ProgramFormat.rowMajor:
+        return parseMonolith(program, bytes, block, result);
       default:
         throw new MonolithError('Internal', `parseRecords: unknown format ${program.words[P.format]}`);
     }
