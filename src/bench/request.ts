@@ -37,7 +37,12 @@ export type BenchOptions = {
 /** Flags of `bench` with what `--help` says of them. Values are texts; {@link parseBenchRequest} checks them. */
 export const benchFlags = {
   only: { type: 'string', describe: 'Only results whose name holds this text', requiresArg: true },
-  rounds: { type: 'string', describe: 'Rounds of whole runs, which take turns (A B A B); saves of the checkpoint suite', defaultDescription: '5', requiresArg: true },
+  rounds: {
+    type: 'string',
+    describe: 'Rounds of whole runs, which take turns (A B A B); saves of the checkpoint suite',
+    defaultDescription: '5',
+    requiresArg: true,
+  },
   seconds: { type: 'string', describe: 'Seconds spent on each part', defaultDescription: '1', requiresArg: true },
   samples: { type: 'string', describe: 'Training samples of a whole run', defaultDescription: '1048576', requiresArg: true },
   rows: {
