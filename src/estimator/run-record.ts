@@ -33,8 +33,22 @@ export async function resume(
 
 /** What must be equal for a position in the data to mean the same place. */
 function dataFingerprint(config: TrainingConfig, train: BatchPipeline): string {
-  const { train: _train, eval: _eval, parseThreads, cache, ...read } = config.data;
-  return JSON.stringify({ files: train.identity, read, seed: config.seed });
+  const {
+    train: _train,
+    eval: _eval,
+    parseThreads,
+    cache,
+    hasSortId,
+    kafkaDump,
+    kafkaDumpPrefix,
+    lagrangexHeader,
+    bareMessage,
+    ...read
+  } = config.data;
+  const framing = { hasSortId, kafkaDump, kafkaDumpPrefix, lagrangexHeader, bareMessage };
+  // Checkpoints from before there was a framing name none.
+  const framed = Object.values(framing).includes(true) ? { framing } : {};
+  return JSON.stringify({ files: train.identity, read, seed: config.seed, ...framed });
 }
 
 /** What a checkpoint's manifest says of the run that made it. */
