@@ -47,7 +47,8 @@ function dataFingerprint(config: TrainingConfig, train: BatchPipeline): string {
   } = config.data;
   const framing = { hasSortId, kafkaDump, kafkaDumpPrefix, lagrangexHeader, bareMessage };
   // Checkpoints from before there was a framing name none.
-  const framed = Object.values(framing).includes(true) ? { framing } : {};
+  const isDefault = hasSortId && !(kafkaDump || kafkaDumpPrefix || lagrangexHeader || bareMessage);
+  const framed = isDefault ? {} : { framing };
   return JSON.stringify({ files: train.identity, read, seed: config.seed, ...framed });
 }
 
