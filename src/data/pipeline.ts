@@ -6,7 +6,7 @@ import { type CompiledGroup, compileProgram } from './compile.js';
 import { batchLayout, compileGroups, type DataInputs, type DataPlan, parsedLayout, planData } from './inputs.js';
 import { describeFile } from './inspect.js';
 import type { Parsers } from './native-parsers.js';
-import type { PipelineOptions, ResolvedFormat } from './options.js';
+import { isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
 import { ParsePool } from './parse-pool.js';
 import { commonWords, shapeWords } from './parsed-block.js';
 import { BlockStore, ParsedStream } from './parsed-stream.js';
@@ -203,7 +203,8 @@ export class BatchPipeline {
       totalBytes,
       progress: whole > 0 ? (ended ? 1 : Math.min(1, bytes / whole)) : null,
       format: this.plan.format,
-      backend: this.parsers.name,
+      // Monolith's formats have no native parser.
+      backend: isMonolithFormat(this.plan.format) ? 'reference' : this.parsers.name,
     };
   }
 
