@@ -46,7 +46,8 @@ bool FrozenReader::add(uint32_t table_id) {
 void FrozenReader::release() {
   for (size_t s = 0; s < num_sources_; s++) {
     sources()[s].rows->end();
-    FrozenRows::let_go(sources()[s].rows);
+    CopySpace* space = FrozenRows::let_go_for_space(sources()[s].rows);
+    if (space != nullptr) sources()[s].table->keep_spare(space);
     let_go_shared_table(sources()[s].table);
   }
   num_sources_ = 0;

@@ -1,6 +1,7 @@
 #include "table/frozen_rows.h"
 
 #include <cstring>
+#include <new>
 
 #include "table/prefetch.h"
 
@@ -29,14 +30,15 @@ size_t count_bits(const uint64_t* words, size_t rows) {
 
 }  // namespace
 
-bool FrozenRows::start(const FrozenParts& parts) {
+bool FrozenRows::start(const FrozenParts& parts, CopySpace* spare, size_t expected) {
+  copies_in_ = spare;
   size_ = parts.size;
   dim_ = parts.dim;
   state_ = parts.state_length;
   format_ = parts.format;
   widen_ = parts.widen;
   value_bytes_ = dim_ * value_bytes(format_);
-  copy_bytes_ = (value_bytes_ + state_ * sizeof(float) + sizeof(uint32_t) + 7) & ~size_t{7};
+  const size_t copy_bytes = (value_bytes_ + state_ * sizeof(float) + sizeof(uint32_t) + 7) & ~size_t{7};
   space_ = parts.rows;
   space_.dirty = nullptr;
   depth_ = parts.index.depth;
@@ -55,18 +57,32 @@ bool FrozenRows::start(const FrozenParts& parts) {
     stamp_mask_ = parts.stamps.mask();
   }
   if (!copy_block(directory_, parts.index.directory, size_t{1} << depth_)) return false;
-  return marks_.allocate_sparse((words + 1) * sizeof(Marks)) && copy_of_.allocate_sparse((size_ / kBlockRows + 1) * kBlockRows * sizeof(uint32_t)) &&
-         copied_.allocate_sparse(size_ * copy_bytes_);
+  if (copies_in_ == nullptr || !copies_in_->fits(size_, copy_bytes)) {
+    delete copies_in_;
+    copies_in_ = new (std::nothrow) CopySpace();
+    if (copies_in_ == nullptr || !copies_in_->allocate(size_, copy_bytes)) return false;
+  }
+  copies_in_->prepare(size_, expected);
+  return true;
 }
 
 void FrozenRows::let_go(FrozenRows* frozen) {
   if (frozen->holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete frozen;
 }
 
+CopySpace* FrozenRows::let_go_for_space(FrozenRows* frozen) {
+  if (frozen->holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
+  CopySpace* space = frozen->copies_in_;
+  frozen->copies_in_ = nullptr;
+  space->clean(frozen->size_, frozen->copies(), frozen->blocks_);
+  delete frozen;
+  return space;
+}
+
 size_t FrozenRows::bytes() const {
   const size_t blocks = __atomic_load_n(&blocks_, __ATOMIC_RELAXED);
-  return copies() * copy_bytes_ + blocks * kBlockRows * sizeof(uint32_t) + value_segments_.bytes() + state_segments_.bytes() + stamp_segments_.bytes() + directory_.bytes() + only_.bytes() +
-         marks_.bytes();
+  return copies_in_->bytes(size_, copies(), blocks) + value_segments_.bytes() + state_segments_.bytes() + stamp_segments_.bytes() +
+         directory_.bytes() + only_.bytes();
 }
 
 const char* FrozenRows::stored_values(uint32_t row) const {
@@ -85,21 +101,21 @@ void FrozenRows::prefetch(uint32_t row) const {
   for (size_t at = 0; at < value_bytes_ && at < 512; at += 64) ML_PREFETCH(values + at);
   ML_PREFETCH(values + value_bytes_ - 1);
   if (state_ != 0) ML_PREFETCH(row_state(space_, row));
-  ML_PREFETCH(&marks(row));
+  ML_PREFETCH(&copies_in_->marks(row));
 }
 
 void FrozenRows::make_copy(uint32_t row) {
   const size_t copy = copies_.load(std::memory_order_relaxed);
-  char* to = copy_at(copy);
+  char* to = copies_in_->copy_at(copy);
   std::memcpy(to, stored_values(row), value_bytes_);
   if (state_ != 0) std::memcpy(to + value_bytes_, row_state(space_, row), state_ * sizeof(float));
   if (stamp_segments_.bytes() != 0) std::memcpy(to + value_bytes_ + state_ * sizeof(float), stamp(row), sizeof(uint32_t));
-  uint32_t& block = marks(row).block[row >> 4 & 3];
+  uint32_t& block = copies_in_->marks(row).block[row >> 4 & 3];
   if (block == 0) {
     block = blocks_ + 1;
     __atomic_store_n(&blocks_, block, __ATOMIC_RELAXED);
   }
-  copy_of(block, row) = static_cast<uint32_t>(copy);
+  copies_in_->number(block, row) = static_cast<uint32_t>(copy);
   copies_.store(copy + 1, std::memory_order_relaxed);
 }
 
@@ -107,15 +123,15 @@ void FrozenRows::keep(const int32_t* handles, size_t count) {
   if (ended()) return;
   for (size_t i = 0; i < count; i++) {
     if (i + kMarksAhead < count && static_cast<uint32_t>(handles[i + kMarksAhead]) < size_) {
-      ML_PREFETCH(&marks(static_cast<uint32_t>(handles[i + kMarksAhead])));
+      ML_PREFETCH(&copies_in_->marks(static_cast<uint32_t>(handles[i + kMarksAhead])));
     }
     if (i + kRowsAhead < count) {
       const uint32_t next = static_cast<uint32_t>(handles[i + kRowsAhead]);
-      if (next < size_ && ((marks(next).kept | marks(next).read) >> (next & 63) & 1) == 0) prefetch(next);
+      if (next < size_ && ((copies_in_->marks(next).kept | copies_in_->marks(next).read) >> (next & 63) & 1) == 0) prefetch(next);
     }
     const uint32_t row = static_cast<uint32_t>(handles[i]);
     if (!has(row)) continue;
-    Marks& mark = marks(row);
+    CopyMarks& mark = copies_in_->marks(row);
     const uint64_t bit = uint64_t{1} << (row & 63);
     const uint64_t kept = __atomic_load_n(&mark.kept, __ATOMIC_RELAXED);
     if (((kept | __atomic_load_n(&mark.read, __ATOMIC_ACQUIRE)) & bit) != 0) continue;
@@ -136,7 +152,7 @@ void FrozenRows::unpack(const char* values, const float* state, float* record) c
 }
 
 uint32_t FrozenRows::read(uint32_t row, float* record) {
-  Marks& mark = marks(row);
+  CopyMarks& mark = copies_in_->marks(row);
   const uint64_t bit = uint64_t{1} << (row & 63);
   const bool stamped = stamp_segments_.bytes() != 0;
   uint32_t last = 0;
@@ -147,7 +163,7 @@ uint32_t FrozenRows::read(uint32_t row, float* record) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
   if ((__atomic_load_n(&mark.kept, __ATOMIC_ACQUIRE) & bit) != 0) {
-    const char* copy = copy_at(copy_of(mark.block[row >> 4 & 3], row));
+    const char* copy = copies_in_->copy_at(copies_in_->number(mark.block[row >> 4 & 3], row));
     unpack(copy, reinterpret_cast<const float*>(copy + value_bytes_), record);
     if (stamped) std::memcpy(&last, copy + value_bytes_ + state_ * sizeof(float), sizeof last);
   }

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "optimizers/row_update.h"
+#include "table/copy_space.h"
 #include "table/half_rows.h"
 #include "table/index_line.h"
 #include "table/page_block.h"
@@ -47,8 +48,9 @@ class FrozenRows {
   FrozenRows(const FrozenRows&) = delete;
   FrozenRows& operator=(const FrozenRows&) = delete;
 
-  // Before anything else. False when there is no memory. Copies have their address space then, and cost memory as they are made.
-  bool start(const FrozenParts& parts);
+  // Before anything else. `spare`, or nullptr: copies go there where it fits; it is this one's in any case. `expected`: copies whose memory is made present
+  // ahead. False when there is no memory. Other copies have their address space then, and cost memory as they are made.
+  bool start(const FrozenParts& parts, CopySpace* spare, size_t expected);
 
   // The owner, before rows change: handles < 0 or of later rows are skipped.
   void keep(const int32_t* handles, size_t count);
@@ -72,18 +74,12 @@ class FrozenRows {
   void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
   bool shared() const { return holders_.load(std::memory_order_acquire) > 1; }
   static void let_go(FrozenRows* frozen);
+  // The same; when it was the last one, the space of the copies, clean, to be used again. Takes milliseconds then.
+  static CopySpace* let_go_for_space(FrozenRows* frozen);
+  ~FrozenRows() { delete copies_in_; }
 
  private:
   const uint64_t* only() const { return static_cast<const uint64_t*>(only_.data()); }
-  // Of 64 rows, in one cache line: kept and read bits, and for every 16 of them the block, counted from 1, that has the numbers of their copies; 0: none yet.
-  struct Marks {
-    uint64_t kept;
-    uint64_t read;
-    uint32_t block[4];
-  };
-  Marks& marks(uint32_t row) const { return static_cast<Marks*>(marks_.data())[row >> 6]; }
-  uint32_t& copy_of(uint32_t block, uint32_t row) const { return static_cast<uint32_t*>(copy_of_.data())[(size_t{block} - 1) * kBlockRows + (row & 15)]; }
-  char* copy_at(size_t copy) const { return static_cast<char*>(copied_.data()) + copy * copy_bytes_; }
   const char* stored_values(uint32_t row) const;
   const uint32_t* stamp(uint32_t row) const;
   void make_copy(uint32_t row);
@@ -98,7 +94,6 @@ class FrozenRows {
   size_t dim_ = 0;
   size_t state_ = 0;
   size_t value_bytes_ = 0;
-  size_t copy_bytes_ = 0;
   RowFormat format_ = RowFormat::fp32;
   WidenFn* widen_ = nullptr;
   RowSpace space_{};
@@ -111,13 +106,8 @@ class FrozenRows {
   PageBlock stamp_segments_;
   PageBlock directory_;
   PageBlock only_;
-  PageBlock marks_;
-  // Numbers of copies, a block for 16 rows as soon as one of them has a copy. A number a row would be 64 MB in a table of 2 GiB, and the first step after
-  // the freeze would touch every page of it: 0.1 s for the system to hand them out.
-  static constexpr size_t kBlockRows = 16;
-  PageBlock copy_of_;
+  CopySpace* copies_in_ = nullptr;
   uint32_t blocks_ = 0;
-  PageBlock copied_;
 };
 
 }  // namespace monolith

@@ -54,6 +54,12 @@ bool populate_pages(void* data, size_t bytes) {
   return true;
 }
 
+void drop_pages(void* data, size_t bytes) {
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) & ~uintptr_t{kPage - 1};
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes + kPage - 1) & ~uintptr_t{kPage - 1};
+  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 bool PageBlock::allocate(size_t bytes) {
   release();
   if (bytes == 0) return true;
@@ -77,14 +83,15 @@ bool PageBlock::allocate(size_t bytes) {
 bool PageBlock::allocate_sparse(size_t bytes) {
   release();
   if (bytes < kHugePage) return allocate(bytes);
-  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const size_t mapped = bytes + kHugePage;
+  void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return false;
 #if defined(MADV_NOHUGEPAGE)
-  madvise(base, bytes, MADV_NOHUGEPAGE);
+  madvise(base, mapped, MADV_NOHUGEPAGE);
 #endif
-  data_ = base;
+  data_ = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(base) + kHugePage - 1) & ~uintptr_t{kHugePage - 1});
   base_ = base;
-  mapped_ = bytes;
+  mapped_ = mapped;
   bytes_ = bytes;
   return true;
 }

@@ -13,7 +13,7 @@ class PageBlock {
 
   // Zero-filled, 64-byte aligned. False when the system has no memory; the block is empty then.
   bool allocate(size_t bytes);
-  // The same in small pages, each of which comes when it is touched: for what is touched here and there by those who must not wait. Huge pages may have to
+  // The same, beginning on a huge page where large, in small pages, each of which comes when it is touched: for what is touched here and there by those who must not wait. Huge pages may have to
   // be gathered first, and mapping waits for whoever else changes the address space; both have cost 0.3 s beside a busy disk.
   bool allocate_sparse(size_t bytes);
   void release();
@@ -36,6 +36,8 @@ void* map_pages(size_t bytes, void*& mapping, size_t& mapping_bytes);
 // Makes the pages of [data, data + bytes) present at once, so that no later touch waits for the system. False when there is no memory;
 // true, without effect, where the system can't.
 bool populate_pages(void* data, size_t bytes);
+// Gives whole pages inside [data, data + bytes), rounded up at the end, back to the system; they are zero when next touched.
+void drop_pages(void* data, size_t bytes);
 
 // Asks for huge pages on the whole pages inside [data, data + bytes). Best effort.
 void advise_huge_pages(void* data, size_t bytes);

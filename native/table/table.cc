@@ -80,7 +80,7 @@ bool Table::finish(uint64_t seed, uint32_t segment_shift, size_t max_rows, bool 
 
 size_t Table::bytes() const {
   return index_.bytes() + values_.bytes() + states_.bytes() + stamps_.bytes() + dirty_.bytes() + merge_hash_.bytes() + merge_parts_.bytes() +
-         merge_rows_.bytes() + merge_fids_.bytes() + named_.bytes() + (frozen_ == nullptr ? 0 : frozen_->bytes());
+         merge_rows_.bytes() + merge_fids_.bytes() + named_.bytes() + (frozen_ == nullptr ? 0 : frozen_->bytes()) + spare_bytes_.load(std::memory_order_relaxed);
 }
 
 RowSpace Table::space() const {

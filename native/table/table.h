@@ -4,6 +4,7 @@
 // own, whichever touches fewer cache lines: 16 floats with one float of state lie apart, so that a lookup reads one line; 16 with 16 lie
 // together. Values of 16 bits (RowFormat) always lie apart. All memory is the table's own; rows never move.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -80,6 +81,8 @@ class Table {
   Freezing freeze(bool only_changed, bool forget_changes);
   // What freeze made, for the reader, who lets go of it; nullptr when there is nothing to read. Between freeze and its reader's end.
   FrozenRows* hold_frozen();
+  // Takes over the space of frozen rows for the next freeze, from any thread.
+  void keep_spare(CopySpace* space);
 
  private:
   // Lets go of frozen rows.
@@ -88,6 +91,8 @@ class Table {
   bool being_read();
   // Before the rows that handles name change, where there are frozen rows.
   void keep_rows(const int32_t* handles, size_t count);
+  // Copies of the first steps after a freeze.
+  size_t expected_copies() const;
   void touch_kept(const int32_t* handles, size_t count, uint32_t timestamp);
   uint64_t* dirty_words() const { return static_cast<uint64_t*>(dirty_.data()); }
   bool apart() const { return states_.stride() != 0; }
@@ -117,6 +122,11 @@ class Table {
   size_t size_ = 0;
 
   FrozenRows* frozen_ = nullptr;
+  // Of frozen rows before, and the memory that it holds.
+  std::atomic<CopySpace*> spare_{nullptr};
+  std::atomic<size_t> spare_bytes_{0};
+  // Rows named by the largest update so far.
+  size_t most_applied_ = 0;
   Index index_;
   // Values, with the state behind them unless states_ holds it; stamps_ only where last uses are kept.
   RowPlane values_;

@@ -27,6 +27,7 @@ int64_t Table::apply(size_t sources, const int32_t* const* handles, const int32_
     only = s;
   }
   if (named == 0) return 0;
+  if (total > most_applied_) most_applied_ = total;
   for (size_t s = 0; s < sources && frozen_ != nullptr; s++) keep_rows(handles[s], static_cast<size_t>(counts[s]));
   if (named == 1) {
     const size_t count = static_cast<size_t>(counts[only]);

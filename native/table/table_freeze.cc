@@ -5,9 +5,17 @@
 #include "table/table.h"
 
 namespace monolith {
+namespace {
+
+// Steps after a freeze whose copies find their memory present, as long as that is no more than for a row in so many.
+constexpr size_t kStepsPrepared = 4;
+constexpr size_t kRowsAPreparedCopy = 32;
+
+}  // namespace
 
 Table::~Table() {
   if (frozen_ != nullptr) FrozenRows::let_go(frozen_);
+  delete spare_.load(std::memory_order_acquire);
 }
 
 void Table::thaw() {
@@ -33,7 +41,9 @@ Freezing Table::freeze(bool only_changed, bool forget_changes) {
   const IndexView index = index_.view();
   const RowSpace rows = space();
   const uint64_t* only = only_changed && size_ != 0 ? dirty_words() : nullptr;
-  if (!frozen->start({index, values_, apart() ? states_ : values_, stamps_, rows, size_, dim_, state_, format_, widen_, only})) {
+  CopySpace* spare = spare_.exchange(nullptr, std::memory_order_acq_rel);
+  spare_bytes_.store(0, std::memory_order_relaxed);
+  if (!frozen->start({index, values_, apart() ? states_ : values_, stamps_, rows, size_, dim_, state_, format_, widen_, only}, spare, expected_copies())) {
     delete frozen;
     return Freezing::no_memory;
   }
@@ -41,6 +51,18 @@ Freezing Table::freeze(bool only_changed, bool forget_changes) {
   index_.keep_old(true);
   frozen_ = frozen;
   return Freezing::done;
+}
+
+size_t Table::expected_copies() const {
+  const size_t some_steps = kStepsPrepared * most_applied_;
+  const size_t most = size_ / kRowsAPreparedCopy;
+  return some_steps < most ? some_steps : most;
+}
+
+void Table::keep_spare(CopySpace* space) {
+  // Of a table that is dropped as soon as its rows were read nothing is kept for long either: the reader holds it until then.
+  spare_bytes_.store(space->bytes(0, 0, 0), std::memory_order_relaxed);
+  delete spare_.exchange(space, std::memory_order_acq_rel);
 }
 
 FrozenRows* Table::hold_frozen() {
