@@ -75,7 +75,9 @@ void CopySpace::clean(size_t rows, size_t copies, size_t blocks) {
 }
 
 size_t CopySpace::bytes(size_t rows, size_t copies, size_t blocks) const {
-  return marks_.held(marks_bytes(rows)) + numbers_.held(blocks * kBlockRows * sizeof(uint32_t)) + copies_.held(copies * copy_bytes_);
+  // Blocks from the heap are there as a whole.
+  const auto held = [](const Area& area, size_t used) { return area.block.bytes() < kHugePage ? area.block.bytes() : area.held(used); };
+  return held(marks_, marks_bytes(rows)) + held(numbers_, blocks * kBlockRows * sizeof(uint32_t)) + held(copies_, copies * copy_bytes_);
 }
 
 }  // namespace monolith

@@ -98,6 +98,35 @@ export function frozenSuite({ name, kernels }: Candidate): void {
     }
   }
 
+  test(`${name}: the memory of copies serves the next freeze: no mark, number or copy of the one before is taken for one of its own`, () => {
+    const count = 20_000;
+    const table = kernels.createTable(options([slice(16)]));
+    const fids = BigInt64Array.from({ length: count }, (_, i) => BigInt(i * 3));
+    const handles = new Int32Array(count);
+    const values = new Float32Array(count * 16);
+    table.lookup(fids, 0, count, true, 1, values, handles);
+    const change = (first: number, rows: number): void => {
+      table.apply([handles.subarray(first)], Int32Array.of(0), Int32Array.of(rows), [values], Float32Array.of(0.1), 0);
+    };
+    // Copies beyond the first pages, then few, then others.
+    for (const [first, rows] of [
+      [0, count],
+      [100, 50],
+      [10_000, 10_000],
+    ]) {
+      const [expected] = dumped(table, 0);
+      table.freeze(false, false);
+      const frozen = table.frozen();
+      change(first, rows);
+      change(first, rows);
+      assertSame(readBucket(frozen, 0, 0), expected, `${rows} rows from ${first} on`);
+      frozen.end();
+      // The table notices the end: the reader is the last to hold the rows.
+      change(0, 1);
+      frozen.release();
+    }
+  });
+
   test(`${name}: only changed rows are frozen where asked: created, updated, loaded; a freeze forgets them or not`, () => {
     const table = kernels.createTable(options([slice(2)], { segmentRows: 64 }));
     const fids = BigInt64Array.from({ length: 500 }, (_, i) => BigInt(i * 7));
