@@ -12,6 +12,9 @@ namespace {
 constexpr size_t kMarksAhead = 32;
 constexpr size_t kRowsAhead = 8;
 
+// Of smaller tables the space of copies is not kept: what they need is quick to be had.
+constexpr size_t kLeastRowsOfSpare = 16384;
+
 template <typename T>
 bool copy_block(PageBlock& block, const T* from, size_t count) {
   if (!block.allocate(count * sizeof(T))) return false;
@@ -72,6 +75,10 @@ void FrozenRows::let_go(FrozenRows* frozen) {
 
 CopySpace* FrozenRows::let_go_for_space(FrozenRows* frozen) {
   if (frozen->holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
+  if (frozen->size_ < kLeastRowsOfSpare) {
+    delete frozen;
+    return nullptr;
+  }
   CopySpace* space = frozen->copies_in_;
   frozen->copies_in_ = nullptr;
   space->clean(frozen->size_, frozen->copies(), frozen->blocks_);
