@@ -36,8 +36,8 @@ function patternList(patterns: string): [text: string, expression: RegExp][] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '' && part !== 'none');
-  const escape = (text: string): string => text.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*');
-  return parts.map((part) => [part, new RegExp(`^${escape(part)}$`)]);
+  const escaped = (text: string): string => text.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*');
+  return parts.map((part) => [part, new RegExp(`^${escaped(part)}$`)]);
 }
 
 /** A test for names: `*` stands for any characters, commas separate patterns, `none` matches nothing. */
