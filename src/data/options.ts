@@ -1,3 +1,4 @@
+import type { MonolithError } from '../base/index.js';
 import type { FeatureSchema } from '../features/index.js';
 import type { CriteoIntegers } from './criteo-schema.js';
 import { defaultFraming, type Framing } from './monolith/framing.js';
@@ -58,6 +59,8 @@ export type PipelineOptions = {
   readonly unitLabels: boolean;
   /** Data without any example are no error: there are just no steps. */
   readonly allowEmpty: boolean;
+  /** Told of every bad record that is skipped. */
+  readonly onBadRecord: ((problem: MonolithError) => void) | null;
   /** A bad record becomes an example with label NaN, weight 0, no ids. */
   readonly keepBadRecords: boolean;
   readonly backend: 'auto' | 'native' | 'reference';
@@ -107,6 +110,7 @@ export const pipelineDefaults: PipelineOptions = {
   requireLabel: true,
   unitLabels: false,
   allowEmpty: false,
+  onBadRecord: null,
   keepBadRecords: false,
   backend: 'auto',
   headerBytes: 0,
