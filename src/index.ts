@@ -55,6 +55,7 @@ export {
   type FeatureListEntry,
   type Frame,
   type Framing,
+  filesFromPattern,
   formatFeatureList,
   type MonolithMessage,
   type MonolithMessageName,

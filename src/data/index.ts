@@ -1,4 +1,5 @@
 export { type CriteoIntegers, criteoSchema } from './criteo-schema.js';
+export { type ByteSource, type FileInfo, fileInfo, openSource } from './file-source.js';
 export { type DataInputs, inspectInputs } from './inputs.js';
 export { type FeatureList, type FeatureListEntry, formatFeatureList, parseFeatureList } from './monolith/feature-list.js';
 export {
@@ -20,5 +21,6 @@ export {
   type ResolvedFormat,
   type SplitOptions,
 } from './options.js';
+export { filesFromPattern } from './paths.js';
 export { BatchPipeline, type DataStats } from './pipeline.js';
 export type { DataPosition, StreamPoint } from './position.js';
