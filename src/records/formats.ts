@@ -1,4 +1,19 @@
+import { criteoBinFormat, criteoFormat } from './criteo.js';
+import { csvFormat, tsvFormat } from './delimited/format.js';
+import { libffmFormat, libsvmFormat } from './libsvm.js';
+import { exampleBatchFormat, exampleBatchRowMajorFormat, exampleFormat, instanceFormat } from './monolith/format.js';
 import type { RecordFormat } from './record-batch.js';
 
 /** All formats, in the order in which help lists them. */
-export const recordFormats: readonly RecordFormat[] = [];
+export const recordFormats: readonly RecordFormat[] = [
+  csvFormat,
+  tsvFormat,
+  criteoFormat,
+  criteoBinFormat,
+  libsvmFormat,
+  libffmFormat,
+  exampleFormat,
+  instanceFormat,
+  exampleBatchFormat,
+  exampleBatchRowMajorFormat,
+];
