@@ -139,7 +139,7 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
     case Bad.tooLong:
       return corrupt(`length ${lengthOf(bad.token)} exceeds ${program.words[P.maxRecord]} bytes (maxRecordBytes)`);
     case Bad.example:
-      return data('is no tf.train.Example (malformed protocol buffer)');
+      return data('is no tf.train.Example or SequenceExample (malformed protocol buffer, or a sequence whose steps are of several kinds)');
     case Bad.kind:
       return data(
         `feature "${column}" holds floats; a categorical feature or a list of texts needs bytes or int64. Declare it numeric or bucketized`,

@@ -1,6 +1,7 @@
 // What a file is: format, header, columns, where its records begin.
 import { MonolithError, maskedCrc32c } from '../base/index.js';
 import type { FeatureSchema } from '../features/index.js';
+import { withoutCompressionEnding } from './compression/compression.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
@@ -174,7 +175,7 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
 function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
   if (startsWith(head, criteoMagic)) return 'criteo-bin';
   if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
-  const name = path.toLowerCase().replace(/\.gz$/, '');
+  const name = withoutCompressionEnding(path.toLowerCase());
   const extension = name.slice(name.lastIndexOf('.') + 1);
   if (['tfrecord', 'tfrecords', 'tfrec'].includes(extension)) return 'tfrecord';
   if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
