@@ -27,6 +27,7 @@ export type ColumnRange = {
 /** A file whose table of contents has been read and checked. Nothing is open between the calls. */
 export interface ColumnarFile {
   readonly path: string;
+  readonly stamp: FileStamp;
   readonly format: ColumnarFormat;
   readonly fields: readonly ColumnField[];
   readonly groups: readonly ColumnarGroup[];
@@ -52,6 +53,11 @@ export type FileStamp = { readonly size: number; readonly mtimeMs: number };
 function notOpened(path: string, error: unknown): MonolithError {
   const { code, message } = error as NodeJS.ErrnoException;
   return new MonolithError('DataNotFound', `${path}: can't be opened (${code ?? message})`, { path }, { cause: error });
+}
+
+export function fileChanged(path: string): MonolithError {
+  const hint = 'Write data under another name and rename them when whole';
+  return new MonolithError('DataFormat', `${path}: changed while it was read. ${hint}`, { path });
 }
 
 /** Opens a file for the time of `work`. */
@@ -89,13 +95,7 @@ export function withFileSync<T>(path: string, stamp: FileStamp, work: (readAt: (
   try {
     const { size, mtimeMs } = fstatSync(fd);
     if (size !== stamp.size || mtimeMs !== stamp.mtimeMs) {
-      throw new MonolithError(
-        'DataFormat',
-        `${path}: changed while it was read. Write data under another name and rename them when whole`,
-        {
-          path,
-        },
-      );
+      throw fileChanged(path);
     }
     return work((at, length) => {
       const bytes = new Uint8Array(Math.max(0, Math.min(length, size - at)));

@@ -4,6 +4,8 @@ export {
   type ColumnarGroup,
   type ColumnRange,
   columnarFormats,
+  type FileStamp,
+  fileChanged,
 } from './columnar-file.js';
 export {
   type ColumnField,

@@ -15,7 +15,7 @@ export class ParquetFile implements ColumnarFile {
 
   private constructor(
     readonly path: string,
-    private readonly stamp: FileStamp,
+    readonly stamp: FileStamp,
     private readonly footer: ParquetFooter,
     private readonly decoders: PageDecoders,
   ) {}
