@@ -1,7 +1,7 @@
 import { type ColumnarFile, type ColumnarGroup, type ColumnRange, type FileStamp, withFile, withFileSync } from './columnar-file.js';
 import type { ColumnField, DecodedColumn } from './columns.js';
 import { ParquetColumnCursor, type ReadSync } from './parquet-column.js';
-import { type ParquetFooter, readParquetFooter } from './parquet-footer.js';
+import { isDecimal, type ParquetFooter, readParquetFooter } from './parquet-footer.js';
 import { loadPageDecoders, type PageDecoders } from './parquet-values.js';
 
 /** A Parquet file; its groups are row groups. */
@@ -52,8 +52,11 @@ export class ParquetFile implements ColumnarFile {
 
   rangeOf(group: number, column: number): ColumnRange | null {
     const { statistics } = this.footer.groups[group].chunks[column];
+    const { kind, listDepth, element } = this.footer.leaves[column];
+    const isText = element.type === 'BYTE_ARRAY' && (kind === 'text' || kind === 'bytes') && !isDecimal(element);
+    if (listDepth > 0 || !(isText || kind === 'integer')) return null;
     const { min_value: least, max_value: greatest, null_count: nulls } = statistics ?? {};
-    if (!isBound(least) || !isBound(greatest)) return null;
+    if (!isBound(least) || !isBound(greatest) || least instanceof Uint8Array !== isText) return null;
     const exact = statistics?.is_min_value_exact === true && statistics?.is_max_value_exact === true;
     return { least: bound(least), greatest: bound(greatest), exact, hasMissing: nulls === undefined || nulls > 0n };
   }

@@ -188,6 +188,10 @@ function isWrapper(chain: readonly SchemaElement[], i: number): boolean {
   return i > 1 && isList(chain[i - 2]) && chain[i - 1].repetition_type === 'REPEATED' && (chain[i - 1].num_children ?? 0) === 1;
 }
 
+export function isDecimal({ converted_type: converted, logical_type: logical }: SchemaElement): boolean {
+  return converted === 'DECIMAL' || logical?.type === 'DECIMAL';
+}
+
 function kindOf({ type, converted_type: converted, logical_type: logical }: SchemaElement): ColumnKind {
   if (converted === 'DECIMAL' || logical?.type === 'DECIMAL' || logical?.type === 'UUID') return 'text';
   if (logical?.type === 'FLOAT16') return 'float32';

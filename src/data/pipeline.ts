@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type BatchLayout, BatchSlot } from '../tensor/index.js';
 import { DataCache } from './cache.js';
+import { blockFilter } from './columnar/skip.js';
 import { type CompiledGroup, compileProgram } from './compile.js';
 import {
   batchLayout,
@@ -327,6 +328,7 @@ export class BatchPipeline {
       options.maxRecordBytes,
       this.caches,
       this.parsers,
+      blockFilter(options.split),
     );
     const layoutFor = ({ file, planned }: RawBlock): BatchLayout => {
       const { columnar, recordBytes } = file.description;

@@ -4,6 +4,7 @@ import type { DataCache } from './cache.js';
 import type { CacheReader, CacheWriter } from './cache-file.js';
 import type { CacheEntry } from './cache-format.js';
 import type { ColumnarPlan, PlannedBlock } from './columnar/plan.js';
+import type { BlockFilter } from './columnar/skip.js';
 import { type ByteSource, openSource } from './file-source.js';
 import type { Parsers } from './native-parsers.js';
 import { isMonolithFormat } from './options.js';
@@ -94,6 +95,8 @@ export class RawReader {
     private readonly maxRecordBytes: number,
     private readonly caches: DataCache | null,
     private readonly parsers: Parsers,
+    /** Blocks of files read by position that it turns down are passed over; caches hold all blocks, so that there are none to pass over then. */
+    private readonly wanted: BlockFilter,
   ) {
     this.fileIndex = start.fileIndex;
     this.offset = start.byteOffset;
@@ -186,8 +189,10 @@ export class RawReader {
 
   private nextPlanned(plan: { readonly blocks: ColumnarPlan; next: number }): RawBlock | null {
     const { file } = this;
-    if (file === null || plan.next >= plan.blocks.numBlocks) return null;
-    const planned = plan.blocks.block(plan.next++);
+    const { blocks } = plan;
+    if (this.caches === null) while (plan.next < blocks.numBlocks && !this.wanted(blocks, blocks.block(plan.next))) plan.next++;
+    if (file === null || plan.next >= blocks.numBlocks) return null;
+    const planned = blocks.block(plan.next++);
     this.offset = planned.byteOffset + planned.length;
     this.recorded = true;
     return plannedBlock(file, this.fileIndex, planned, this.recorder, this.free.pop() ?? null);
