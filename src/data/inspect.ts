@@ -1,11 +1,14 @@
 // What a file is: format, header, columns, where its records begin.
 import { MonolithError, maskedCrc32c } from '../base/index.js';
+import { type ColumnarFormat, columnarFormats } from '../columnar/index.js';
 import type { FeatureSchema } from '../features/index.js';
 import { withoutCompressionEnding } from './compression/compression.js';
+import { type ColumnarPlan, namedColumns, PLAN_START, planColumnar } from './columnar/plan.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
 import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
+import { standardInput } from './paths.js';
 
 /** Bytes of a file that are looked at: holds a header of thousands of columns. */
 const HEAD_BYTES = 256 * 1024;
@@ -25,6 +28,8 @@ export type FileDescription = {
   readonly denseType: 'int32' | 'float32';
   /** Mean record length of the head in bytes. */
   readonly recordBytes: number;
+  /** Blocks of a file that is read by position. */
+  readonly columnar: ColumnarPlan | null;
 };
 
 /**
@@ -43,6 +48,7 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     separator: -1,
     labelType: options.labelType,
     denseType: options.denseType,
+    columnar: null,
   };
   switch (format) {
     case 'tfrecord':
@@ -57,6 +63,9 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
       const floats = { labelType: 'float32', denseType: 'float32' } as const;
       return { ...base, ...(own ? floats : {}), dataStart: own ? 64 : options.headerBytes, recordBytes: 160 };
     }
+    case 'parquet':
+    case 'arrow':
+      return { ...base, ...(await describeColumnar(info, format, options)) };
     case 'libsvm':
     case 'libffm':
       return { ...base, dataStart: bomLength(head), recordBytes: meanLine(head) };
@@ -67,6 +76,23 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     default:
       return format satisfies never;
   }
+}
+
+async function describeColumnar(
+  info: FileInfo,
+  format: ColumnarFormat,
+  options: PipelineOptions,
+): Promise<Pick<FileDescription, 'dataStart' | 'columns' | 'recordBytes' | 'columnar'>> {
+  const { path } = info;
+  if (path === standardInput || info.size === null) {
+    const instead = path === standardInput ? 'write it to a file' : 'gunzip it; its own compression does as well';
+    throw new MonolithError('DataFormat', `${path}: a file of format ${format} is read by position: ${instead}`, { path });
+  }
+  const wanted = options.schema === null ? new Set<string>() : namedColumns(options.schema, options.split);
+  const columnar = await planColumnar(format, path, info.size, wanted, options.blockBytes);
+  const { file } = columnar;
+  const recordBytes = Math.max(2, info.size / Math.max(1, file.rows));
+  return { dataStart: PLAN_START, columns: file.fields.map((field) => field.name), recordBytes, columnar };
 }
 
 function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Array, options: PipelineOptions): FileDescription {
@@ -174,6 +200,8 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
 
 function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
   if (startsWith(head, criteoMagic)) return 'criteo-bin';
+  if (startsWith(head, 'PAR1')) return 'parquet';
+  if (startsWith(head, 'ARROW1')) return 'arrow';
   if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
   const name = withoutCompressionEnding(path.toLowerCase());
   const extension = name.slice(name.lastIndexOf('.') + 1);
@@ -181,6 +209,8 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
   if (['libffm', 'ffm'].includes(extension)) return 'libffm';
   if (['bin'].includes(extension)) return 'criteo-bin';
+  if (['parquet', 'pq'].includes(extension)) return 'parquet';
+  if (['arrow', 'arrows', 'feather', 'ipc'].includes(extension)) return 'arrow';
   const line = firstDataLine(head);
   const tabs = line.split('\t').length;
   if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
@@ -194,7 +224,7 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (head.length === 0) throw emptyFile(path);
   throw new MonolithError(
     'DataFormat',
-    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${monolithFormats.join(', ')})`,
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
     { path },
   );
 }
