@@ -88,7 +88,6 @@ export const optionTree = {
         'tfrecord',
         'parquet',
         'arrow',
-        'avro',
         'instance',
         'example',
         'example-batch',

@@ -2,8 +2,8 @@
 import { MonolithError, maskedCrc32c } from '../base/index.js';
 import { type ColumnarFormat, columnarFormats } from '../columnar/index.js';
 import type { FeatureSchema } from '../features/index.js';
-import { withoutCompressionEnding } from './compression/compression.js';
 import { type ColumnarPlan, namedColumns, PLAN_START, planColumnar } from './columnar/plan.js';
+import { withoutCompressionEnding } from './compression/compression.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';

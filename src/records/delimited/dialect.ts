@@ -52,7 +52,10 @@ export function parseKinds(where: string, text: string | undefined): Map<string,
   const kinds = new Map<string, GivenKind>();
   if (text === undefined || text === '') return kinds;
   const wrong = (what: string): MonolithError =>
-    new MonolithError('InvalidConfig', `${where}: kinds has ${what}, expected NAME=KIND,… with a kind of ${valueKinds.join(', ')}, [] behind it for lists`);
+    new MonolithError(
+      'InvalidConfig',
+      `${where}: kinds has ${what}, expected NAME=KIND,… with a kind of ${valueKinds.join(', ')}, [] behind it for lists`,
+    );
   let pairs: [string, unknown][];
   if (text.startsWith('{')) {
     try {

@@ -40,7 +40,14 @@ export function driftOf(before: ColumnProfiler, after: ColumnProfiler): ColumnDr
         .slice(0, 10)
         .map(({ value }) => String(value))
     : [];
-  return { name: first.name, psi, missingBefore, missingAfter, newShare: second.values === 0 ? 0 : after.newValues / second.values, newCategories };
+  return {
+    name: first.name,
+    psi,
+    missingBefore,
+    missingAfter,
+    newShare: second.values === 0 ? 0 : after.newValues / second.values,
+    newCategories,
+  };
 }
 
 function term(before: number, after: number): number {

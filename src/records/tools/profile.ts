@@ -167,7 +167,8 @@ export class ColumnProfiler {
     if (typeof value === 'string') hashText(value, this.hash);
     else hashBytes(value, this.hash);
     this.note();
-    const shown = typeof value === 'string' ? value.slice(0, KEPT_CHARACTERS) : Buffer.from(value.subarray(0, KEPT_CHARACTERS / 2)).toString('hex');
+    const shown =
+      typeof value === 'string' ? value.slice(0, KEPT_CHARACTERS) : Buffer.from(value.subarray(0, KEPT_CHARACTERS / 2)).toString('hex');
     this.frequent.add(shown);
     if (this.examples.length < MOST_EXAMPLES) this.example(shown);
   }
