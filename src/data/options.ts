@@ -25,6 +25,7 @@ export type DataFormat =
   | 'libsvm'
   | 'libffm'
   | 'tfrecord'
+  | 'avro'
   | MonolithFormat
   | ColumnarFormat;
 export type ResolvedFormat = Exclude<DataFormat, 'auto'>;

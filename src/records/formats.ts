@@ -1,4 +1,6 @@
+import { avroFormat } from './avro.js';
+import { parquetFormat } from './parquet.js';
 import type { RecordFormat } from './record-batch.js';
 
 /** All formats, in the order in which help lists them. */
-export const recordFormats: readonly RecordFormat[] = [];
+export const recordFormats: readonly RecordFormat[] = [parquetFormat, avroFormat];
