@@ -8,6 +8,8 @@ import { Estimator, packageVersion } from '../estimator/index.js';
 import { describeAddon } from '../kernels/index.js';
 import { printable } from '../telemetry/index.js';
 import { bench } from './commands/bench.js';
+import { data } from './commands/data.js';
+import { dataCommands } from './commands/data-flags.js';
 import { demo } from './commands/demo.js';
 import { buildAddon, examine, findingsText } from './commands/doctor.js';
 import { inspect } from './commands/inspect.js';
@@ -119,6 +121,9 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
         )
         .demandCommand(1, 'Name what to do with rows: export or import.')
         .strictCommands(),
+    )
+    .command('data', 'look at training data, convert, split, make and check them', (parser) =>
+      dataCommands(parser, (command) => runs((args) => data(command, args, output))),
     )
     .command(
       'describe [config]',

@@ -1,5 +1,5 @@
 // Which format a file is in.
-import { maskedCrc32c, MonolithError, suggest } from '../base/index.js';
+import { MonolithError, maskedCrc32c, suggest } from '../base/index.js';
 import { type FileInfo, readHead, sniffEncoding } from '../data/index.js';
 import { recordFormats } from './formats.js';
 import type { RecordFormat } from './record-batch.js';
@@ -23,7 +23,10 @@ export function formatNamed(name: string): RecordFormat {
   if (format !== undefined) return format;
   const names = recordFormats.map((known) => known.name);
   const meant = suggest(name, names);
-  throw new MonolithError('InvalidConfig', `there is no format "${name}"${meant === null ? '' : `; did you mean ${meant}?`} Formats: ${names.join(', ')}`);
+  throw new MonolithError(
+    'InvalidConfig',
+    `there is no format "${name}"${meant === null ? '' : `; did you mean ${meant}?`} Formats: ${names.join(', ')}`,
+  );
 }
 
 /** The format that a name of a file ends in; null where it ends in none of them. */
@@ -39,16 +42,29 @@ export function formatOfName(path: string): RecordFormat | null {
 export async function formatOfFile(info: FileInfo): Promise<{ format: RecordFormat; reason: string }> {
   const head = await readHead(info, HEAD_BYTES);
   const latin = Buffer.from(head).toString('latin1');
-  for (const [bytes, name] of magic) if (latin.startsWith(bytes)) return { format: known(info.path, name), reason: `its first bytes are those of ${name}` };
+  for (const [bytes, name] of magic)
+    if (latin.startsWith(bytes)) return { format: known(info.path, name), reason: `its first bytes are those of ${name}` };
   if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === Buffer.from(head).readUInt32LE(8)) {
     return { format: known(info.path, 'tfrecord'), reason: 'it begins with a length and its right checksum' };
   }
   const { encoding, markBytes } = sniffEncoding(head);
-  const text = encoding === 'utf-16be' ? Buffer.from(head.subarray(0, head.length & ~1)).swap16().toString('utf16le') : encoding === 'utf-16le' ? Buffer.from(head).toString('utf16le') : Buffer.from(head.subarray(markBytes)).toString('utf8');
-  const line = text.split('\n').find((one) => one.trim() !== '' && !one.startsWith('#'))?.replace(/\r$/, '') ?? '';
+  const text =
+    encoding === 'utf-16be'
+      ? Buffer.from(head.subarray(0, head.length & ~1))
+          .swap16()
+          .toString('utf16le')
+      : encoding === 'utf-16le'
+        ? Buffer.from(head).toString('utf16le')
+        : Buffer.from(head.subarray(markBytes)).toString('utf8');
+  const line =
+    text
+      .split('\n')
+      .find((one) => one.trim() !== '' && !one.startsWith('#'))
+      ?.replace(/\r$/, '') ?? '';
   const tabs = line.split('\t');
   if ((tabs.length === 40 && /^[01]?$/.test(tabs[0])) || (tabs.length === 39 && tabs.slice(0, 13).every((word) => /^-?\d*$/.test(word)))) {
-    if (tabs.slice(-26).every((word) => /^([0-9a-f]{8})?$/.test(word))) return { format: known(info.path, 'criteo'), reason: `its first line has ${tabs.length} columns of Criteo's form` };
+    if (tabs.slice(-26).every((word) => /^([0-9a-f]{8})?$/.test(word)))
+      return { format: known(info.path, 'criteo'), reason: `its first line has ${tabs.length} columns of Criteo's form` };
   }
   const byName = formatOfName(info.path);
   if (byName !== null) return { format: byName, reason: 'by its name' };
@@ -69,5 +85,9 @@ export async function formatOfFile(info: FileInfo): Promise<{ format: RecordForm
 function known(path: string, name: string): RecordFormat {
   const format = recordFormats.find((one) => one.name === name);
   if (format !== undefined) return format;
-  throw new MonolithError('DataFormat', `${path} looks like ${name}, which is not among the formats read here: ${recordFormats.map((one) => one.name).join(', ')}`, { path });
+  throw new MonolithError(
+    'DataFormat',
+    `${path} looks like ${name}, which is not among the formats read here: ${recordFormats.map((one) => one.name).join(', ')}`,
+    { path },
+  );
 }

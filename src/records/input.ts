@@ -17,6 +17,8 @@ export type RecordInput = {
   readonly fields: readonly RecordField[];
   /** What was found out about the first file, one line each. */
   readonly findings: readonly string[];
+  /** Options of `data` in a training configuration that the files ask for. */
+  readonly trainingOptions: Readonly<Record<string, string | boolean>>;
   /** Bytes of the files as stored; null where one is standard input. */
   readonly storedBytes: number | null;
   /**
@@ -33,7 +35,10 @@ export type RecordInput = {
  * @param patterns paths, globs, folders, comma lists.
  * @throws DataNotFound, DataFormat, InvalidConfig
  */
-export async function openRecords(patterns: readonly string[], { format: name = 'auto', options = {} }: InputOptions = {}): Promise<RecordInput> {
+export async function openRecords(
+  patterns: readonly string[],
+  { format: name = 'auto', options = {} }: InputOptions = {},
+): Promise<RecordInput> {
   const files = await expandFiles(patterns);
   const infos = await Promise.all(files.map(fileInfo));
   const [first] = infos;
@@ -43,12 +48,16 @@ export async function openRecords(patterns: readonly string[], { format: name = 
   const { fields } = source;
   await source.close();
   const later = optionsOfLater(format, fields, options);
-  const storedBytes = infos.reduce<number | null>((sum, info) => (sum === null || info.storedBytes === null ? null : sum + info.storedBytes), 0);
+  const storedBytes = infos.reduce<number | null>(
+    (sum, info) => (sum === null || info.storedBytes === null ? null : sum + info.storedBytes),
+    0,
+  );
   return {
     files,
     format,
     fields,
     storedBytes,
+    trainingOptions: source.trainingOptions ?? {},
     findings: [`format ${format.name} (${found.reason})`, ...(source.findings ?? [])],
     async *batches(onBad) {
       for (const [i, path] of files.entries()) {
@@ -56,7 +65,8 @@ export async function openRecords(patterns: readonly string[], { format: name = 
         try {
           const order = i === 0 ? null : orderOf(files[0], fields, opened);
           if (onBad !== undefined) opened.tolerate?.(onBad);
-          for await (const { rows, columns } of opened.batches()) yield order === null ? { rows, columns } : { rows, columns: order.map((c) => columns[c]) };
+          for await (const { rows, columns } of opened.batches())
+            yield order === null ? { rows, columns } : { rows, columns: order.map((c) => columns[c]) };
         } catch (error) {
           // Where a format can't go on behind a bad record, the rest of the file is lost with it.
           if (onBad === undefined || !(error instanceof MonolithError) || !dataCodes.has(error.code)) throw error;
@@ -74,19 +84,34 @@ const dataCodes: ReadonlySet<string> = new Set(['DataFormat', 'RecordCorrupt']);
 /** Texts say no kinds: the first file's go for all of them. */
 function optionsOfLater(format: RecordFormat, fields: readonly RecordField[], options: RecordOptions): RecordOptions {
   if (format.name !== 'csv' && format.name !== 'tsv') return options;
-  return { ...options, kinds: JSON.stringify(Object.fromEntries(fields.map(({ name, kind, isList }) => [name, isList ? `${kind}[]` : kind]))) };
+  return {
+    ...options,
+    kinds: JSON.stringify(Object.fromEntries(fields.map(({ name, kind, isList }) => [name, isList ? `${kind}[]` : kind]))),
+  };
 }
 
 /** Where the first file's fields stand in a later one. */
 function orderOf(first: string, fields: readonly RecordField[], { path, fields: own }: RecordSource): number[] {
   const odd = own.filter(({ name }) => !fields.some((field) => field.name === name)).map(({ name }) => name);
   const lacking = fields.filter(({ name }) => !own.some((field) => field.name === name)).map(({ name }) => name);
-  const others = fields.filter((field) => own.some(({ name, kind, isList }) => name === field.name && (kind !== field.kind || isList !== field.isList)));
+  const others = fields.filter((field) =>
+    own.some(({ name, kind, isList }) => name === field.name && (kind !== field.kind || isList !== field.isList)),
+  );
   const parts = [
     lacking.length > 0 ? `it lacks ${lacking.slice(0, 5).join(', ')}` : '',
     odd.length > 0 ? `it has ${odd.slice(0, 5).join(', ')} besides` : '',
-    others.length > 0 ? `${others.slice(0, 5).map(({ name }) => name).join(', ')} hold other kinds of values` : '',
+    others.length > 0
+      ? `${others
+          .slice(0, 5)
+          .map(({ name }) => name)
+          .join(', ')} hold other kinds of values`
+      : '',
   ].filter((part) => part !== '');
-  if (parts.length > 0) throw new MonolithError('DataFormat', `${path}: its fields are not those of ${first}: ${parts.join('; ')}. Read the files one by one, or look at all records with the option sample=all`, { path });
+  if (parts.length > 0)
+    throw new MonolithError(
+      'DataFormat',
+      `${path}: its fields are not those of ${first}: ${parts.join('; ')}. Read the files one by one, or look at all records with the option sample=all`,
+      { path },
+    );
   return fields.map(({ name }) => own.findIndex((field) => field.name === name));
 }

@@ -62,11 +62,15 @@ export class Transform {
         const values = Array.isArray(value) ? value : [value];
         builder.setPresent(0);
         try {
-          if (!field.isList && values.length !== 1) throw new MonolithError('InvalidConfig', `a list of ${values.length} values is no single one`);
+          if (!field.isList && values.length !== 1)
+            throw new MonolithError('InvalidConfig', `a list of ${values.length} values is no single one`);
           for (const one of values) builder.add(0, cast === null ? one : cast(one));
         } catch (error) {
           if (!(error instanceof MonolithError)) throw error;
-          throw new MonolithError(error.code, `record ${this.row + r + 1}, field "${field.name}": ${error.message}`, { record: this.row + r + 1, field: field.name });
+          throw new MonolithError(error.code, `record ${this.row + r + 1}, field "${field.name}": ${error.message}`, {
+            record: this.row + r + 1,
+            field: field.name,
+          });
         }
       }
       builder.endRow();
@@ -87,7 +91,11 @@ export class Transform {
 function stepOf(from: number, field: RecordField, name: string, given: GivenKind | undefined): Step {
   if (given === undefined) return { from, field: { ...field, name }, cast: null };
   const as = field.as !== undefined && field.kind === given.kind ? { as: field.as } : {};
-  return { from, field: { name, kind: given.kind, isList: given.isList, ...as }, cast: field.kind === given.kind ? null : castOf(field.kind, given.kind) };
+  return {
+    from,
+    field: { name, kind: given.kind, isList: given.isList, ...as },
+    cast: field.kind === given.kind ? null : castOf(field.kind, given.kind),
+  };
 }
 
 function castOf(from: RecordField['kind'], to: RecordField['kind']): (value: FieldValue) => FieldValue {

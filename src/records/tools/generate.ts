@@ -4,7 +4,7 @@ import { BatchBuilder } from '../batch-builder.js';
 import { criteoColumns, criteoHeader } from '../criteo.js';
 import { OutputFile } from '../output-file.js';
 import type { RecordBatch, RecordField } from '../record-batch.js';
-import { type ClickParameters, ClickMaker } from './made-clicks.js';
+import { ClickMaker, type ClickParameters } from './made-clicks.js';
 import { SchemaMaker } from './made-records.js';
 import { checkOutputs, type OutputOptions, OutputSet, outputFormat } from './outputs.js';
 

@@ -33,7 +33,8 @@ export function shardPath(path: string, shard: number, shards: number): string {
 export async function checkOutputs(paths: readonly string[], inputs: readonly string[], force: boolean): Promise<void> {
   const read = new Set(inputs.map((path) => resolve(path)));
   for (const path of paths) {
-    if (read.has(resolve(path))) throw new MonolithError('InvalidConfig', `${path} is read and would be written: choose another name`, { path });
+    if (read.has(resolve(path)))
+      throw new MonolithError('InvalidConfig', `${path} is read and would be written: choose another name`, { path });
     if (!force && (await stat(path).catch(() => null)) !== null) {
       throw new MonolithError('InvalidConfig', `${path} is there already; --force replaces it`, { path });
     }
@@ -53,7 +54,12 @@ export class OutputSet {
   }
 
   /** @throws InvalidConfig for fields that the format can't hold */
-  static async create(paths: readonly string[], format: RecordFormat, fields: readonly RecordField[], options: RecordOptions): Promise<OutputSet> {
+  static async create(
+    paths: readonly string[],
+    format: RecordFormat,
+    fields: readonly RecordField[],
+    options: RecordOptions,
+  ): Promise<OutputSet> {
     const sinks: RecordSink[] = [];
     try {
       for (const path of paths) if (format.create !== null) sinks.push(await format.create(path, fields, options));

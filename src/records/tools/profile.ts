@@ -106,7 +106,7 @@ export class ColumnProfiler {
       rows: this.rows,
       missing: this.missing,
       values: this.values,
-      distinct: this.frequent.isExact ? this.frequent.top(TOP_CAPACITY).length : this.distinct.estimate(),
+      distinct: this.frequent.isExact ? this.frequent.top(TOP_CAPACITY).length : Math.min(this.values, this.distinct.estimate()),
       min: plain(this.min),
       max: plain(this.max),
       mean: isNumber && finite > 0 ? this.mean : null,
@@ -167,7 +167,8 @@ export class ColumnProfiler {
     if (typeof value === 'string') hashText(value, this.hash);
     else hashBytes(value, this.hash);
     this.note();
-    const shown = typeof value === 'string' ? value.slice(0, KEPT_CHARACTERS) : Buffer.from(value.subarray(0, KEPT_CHARACTERS / 2)).toString('hex');
+    const shown =
+      typeof value === 'string' ? value.slice(0, KEPT_CHARACTERS) : Buffer.from(value.subarray(0, KEPT_CHARACTERS / 2)).toString('hex');
     this.frequent.add(shown);
     if (this.examples.length < MOST_EXAMPLES) this.example(shown);
   }

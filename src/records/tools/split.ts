@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { cityHash64Into, mix64, MonolithError, seedFromNames, type Uint64Halves } from '../../base/index.js';
+import { cityHash64Into, MonolithError, mix64, seedFromNames, type Uint64Halves } from '../../base/index.js';
 import { cell, type FieldValue, pickRows } from '../batch-builder.js';
 import { type InputOptions, openRecords, type RecordInput } from '../input.js';
 import type { RecordColumn } from '../record-batch.js';
@@ -78,8 +78,10 @@ function parseParts(text: string): { name: string; share: number }[] {
     const [name, share] = pair.split('=').map((piece) => piece.trim());
     return { name, share: Number(share) };
   });
-  const wrong = (what: string): MonolithError => new MonolithError('InvalidConfig', `--parts ${text}: ${what}; expected e.g. train=0.8,valid=0.1,test=0.1`);
-  if (parts.some(({ name, share }) => !/^[\w.-]+$/.test(name) || name.startsWith('.') || !(share > 0 && share <= 1))) throw wrong('a part needs a name and a share above 0');
+  const wrong = (what: string): MonolithError =>
+    new MonolithError('InvalidConfig', `--parts ${text}: ${what}; expected e.g. train=0.8,valid=0.1,test=0.1`);
+  if (parts.some(({ name, share }) => !/^[\w.-]+$/.test(name) || name.startsWith('.') || !(share > 0 && share <= 1)))
+    throw wrong('a part needs a name and a share above 0');
   if (new Set(parts.map(({ name }) => name)).size < parts.length) throw wrong('two parts have one name');
   const sum = parts.reduce((total, { share }) => total + share, 0);
   if (Math.abs(sum - 1) > 1e-9) throw wrong(`the shares add up to ${Number(sum.toFixed(9))}, not to 1`);
@@ -102,7 +104,14 @@ function columnOf({ by, column }: SplitRequest, { fields }: RecordInput): number
   }
   if (column === undefined) throw new MonolithError('InvalidConfig', `--by ${by} needs the name of the column: --column NAME`);
   const at = fields.findIndex(({ name }) => name === column);
-  if (at < 0) throw new MonolithError('InvalidConfig', `there is no column "${column}"; there are ${fields.map(({ name }) => name).slice(0, 12).join(', ')}`);
+  if (at < 0)
+    throw new MonolithError(
+      'InvalidConfig',
+      `there is no column "${column}"; there are ${fields
+        .map(({ name }) => name)
+        .slice(0, 12)
+        .join(', ')}`,
+    );
   if (fields[at].isList) throw new MonolithError('InvalidConfig', `column "${column}" holds lists; a split needs one value a record`);
   return at;
 }
@@ -149,12 +158,17 @@ class PartChooser {
 
 /** A time as a number: numbers as they are, texts as dates (ISO 8601 and what Date.parse knows) in milliseconds. */
 function timeOf(value: FieldValue, record: number, column: string): number {
-  const time = typeof value === 'string' ? Date.parse(/^\d{4}-\d\d-\d\d \d/.test(value) ? `${value.replace(' ', 'T')}` : value) : Number(value);
+  const time =
+    typeof value === 'string' ? Date.parse(/^\d{4}-\d\d-\d\d \d/.test(value) ? `${value.replace(' ', 'T')}` : value) : Number(value);
   if (!Number.isNaN(time) && typeof value !== 'object') return time;
-  throw new MonolithError('DataFormat', `record ${record + 1}, field "${column}": ${JSON.stringify(String(value).slice(0, 40))} is no time; expected a number or a date such as 2024-05-01T12:00:00Z`, {
-    record: record + 1,
-    field: column,
-  });
+  throw new MonolithError(
+    'DataFormat',
+    `record ${record + 1}, field "${column}": ${JSON.stringify(String(value).slice(0, 40))} is no time; expected a number or a date such as 2024-05-01T12:00:00Z`,
+    {
+      record: record + 1,
+      field: column,
+    },
+  );
 }
 
 /**
@@ -181,7 +195,16 @@ async function timeCuts(input: RecordInput, column: number, ends: readonly numbe
     count++;
   });
   if (count === 0) throw new MonolithError('DataFormat', `column "${input.fields[column].name}" has no times`);
-  const searches = ends.slice(0, -1).map((end) => ({ wanted: end * count, below: 0, low: least, high: most, counts: new Float64Array(BUCKETS), largest: new Float64Array(BUCKETS) }));
+  const searches = ends
+    .slice(0, -1)
+    .map((end) => ({
+      wanted: end * count,
+      below: 0,
+      low: least,
+      high: most,
+      counts: new Float64Array(BUCKETS),
+      largest: new Float64Array(BUCKETS),
+    }));
   let cuts: number[] = [];
   for (let look = 0; look < LOOKS; look++) {
     for (const search of searches) {

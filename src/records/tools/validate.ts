@@ -1,5 +1,5 @@
 import { MonolithError } from '../../base/index.js';
-import { type TrainingConfig } from '../../config/index.js';
+import type { TrainingConfig } from '../../config/index.js';
 import { BatchPipeline, expandFiles } from '../../data/index.js';
 import { BatchSlot } from '../../tensor/index.js';
 import { type InputOptions, openRecords } from '../input.js';
@@ -25,7 +25,12 @@ export type BadRecordReport = {
 export type ValidateResult = {
   readonly good: number;
   readonly bad: number;
-  readonly files: readonly { readonly path: string; readonly good: number; readonly bad: number; /** Whether reading could not go on. */ readonly cut: boolean }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly good: number;
+    readonly bad: number /** Whether reading could not go on. */;
+    readonly cut: boolean;
+  }[];
   readonly problems: readonly BadRecordReport[];
   readonly findings: readonly string[];
 };
@@ -71,7 +76,12 @@ export async function validateRecords(request: ValidateRequest): Promise<Validat
   return { good: sum((file) => file.good), bad: sum((file) => file.bad), files, problems, findings };
 }
 
-async function holdAgainst(config: TrainingConfig, path: string, onBad: (problem: MonolithError) => void, count: (rows: number) => void): Promise<void> {
+async function holdAgainst(
+  config: TrainingConfig,
+  path: string,
+  onBad: (problem: MonolithError) => void,
+  count: (rows: number) => void,
+): Promise<void> {
   const { data } = config;
   const pipeline = await BatchPipeline.open({
     files: [path],
