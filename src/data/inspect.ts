@@ -2,6 +2,7 @@
 import { MonolithError, maskedCrc32c } from '../base/index.js';
 import type { FeatureSchema } from '../features/index.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
+import { sniffEncoding } from './encoding.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
 import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
@@ -24,6 +25,8 @@ export type FileDescription = {
   readonly denseType: 'int32' | 'float32';
   /** Mean record length of the head in bytes. */
   readonly recordBytes: number;
+  /** What was told by looking, not by the options, in words; empty where nothing was. */
+  readonly found: string;
 };
 
 /**
@@ -32,7 +35,9 @@ export type FileDescription = {
  */
 export async function describeFile(info: FileInfo, options: PipelineOptions): Promise<FileDescription> {
   const head = await readHead(info, HEAD_BYTES);
-  const format = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : options.format;
+  const detected = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : null;
+  const format = detected?.format ?? (options.format as ResolvedFormat);
+  if (textFormats.has(format)) refuseUtf16(info.path, head);
   const base = {
     info,
     format,
@@ -42,6 +47,7 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     separator: -1,
     labelType: options.labelType,
     denseType: options.denseType,
+    found: detected === null ? '' : `told by ${detected.by}`,
   };
   switch (format) {
     case 'tfrecord':
@@ -68,17 +74,34 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
   }
 }
 
+const textFormats: ReadonlySet<ResolvedFormat> = new Set(['csv', 'tsv', 'criteo', 'libsvm', 'libffm']);
+
+/** The parsers read ASCII separators and digits as single bytes. @throws DataFormat */
+function refuseUtf16(path: string, head: Uint8Array): void {
+  const { encoding, reason } = sniffEncoding(head.subarray(0, 4096));
+  if (encoding !== 'utf-16le' && encoding !== 'utf-16be') return;
+  const beginning = Buffer.from(head.subarray(0, 24)).toString('latin1');
+  throw new MonolithError(
+    'DataFormat',
+    `${path} line 1: ${beginning} is ${encoding.toUpperCase()} (${reason}), no UTF-8 text, and training reads UTF-8. Make it so: monolith-local data convert ${path} --out NEW.csv, or iconv -f ${encoding.toUpperCase()} -t UTF-8`,
+    { path, line: 1, encoding },
+  );
+}
+
 function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Array, options: PipelineOptions): FileDescription {
   const { format, info } = base;
-  const text = options.separator ?? (format === 'csv' ? ',' : '\t');
+  const text = options.separator ?? sniffSeparator(format, head, options);
   if (Buffer.byteLength(text) !== 1) {
     throw new MonolithError('InvalidConfig', `separator "${text}": must be one ASCII character`, { separator: text });
   }
   const separator = text.charCodeAt(0);
   const recordBytes = meanLine(head);
   const start = bomLength(head);
+  const parts = [base.found, options.separator === null && format !== 'criteo' ? `separator ${JSON.stringify(text)}` : ''];
+  if (sniffEncoding(head).encoding === 'latin1') parts.push('bytes that are no UTF-8 are taken as they are');
+  const words = (...more: string[]): string => [...parts, ...more].filter((part) => part !== '').join(', ');
   if (format === 'criteo' && options.schema === null) {
-    return { ...base, separator, recordBytes, dataStart: start, columns: criteoNames() };
+    return { ...base, separator, recordBytes, dataStart: start, columns: criteoNames(), found: words() };
   }
   const schema = options.schema;
   if (schema === null) {
@@ -93,12 +116,43 @@ function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Arr
     if (schema.columns === undefined) {
       throw new MonolithError('InvalidConfig', `${info.path}: without a header the schema needs \`columns\``, { path: info.path });
     }
-    return { ...base, separator, recordBytes, dataStart: start, columns: schema.columns };
+    return {
+      ...base,
+      separator,
+      recordBytes,
+      dataStart: start,
+      columns: schema.columns,
+      found: words(options.header === 'auto' ? 'no header' : ''),
+    };
   }
   const columns = first.map((name) => plainName(name, schema));
   checkHeader(info.path, columns, first, schema, text, head);
   const firstLine = 1 + head.subarray(0, headerEnd).reduce((lines, byte) => lines + (byte === 10 ? 1 : 0), 0);
-  return { ...base, separator, recordBytes, dataStart: headerEnd, firstLine, columns };
+  return {
+    ...base,
+    separator,
+    recordBytes,
+    dataStart: headerEnd,
+    firstLine,
+    columns,
+    found: words(options.header === 'auto' ? 'a header' : ''),
+  };
+}
+
+/**
+ * The separator of csv where nobody names it: with format auto another usual one than the comma where the first line has names (or, without a
+ * header, the number) of the schema's columns between it and not between commas.
+ */
+function sniffSeparator(format: ResolvedFormat, head: Uint8Array, { format: asked, schema, trim }: PipelineOptions): string {
+  if (format !== 'csv') return '\t';
+  if (asked !== 'auto' || schema === null) return ',';
+  const wanted = schemaColumns(schema);
+  for (const separator of [',', ';', '|']) {
+    const end = firstRecordEnd(head, bomLength(head), separator.charCodeAt(0), trim, true);
+    const fields = splitFields(Buffer.from(head.subarray(bomLength(head), end)).toString('utf8'), separator, true);
+    if (fields.some((name) => wanted.has(name)) || (fields.length > 1 && fields.length === schema.columns?.length)) return separator;
+  }
+  return ',';
 }
 
 export function criteoNames(): string[] {
@@ -171,26 +225,30 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
   return null;
 }
 
-function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
-  if (startsWith(head, criteoMagic)) return 'criteo-bin';
-  if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
+function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): { format: ResolvedFormat; by: string } {
+  const byBytes = 'its first bytes';
+  const byName = 'its name';
+  const byLine = 'its first line';
+  if (startsWith(head, criteoMagic)) return { format: 'criteo-bin', by: byBytes };
+  if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return { format: 'tfrecord', by: byBytes };
   const name = path.toLowerCase().replace(/\.gz$/, '');
   const extension = name.slice(name.lastIndexOf('.') + 1);
-  if (['tfrecord', 'tfrecords', 'tfrec'].includes(extension)) return 'tfrecord';
-  if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
-  if (['libffm', 'ffm'].includes(extension)) return 'libffm';
-  if (['bin'].includes(extension)) return 'criteo-bin';
+  if (['tfrecord', 'tfrecords', 'tfrec'].includes(extension)) return { format: 'tfrecord', by: byName };
+  if (['libsvm', 'svm', 'svmlight'].includes(extension)) return { format: 'libsvm', by: byName };
+  if (['libffm', 'ffm'].includes(extension)) return { format: 'libffm', by: byName };
+  if (['bin'].includes(extension)) return { format: 'criteo-bin', by: byName };
   const line = firstDataLine(head);
   const tabs = line.split('\t').length;
   if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
-    return 'criteo';
-  if (extension === 'csv') return 'csv';
-  if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return 'tsv';
-  if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return 'libffm';
-  if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return 'libsvm';
-  if (tabs > 1) return 'tsv';
-  if (line.includes(',')) return 'csv';
+    return { format: 'criteo', by: byLine };
+  if (extension === 'csv') return { format: 'csv', by: byName };
+  if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return { format: 'tsv', by: byName };
+  if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return { format: 'libffm', by: byLine };
+  if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return { format: 'libsvm', by: byLine };
+  if (tabs > 1) return { format: 'tsv', by: byLine };
+  if (line.includes(',')) return { format: 'csv', by: byLine };
   if (head.length === 0) throw emptyFile(path);
+  refuseUtf16(path, head);
   throw new MonolithError(
     'DataFormat',
     `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${monolithFormats.join(', ')})`,

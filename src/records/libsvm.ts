@@ -152,7 +152,15 @@ async function createPairs(
   const labelName = given.label ?? 'label';
   const label = fields.findIndex((field) => field.name === labelName);
   const rest = fields.filter((field) => !(isOwn ? own.some((one) => one.name === field.name) : field.name === labelName));
-  if (label < 0) throw unfit(name, [labelName], `needs a label; there is no column "${labelName}": name it with the option label=NAME`);
+  if (label < 0)
+    throw unfit(
+      name,
+      [labelName],
+      `needs a label; there is no column "${labelName}" among ${fields
+        .map((field) => field.name)
+        .slice(0, 12)
+        .join(', ')}: name it with the option label=NAME`,
+    );
   if (fields[label].isList || fields[label].kind === 'text' || fields[label].kind === 'bytes')
     throw unfit(name, [labelName], `needs a label that is one number; "${labelName}" is ${fields[label].kind}`);
   if (isOwn && rest.length > 0)

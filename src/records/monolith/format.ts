@@ -133,7 +133,8 @@ class MonolithSource implements RecordSource {
           const column = columns.get(name);
           const field = column === undefined ? undefined : fields[column];
           const textFits = kind !== 'bytes' || field?.kind !== 'text' || values.every((value) => isUtf8(value as Uint8Array));
-          const kindFits = field?.kind === (kind === 'string' ? 'text' : kind) || (kind === 'bytes' && field?.kind === 'text');
+          const kindFits =
+            kind === null || field?.kind === (kind === 'string' ? 'text' : kind) || (kind === 'bytes' && field?.kind === 'text');
           if (
             column === undefined ||
             field === undefined ||

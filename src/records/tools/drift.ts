@@ -34,13 +34,14 @@ export function driftOf(before: ColumnProfiler, after: ColumnProfiler): ColumnDr
   for (const [a, b] of shares) psi += term(a * (1 - missingBefore), b * (1 - missingAfter));
   const known = new Set(before.frequent.top(Number.POSITIVE_INFINITY).map(({ value }) => value));
   const isCategory = first.kind === 'text' || first.kind === 'int64';
-  const newCategories = first.topIsExact && isCategory
-    ? after.frequent
-        .top(Number.POSITIVE_INFINITY)
-        .filter(({ value }) => !known.has(value))
-        .slice(0, 10)
-        .map(({ value }) => String(value))
-    : [];
+  const newCategories =
+    first.topIsExact && isCategory
+      ? after.frequent
+          .top(Number.POSITIVE_INFINITY)
+          .filter(({ value }) => !known.has(value))
+          .slice(0, 10)
+          .map(({ value }) => String(value))
+      : [];
   return {
     name: first.name,
     psi,
