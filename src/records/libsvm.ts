@@ -175,6 +175,14 @@ async function createPairs(
     return new PairsSink(await file(), (row) => ownLine(at, row));
   }
   const texts = rest.filter(({ kind }) => kind === 'text' || kind === 'bytes').map((field) => field.name);
+  const lists = rest.filter(({ kind, isList }) => isList && kind !== 'text' && kind !== 'bytes').map((field) => field.name);
+  if (lists.length > 0) {
+    throw unfit(
+      name,
+      lists,
+      `holds no lists of numbers beside ${own.map((field) => field.name).join(', ')}: ${lists.join(', ')}. Leave the columns out with --columns`,
+    );
+  }
   const { hashBits } = given;
   if (texts.length > 0 && hashBits === undefined) {
     throw unfit(

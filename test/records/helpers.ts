@@ -50,7 +50,7 @@ export async function readTable(
 /** The values of one column of a table. */
 export function column({ fields, rows }: Table, name: string): Cell[] {
   const at = fields.findIndex((field) => field.name === name);
-  return rows.map((row) => row[at]);
+  return rows.map((row) => (at < 0 ? null : row[at]));
 }
 
 /** Writes batches with a format's own sink. */
