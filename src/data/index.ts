@@ -27,6 +27,6 @@ export {
   type ResolvedFormat,
   type SplitOptions,
 } from './options.js';
-export { expandFiles, standardInput } from './paths.js';
+export { expandFiles, filesFromPattern, standardInput } from './paths.js';
 export { BatchPipeline, type DataStats } from './pipeline.js';
 export type { DataPosition, StreamPoint } from './position.js';

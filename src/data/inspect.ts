@@ -1,11 +1,15 @@
 // What a file is: format, header, columns, where its records begin.
 import { MonolithError, maskedCrc32c } from '../base/index.js';
+import { type ColumnarFormat, columnarFormats } from '../columnar/index.js';
 import type { FeatureSchema } from '../features/index.js';
+import { type ColumnarPlan, namedColumns, PLAN_START, planColumnar } from './columnar/plan.js';
+import { withoutCompressionEnding } from './compression/compression.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { sniffEncoding } from './encoding.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
 import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
+import { standardInput } from './paths.js';
 
 /** Bytes of a file that are looked at: holds a header of thousands of columns. */
 const HEAD_BYTES = 256 * 1024;
@@ -27,6 +31,8 @@ export type FileDescription = {
   readonly recordBytes: number;
   /** What was told by looking, not by the options, in words; empty where nothing was. */
   readonly found: string;
+  /** Blocks of a file that is read by position. */
+  readonly columnar: ColumnarPlan | null;
 };
 
 /**
@@ -35,8 +41,7 @@ export type FileDescription = {
  */
 export async function describeFile(info: FileInfo, options: PipelineOptions): Promise<FileDescription> {
   const head = await readHead(info, HEAD_BYTES);
-  const detected = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : null;
-  const format = detected?.format ?? (options.format as ResolvedFormat);
+  const format = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : options.format;
   if (textFormats.has(format)) refuseUtf16(info.path, head);
   const base = {
     info,
@@ -47,7 +52,8 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     separator: -1,
     labelType: options.labelType,
     denseType: options.denseType,
-    found: detected === null ? '' : `told by ${detected.by}`,
+    found: '',
+    columnar: null,
   };
   switch (format) {
     case 'tfrecord':
@@ -62,6 +68,9 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
       const floats = { labelType: 'float32', denseType: 'float32' } as const;
       return { ...base, ...(own ? floats : {}), dataStart: own ? 64 : options.headerBytes, recordBytes: 160 };
     }
+    case 'parquet':
+    case 'arrow':
+      return { ...base, ...(await describeColumnar(info, format, options)) };
     case 'libsvm':
     case 'libffm':
       return { ...base, dataStart: bomLength(head), recordBytes: meanLine(head) };
@@ -88,6 +97,23 @@ function refuseUtf16(path: string, head: Uint8Array): void {
   );
 }
 
+async function describeColumnar(
+  info: FileInfo,
+  format: ColumnarFormat,
+  options: PipelineOptions,
+): Promise<Pick<FileDescription, 'dataStart' | 'columns' | 'recordBytes' | 'columnar'>> {
+  const { path } = info;
+  if (path === standardInput || info.size === null) {
+    const instead = path === standardInput ? 'write it to a file' : 'gunzip it; its own compression does as well';
+    throw new MonolithError('DataFormat', `${path}: a file of format ${format} is read by position: ${instead}`, { path });
+  }
+  const wanted = options.schema === null ? new Set<string>() : namedColumns(options.schema, options.split);
+  const columnar = await planColumnar(format, path, info.size, wanted, options.blockBytes);
+  const { file } = columnar;
+  const recordBytes = Math.max(2, info.size / Math.max(1, file.rows));
+  return { dataStart: PLAN_START, columns: file.fields.map((field) => field.name), recordBytes, columnar };
+}
+
 function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Array, options: PipelineOptions): FileDescription {
   const { format, info } = base;
   const text = options.separator ?? sniffSeparator(format, head, options);
@@ -97,7 +123,7 @@ function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Arr
   const separator = text.charCodeAt(0);
   const recordBytes = meanLine(head);
   const start = bomLength(head);
-  const parts = [base.found, options.separator === null && format !== 'criteo' ? `separator ${JSON.stringify(text)}` : ''];
+  const parts = [options.separator === null && format !== 'criteo' ? `separator ${JSON.stringify(text)}` : ''];
   if (sniffEncoding(head).encoding === 'latin1') parts.push('bytes that are no UTF-8 are taken as they are');
   const words = (...more: string[]): string => [...parts, ...more].filter((part) => part !== '').join(', ');
   if (format === 'criteo' && options.schema === null) {
@@ -225,33 +251,34 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
   return null;
 }
 
-function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): { format: ResolvedFormat; by: string } {
-  const byBytes = 'its first bytes';
-  const byName = 'its name';
-  const byLine = 'its first line';
-  if (startsWith(head, criteoMagic)) return { format: 'criteo-bin', by: byBytes };
-  if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return { format: 'tfrecord', by: byBytes };
-  const name = path.toLowerCase().replace(/\.gz$/, '');
+function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
+  if (startsWith(head, criteoMagic)) return 'criteo-bin';
+  if (startsWith(head, 'PAR1')) return 'parquet';
+  if (startsWith(head, 'ARROW1')) return 'arrow';
+  if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
+  const name = withoutCompressionEnding(path.toLowerCase());
   const extension = name.slice(name.lastIndexOf('.') + 1);
-  if (['tfrecord', 'tfrecords', 'tfrec'].includes(extension)) return { format: 'tfrecord', by: byName };
-  if (['libsvm', 'svm', 'svmlight'].includes(extension)) return { format: 'libsvm', by: byName };
-  if (['libffm', 'ffm'].includes(extension)) return { format: 'libffm', by: byName };
-  if (['bin'].includes(extension)) return { format: 'criteo-bin', by: byName };
+  if (['tfrecord', 'tfrecords', 'tfrec'].includes(extension)) return 'tfrecord';
+  if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
+  if (['libffm', 'ffm'].includes(extension)) return 'libffm';
+  if (['bin'].includes(extension)) return 'criteo-bin';
+  if (['parquet', 'pq'].includes(extension)) return 'parquet';
+  if (['arrow', 'arrows', 'feather', 'ipc'].includes(extension)) return 'arrow';
   const line = firstDataLine(head);
   const tabs = line.split('\t').length;
   if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
-    return { format: 'criteo', by: byLine };
-  if (extension === 'csv') return { format: 'csv', by: byName };
-  if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return { format: 'tsv', by: byName };
-  if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return { format: 'libffm', by: byLine };
-  if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return { format: 'libsvm', by: byLine };
-  if (tabs > 1) return { format: 'tsv', by: byLine };
-  if (line.includes(',')) return { format: 'csv', by: byLine };
+    return 'criteo';
+  if (extension === 'csv') return 'csv';
+  if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return 'tsv';
+  if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return 'libffm';
+  if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return 'libsvm';
+  if (tabs > 1) return 'tsv';
+  if (line.includes(',')) return 'csv';
   if (head.length === 0) throw emptyFile(path);
   refuseUtf16(path, head);
   throw new MonolithError(
     'DataFormat',
-    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${monolithFormats.join(', ')})`,
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
     { path },
   );
 }

@@ -1,4 +1,5 @@
 import type { MonolithError } from '../base/index.js';
+import { type ColumnarFormat, columnarFormats } from '../columnar/index.js';
 import type { FeatureSchema } from '../features/index.js';
 import type { CriteoIntegers } from './criteo-schema.js';
 import { defaultFraming, type Framing } from './monolith/framing.js';
@@ -11,8 +12,22 @@ export function isMonolithFormat(format: string): format is MonolithFormat {
   return (monolithFormats as readonly string[]).includes(format);
 }
 
+export function isColumnarFormat(format: string): format is ColumnarFormat {
+  return (columnarFormats as readonly string[]).includes(format);
+}
+
 /** Record formats. 'auto' decides by extension, magic bytes and content. */
-export type DataFormat = 'auto' | 'csv' | 'tsv' | 'criteo' | 'criteo-bin' | 'libsvm' | 'libffm' | 'tfrecord' | MonolithFormat;
+export type DataFormat =
+  | 'auto'
+  | 'csv'
+  | 'tsv'
+  | 'criteo'
+  | 'criteo-bin'
+  | 'libsvm'
+  | 'libffm'
+  | 'tfrecord'
+  | MonolithFormat
+  | ColumnarFormat;
 export type ResolvedFormat = Exclude<DataFormat, 'auto'>;
 
 /** How the records of a file are dealt to training and evaluation. */

@@ -1,5 +1,7 @@
+import { MonolithError, type SerializedError } from '../base/index.js';
 import type { Parsers } from './native-parsers.js';
-import { type Program, R } from './program.js';
+import { ParsedBlock } from './parsed-block.js';
+import { P, type Program, ProgramFormat, R } from './program.js';
 
 type Backend = { readonly backend: 'native' | 'reference' };
 
@@ -20,11 +22,31 @@ export type UnpackTask = Backend &
 /** The crc32c of bytes [0, length). */
 export type ChecksumTask = Backend & { readonly bytes: SharedArrayBuffer; readonly length: number };
 
-/** Runs one parse call; the words of R. */
-export function runParseTask(parsers: Parsers, task: ParseTask): number[] {
+/** What a parse call says: the words of R, and where bytes can't tell it what the first bad records hold; or why all of it is of no use. */
+export type ParseOutcome = { readonly words: number[]; readonly quotes: readonly string[] | null } | { readonly error: SerializedError };
+
+/** Runs one parse call. */
+export function runParseTask(parsers: Parsers, task: ParseTask): ParseOutcome | Promise<ParseOutcome> {
+  if (isPlanned(task.program)) return runColumnarTask(task);
   const result = new Float64Array(R.words);
   parsers.parseRecords(task.program, new Uint8Array(task.raw), task.start, task.length, task.common, task.shape, task.block, result);
-  return [...result];
+  return { words: [...result], quotes: null };
+}
+
+/** Whether start and length of a task count rows of a planned block, and not bytes. */
+export function isPlanned({ words }: Program): boolean {
+  return words[P.format] === ProgramFormat.parquet || words[P.format] === ProgramFormat.arrow;
+}
+
+async function runColumnarTask({ program, raw, start, length, common, shape, block }: ParseTask): Promise<ParseOutcome> {
+  try {
+    const { parseColumnarBlock } = await import('./columnar/task.js');
+    const parsed = await parseColumnarBlock(program, new Uint8Array(raw), start, length, new ParsedBlock(block, common, shape));
+    return { words: [...parsed.words], quotes: parsed.quotes };
+  } catch (error) {
+    // An error's own members do not cross a thread border.
+    return { error: MonolithError.from(error).toJSON() };
+  }
 }
 
 /** Runs one packing call; bytes written and their crc32c. */

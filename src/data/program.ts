@@ -16,6 +16,8 @@ export const ProgramFormat = {
   example: 7,
   exampleBatch: 8,
   rowMajor: 9,
+  parquet: 10,
+  arrow: 11,
 } as const;
 
 /** Header words. */

@@ -3,6 +3,7 @@ import { csvFormat, tsvFormat } from './delimited/format.js';
 import { libffmFormat, libsvmFormat } from './libsvm.js';
 import { exampleBatchFormat, exampleBatchRowMajorFormat, exampleFormat, instanceFormat } from './monolith/format.js';
 import type { RecordFormat } from './record-batch.js';
+import { tfrecordFormat } from './tfrecord.js';
 
 /** All formats, in the order in which help lists them. */
 export const recordFormats: readonly RecordFormat[] = [
@@ -12,6 +13,7 @@ export const recordFormats: readonly RecordFormat[] = [
   criteoBinFormat,
   libsvmFormat,
   libffmFormat,
+  tfrecordFormat,
   exampleFormat,
   instanceFormat,
   exampleBatchFormat,

@@ -1,5 +1,13 @@
 export { BatchBuilder, cell, type FieldValue, pickRows, sliceRows } from './batch-builder.js';
 export { formatNamed, formatOfName } from './choose.js';
+export {
+  type DecodedExample,
+  type DecodedFeature,
+  decodeExample,
+  type ExampleFeature,
+  type ExampleFeatures,
+  encodeExample,
+} from './example-codec.js';
 export { recordFormats } from './formats.js';
 export { type InputOptions, openRecords, type RecordInput } from './input.js';
 export type {
@@ -12,6 +20,8 @@ export type {
   RecordSource,
   ValueKind,
 } from './record-batch.js';
+export { readTfRecords, type TfRecord, type TfRecordReadOptions } from './tfrecord-reader.js';
+export { type TfRecordCompression, TfRecordWriter } from './tfrecord-writer.js';
 export { type ConvertRequest, type ConvertResult, convertRecords } from './tools/convert.js';
 export type { ColumnDrift } from './tools/drift.js';
 export { type GenerateRequest, type GenerateResult, generateRecords } from './tools/generate.js';
@@ -23,3 +33,4 @@ export { type SplitRequest, type SplitResult, splitRecords } from './tools/split
 export { suggestConfig } from './tools/suggest-config.js';
 export { type BadRecordReport, type ValidateRequest, type ValidateResult, validateRecords } from './tools/validate.js';
 export { Transform, type TransformOptions } from './transform.js';
+export { WritableFile } from './writable-file.js';

@@ -187,6 +187,8 @@ describe('resolving a configuration', () => {
       | 'tsv'
       | 'criteo'
       | 'criteo-bin'
+      | 'parquet'
+      | 'arrow'
       | 'libsvm'
       | 'libffm'
       | 'tfrecord'

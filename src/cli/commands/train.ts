@@ -1,10 +1,9 @@
-import { MonolithError } from '../../base/index.js';
+import { MonolithError, packageVersion } from '../../base/index.js';
 import type { ResolvedConfig } from '../../config/index.js';
 import {
   Estimator,
   EventHook,
   joinJob,
-  packageVersion,
   type RunInfo,
   type TrainHook,
   type TrainOptions,
