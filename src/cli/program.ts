@@ -2,6 +2,7 @@ import yargs, { type Argv } from 'yargs';
 import { MonolithError, packageVersion, type Variables } from '../base/index.js';
 import { argumentsForYargs, explain, yargsOptions, yargsParserConfiguration } from '../config/index.js';
 import { printable } from '../telemetry/index.js';
+import { dataCommands } from './commands/data-flags.js';
 import { inspectFlags, inspectOptionsOf } from './commands/inspect-flags.js';
 import { rowsExportFlags, rowsImportFlags } from './commands/rows-flags.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
@@ -113,6 +114,9 @@ async function run(argv: readonly string[], output: Output, env: Variables): Pro
         )
         .demandCommand(1, 'Name what to do with rows: export or import.')
         .strictCommands(),
+    )
+    .command('data', 'look at training data, convert, split, make and check them', (parser) =>
+      dataCommands(parser, (command) => runs(async (args) => (await import('./commands/data.js')).data(command, args, output))),
     )
     .command(
       'describe [config]',

@@ -6,6 +6,7 @@ import { avroRecordBytes } from './columnar/avro-cut.js';
 import { type ColumnarPlan, namedColumns, PLAN_START, planColumnar } from './columnar/plan.js';
 import { withoutCompressionEnding } from './compression/compression.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
+import { sniffEncoding } from './encoding.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
 import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
@@ -33,6 +34,8 @@ export type FileDescription = {
   readonly fields: readonly ColumnField[] | null;
   /** Header of an Avro file. */
   readonly avro: AvroHeader | null;
+  /** What was told by looking, not by the options, in words; empty where nothing was. */
+  readonly found: string;
   /** Blocks of a file that is read by position. */
   readonly columnar: ColumnarPlan | null;
 };
@@ -44,6 +47,7 @@ export type FileDescription = {
 export async function describeFile(info: FileInfo, options: PipelineOptions): Promise<FileDescription> {
   const head = await readHead(info, HEAD_BYTES);
   const format = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : options.format;
+  if (textFormats.has(format)) refuseUtf16(info.path, head);
   const base = {
     info,
     format,
@@ -55,6 +59,7 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     denseType: options.denseType,
     fields: null,
     avro: null,
+    found: '',
     columnar: null,
   };
   switch (format) {
@@ -97,6 +102,20 @@ function describeAvro(
   return { dataStart: avro.end, columns, fields: leaves, recordBytes: avroRecordBytes(head, avro.end), avro };
 }
 
+const textFormats: ReadonlySet<ResolvedFormat> = new Set(['csv', 'tsv', 'criteo', 'libsvm', 'libffm']);
+
+/** The parsers read ASCII separators and digits as single bytes. @throws DataFormat */
+function refuseUtf16(path: string, head: Uint8Array): void {
+  const { encoding, reason } = sniffEncoding(head.subarray(0, 4096));
+  if (encoding !== 'utf-16le' && encoding !== 'utf-16be') return;
+  const beginning = Buffer.from(head.subarray(0, 24)).toString('latin1');
+  throw new MonolithError(
+    'DataFormat',
+    `${path} line 1: ${beginning} is ${encoding.toUpperCase()} (${reason}), no UTF-8 text, and training reads UTF-8. Make it so: monolith-local data convert ${path} --out NEW.csv, or iconv -f ${encoding.toUpperCase()} -t UTF-8`,
+    { path, line: 1, encoding },
+  );
+}
+
 async function describeColumnar(
   info: FileInfo,
   format: ColumnarFormat,
@@ -117,15 +136,18 @@ async function describeColumnar(
 
 function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Array, options: PipelineOptions): FileDescription {
   const { format, info } = base;
-  const text = options.separator ?? (format === 'csv' ? ',' : '\t');
+  const text = options.separator ?? sniffSeparator(format, head, options);
   if (Buffer.byteLength(text) !== 1) {
     throw new MonolithError('InvalidConfig', `separator "${text}": must be one ASCII character`, { separator: text });
   }
   const separator = text.charCodeAt(0);
   const recordBytes = meanLine(head);
   const start = bomLength(head);
+  const parts = [options.separator === null && format !== 'criteo' ? `separator ${JSON.stringify(text)}` : ''];
+  if (sniffEncoding(head).encoding === 'latin1') parts.push('bytes that are no UTF-8 are taken as they are');
+  const words = (...more: string[]): string => [...parts, ...more].filter((part) => part !== '').join(', ');
   if (format === 'criteo' && options.schema === null) {
-    return { ...base, separator, recordBytes, dataStart: start, columns: criteoNames() };
+    return { ...base, separator, recordBytes, dataStart: start, columns: criteoNames(), found: words() };
   }
   const schema = options.schema;
   if (schema === null) {
@@ -140,12 +162,43 @@ function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Arr
     if (schema.columns === undefined) {
       throw new MonolithError('InvalidConfig', `${info.path}: without a header the schema needs \`columns\``, { path: info.path });
     }
-    return { ...base, separator, recordBytes, dataStart: start, columns: schema.columns };
+    return {
+      ...base,
+      separator,
+      recordBytes,
+      dataStart: start,
+      columns: schema.columns,
+      found: words(options.header === 'auto' ? 'no header' : ''),
+    };
   }
   const columns = first.map((name) => plainName(name, schema));
   checkHeader(info.path, columns, first, schema, text, head);
   const firstLine = 1 + head.subarray(0, headerEnd).reduce((lines, byte) => lines + (byte === 10 ? 1 : 0), 0);
-  return { ...base, separator, recordBytes, dataStart: headerEnd, firstLine, columns };
+  return {
+    ...base,
+    separator,
+    recordBytes,
+    dataStart: headerEnd,
+    firstLine,
+    columns,
+    found: words(options.header === 'auto' ? 'a header' : ''),
+  };
+}
+
+/**
+ * The separator of csv where nobody names it: with format auto another usual one than the comma where the first line has names (or, without a
+ * header, the number) of the schema's columns between it and not between commas.
+ */
+function sniffSeparator(format: ResolvedFormat, head: Uint8Array, { format: asked, schema, trim }: PipelineOptions): string {
+  if (format !== 'csv') return '\t';
+  if (asked !== 'auto' || schema === null) return ',';
+  const wanted = schemaColumns(schema);
+  for (const separator of [',', ';', '|']) {
+    const end = firstRecordEnd(head, bomLength(head), separator.charCodeAt(0), trim, true);
+    const fields = splitFields(Buffer.from(head.subarray(bomLength(head), end)).toString('utf8'), separator, true);
+    if (fields.some((name) => wanted.has(name)) || (fields.length > 1 && fields.length === schema.columns?.length)) return separator;
+  }
+  return ',';
 }
 
 export function criteoNames(): string[] {
@@ -244,6 +297,7 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (tabs > 1) return 'tsv';
   if (line.includes(',')) return 'csv';
   if (head.length === 0) throw emptyFile(path);
+  refuseUtf16(path, head);
   throw new MonolithError(
     'DataFormat',
     `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, avro, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,

@@ -17,6 +17,8 @@ export type RecordInput = {
   readonly fields: readonly RecordField[];
   /** What was found out about the first file, one line each. */
   readonly findings: readonly string[];
+  /** Options of `data` in a training configuration that the files ask for. */
+  readonly trainingOptions: Readonly<Record<string, string | boolean>>;
   /** Bytes of the files as stored; null where one is standard input. */
   readonly storedBytes: number | null;
   /**
@@ -55,6 +57,7 @@ export async function openRecords(
     format,
     fields,
     storedBytes,
+    trainingOptions: source.trainingOptions ?? {},
     findings: [`format ${format.name} (${found.reason})`, ...(source.findings ?? [])],
     async *batches(onBad) {
       for (const [i, path] of files.entries()) {

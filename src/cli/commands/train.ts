@@ -117,6 +117,7 @@ function bannerText(info: RunInfo): string {
     evalFiles: info.evalFiles,
     trainBytes: info.trainBytes,
     format: info.format,
+    found: info.found,
     backend: backend.name,
     instructionSet: backend.instructionSet,
     resumedStep,

@@ -5,7 +5,10 @@ import type { RecordField, RecordOptions, ValueKind } from '../record-batch.js';
 import { ColumnGuesses, columnNames, headRecords, separatorName, sniffHeader, sniffSeparator, sniffTrim } from './sniff.js';
 import type { SplitRules } from './split-records.js';
 
-/** Bytes of the head that kinds are guessed from. */
+/** Files no longer than this as stored are looked at whole before they are read: a value that does not fit its kind can't come up later. */
+const WHOLE_FILE_BYTES = 16 << 20;
+
+/** Bytes of the head that separator and header are told by, and the kinds in longer files. */
 const HEAD_BYTES = 1 << 20;
 
 const valueKinds: readonly ValueKind[] = ['int64', 'float32', 'float64', 'text', 'bytes'];
@@ -138,7 +141,7 @@ export async function readDialect(format: 'csv' | 'tsv', info: FileInfo, options
     throw new MonolithError('InvalidConfig', `format ${format}: lists need the option listSeparator`);
   const guesses = new ColumnGuesses(columns.length, missing, listSeparator);
   for (const record of header ? records.slice(1) : records) guesses.add(record);
-  const guessFromAll = given.sample === 'all' && !whole;
+  const guessFromAll = !whole && (given.sample === 'all' || (info.storedBytes ?? Number.POSITIVE_INFINITY) <= WHOLE_FILE_BYTES);
   if (given.sample !== undefined && given.sample !== 'all') {
     throw new MonolithError('InvalidConfig', `format ${format}: option sample is "${given.sample}", expected all`);
   }

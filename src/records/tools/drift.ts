@@ -33,13 +33,15 @@ export function driftOf(before: ColumnProfiler, after: ColumnProfiler): ColumnDr
   let psi = term(missingBefore, missingAfter);
   for (const [a, b] of shares) psi += term(a * (1 - missingBefore), b * (1 - missingAfter));
   const known = new Set(before.frequent.top(Number.POSITIVE_INFINITY).map(({ value }) => value));
-  const newCategories = first.topIsExact
-    ? after.frequent
-        .top(Number.POSITIVE_INFINITY)
-        .filter(({ value }) => !known.has(value))
-        .slice(0, 10)
-        .map(({ value }) => String(value))
-    : [];
+  const isCategory = first.kind === 'text' || first.kind === 'int64';
+  const newCategories =
+    first.topIsExact && isCategory
+      ? after.frequent
+          .top(Number.POSITIVE_INFINITY)
+          .filter(({ value }) => !known.has(value))
+          .slice(0, 10)
+          .map(({ value }) => String(value))
+      : [];
   return {
     name: first.name,
     psi,

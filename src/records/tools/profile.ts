@@ -106,7 +106,7 @@ export class ColumnProfiler {
       rows: this.rows,
       missing: this.missing,
       values: this.values,
-      distinct: this.frequent.isExact ? this.frequent.top(TOP_CAPACITY).length : this.distinct.estimate(),
+      distinct: this.frequent.isExact ? this.frequent.top(TOP_CAPACITY).length : Math.min(this.values, this.distinct.estimate()),
       min: plain(this.min),
       max: plain(this.max),
       mean: isNumber && finite > 0 ? this.mean : null,

@@ -195,16 +195,14 @@ async function timeCuts(input: RecordInput, column: number, ends: readonly numbe
     count++;
   });
   if (count === 0) throw new MonolithError('DataFormat', `column "${input.fields[column].name}" has no times`);
-  const searches = ends
-    .slice(0, -1)
-    .map((end) => ({
-      wanted: end * count,
-      below: 0,
-      low: least,
-      high: most,
-      counts: new Float64Array(BUCKETS),
-      largest: new Float64Array(BUCKETS),
-    }));
+  const searches = ends.slice(0, -1).map((end) => ({
+    wanted: end * count,
+    below: 0,
+    low: least,
+    high: most,
+    counts: new Float64Array(BUCKETS),
+    largest: new Float64Array(BUCKETS),
+  }));
   let cuts: number[] = [];
   for (let look = 0; look < LOOKS; look++) {
     for (const search of searches) {
