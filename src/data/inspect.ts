@@ -5,6 +5,8 @@ import { withoutCompressionEnding } from './compression/compression.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
+import { type NpzColumns, npzColumns } from './npz/columns.js';
+import { parseNpzHead } from './npz/rows.js';
 import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
 
 /** Bytes of a file that are looked at: holds a header of thousands of columns. */
@@ -25,6 +27,8 @@ export type FileDescription = {
   readonly denseType: 'int32' | 'float32';
   /** Mean record length of the head in bytes. */
   readonly recordBytes: number;
+  /** npz: what its columns are. */
+  readonly npz?: NpzColumns;
 };
 
 /**
@@ -33,7 +37,11 @@ export type FileDescription = {
  */
 export async function describeFile(info: FileInfo, options: PipelineOptions): Promise<FileDescription> {
   const head = await readHead(info, HEAD_BYTES);
-  const format = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : options.format;
+  const format = options.format === 'auto' ? detectFormat(info, head, options.schema) : options.format;
+  if ((format === 'npz') !== (info.compression === 'npz')) {
+    const what = format === 'npz' ? 'is no .npz file' : 'is an .npz file';
+    throw new MonolithError('DataFormat', `${info.path}: ${what}, the format is ${format}`, { path: info.path });
+  }
   const base = {
     info,
     format,
@@ -57,6 +65,13 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
       const floats = { labelType: 'float32', denseType: 'float32' } as const;
       return { ...base, ...(own ? floats : {}), dataStart: own ? 64 : options.headerBytes, recordBytes: 160 };
     }
+    case 'npz': {
+      const rows = parseNpzHead(head, info.path);
+      const npz = npzColumns(rows);
+      return { ...base, npz, columns: npz.names, dataStart: rows.headBytes, recordBytes: Math.max(1, rows.rowBytes) };
+    }
+    case 'jsonl':
+    case 'vw':
     case 'libsvm':
     case 'libffm':
       return { ...base, dataStart: bomLength(head), recordBytes: meanLine(head) };
@@ -172,7 +187,8 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
   return null;
 }
 
-function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
+function detectFormat({ path, compression }: FileInfo, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
+  if (compression === 'npz') return 'npz';
   if (startsWith(head, criteoMagic)) return 'criteo-bin';
   if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
   const name = withoutCompressionEnding(path.toLowerCase());
@@ -181,20 +197,24 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
   if (['libffm', 'ffm'].includes(extension)) return 'libffm';
   if (['bin'].includes(extension)) return 'criteo-bin';
+  if (['jsonl', 'ndjson', 'jsonlines'].includes(extension)) return 'jsonl';
+  if (extension === 'vw') return 'vw';
   const line = firstDataLine(head);
   const tabs = line.split('\t').length;
   if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
     return 'criteo';
+  if (/^\{\s*("|\})/.test(line)) return 'jsonl';
   if (extension === 'csv') return 'csv';
   if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return 'tsv';
   if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return 'libffm';
   if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return 'libsvm';
+  if (/^[-+.\d\seE]*('?\S*)?\|\S* /.test(line) && /^[-+.\d]/.test(line)) return 'vw';
   if (tabs > 1) return 'tsv';
   if (line.includes(',')) return 'csv';
   if (head.length === 0) throw emptyFile(path);
   throw new MonolithError(
     'DataFormat',
-    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${monolithFormats.join(', ')})`,
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, jsonl, vw, npz, ${monolithFormats.join(', ')})`,
     { path },
   );
 }

@@ -10,8 +10,25 @@ export function isMonolithFormat(format: string): format is MonolithFormat {
   return (monolithFormats as readonly string[]).includes(format);
 }
 
+/** Formats whose columns are bags of any length, whether or not the schema says so. */
+export function hasListsOfAnyLength(format: string): boolean {
+  return format === 'vw' || isMonolithFormat(format);
+}
+
 /** Record formats. 'auto' decides by extension, magic bytes and content. */
-export type DataFormat = 'auto' | 'csv' | 'tsv' | 'criteo' | 'criteo-bin' | 'libsvm' | 'libffm' | 'tfrecord' | MonolithFormat;
+export type DataFormat =
+  | 'auto'
+  | 'csv'
+  | 'tsv'
+  | 'criteo'
+  | 'criteo-bin'
+  | 'libsvm'
+  | 'libffm'
+  | 'tfrecord'
+  | 'jsonl'
+  | 'vw'
+  | 'npz'
+  | MonolithFormat;
 export type ResolvedFormat = Exclude<DataFormat, 'auto'>;
 
 /** How the records of a file are dealt to training and evaluation. */
@@ -29,7 +46,7 @@ export type SplitOptions = {
 
 /** What to read and how. Every field but `files` has a default ({@link pipelineDefaults}). */
 export type PipelineOptions = {
-  /** Paths, glob patterns (* ? ** [..] {a,b}), comma lists, folders; '-' is standard input. */
+  /** Paths, glob patterns (* ? ** [..] {a,b}), comma lists, folders, `@list` (a file of them); '-' is standard input. */
   readonly files: readonly string[];
   readonly format: DataFormat;
   /** null: the built-in Criteo schema; LibSVM and LibFFM need none. */
