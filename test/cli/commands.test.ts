@@ -17,7 +17,7 @@ before(async () => {
   writeClicks(folder.in('train.csv'), 1500, 1);
   writeClicks(folder.in('test.csv'), 400, 2);
   writeFileSync(folder.in('run.yaml'), clickConfig(folder.path));
-  trained = await runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in('run')]);
+  trained = await runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in('run'), '--data.parse-threads', 'null']);
 });
 after(() => folder.remove());
 
