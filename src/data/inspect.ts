@@ -1,10 +1,15 @@
 // What a file is: format, header, columns, where its records begin.
 import { MonolithError, maskedCrc32c } from '../base/index.js';
+import { AVRO_MAGIC, type AvroHeader, type ColumnarFormat, type ColumnField, columnarFormats, readAvroHeader } from '../columnar/index.js';
 import type { FeatureSchema } from '../features/index.js';
+import { avroRecordBytes } from './columnar/avro-cut.js';
+import { type ColumnarPlan, namedColumns, PLAN_START, planColumnar } from './columnar/plan.js';
+import { withoutCompressionEnding } from './compression/compression.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
 import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
+import { standardInput } from './paths.js';
 
 /** Bytes of a file that are looked at: holds a header of thousands of columns. */
 const HEAD_BYTES = 256 * 1024;
@@ -24,6 +29,12 @@ export type FileDescription = {
   readonly denseType: 'int32' | 'float32';
   /** Mean record length of the head in bytes. */
   readonly recordBytes: number;
+  /** Columns with their kinds, of formats that say them. */
+  readonly fields: readonly ColumnField[] | null;
+  /** Header of an Avro file. */
+  readonly avro: AvroHeader | null;
+  /** Blocks of a file that is read by position. */
+  readonly columnar: ColumnarPlan | null;
 };
 
 /**
@@ -42,6 +53,9 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     separator: -1,
     labelType: options.labelType,
     denseType: options.denseType,
+    fields: null,
+    avro: null,
+    columnar: null,
   };
   switch (format) {
     case 'tfrecord':
@@ -56,6 +70,11 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
       const floats = { labelType: 'float32', denseType: 'float32' } as const;
       return { ...base, ...(own ? floats : {}), dataStart: own ? 64 : options.headerBytes, recordBytes: 160 };
     }
+    case 'avro':
+      return { ...base, ...describeAvro(info, head) };
+    case 'parquet':
+    case 'arrow':
+      return { ...base, ...(await describeColumnar(info, format, options)) };
     case 'libsvm':
     case 'libffm':
       return { ...base, dataStart: bomLength(head), recordBytes: meanLine(head) };
@@ -66,6 +85,34 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     default:
       return format satisfies never;
   }
+}
+
+function describeAvro(
+  info: FileInfo,
+  head: Uint8Array,
+): Pick<FileDescription, 'dataStart' | 'columns' | 'fields' | 'recordBytes' | 'avro'> {
+  const avro = readAvroHeader(info.path, head);
+  const { leaves } = avro.schema;
+  const columns = leaves.map((leaf) => leaf.name);
+  return { dataStart: avro.end, columns, fields: leaves, recordBytes: avroRecordBytes(head, avro.end), avro };
+}
+
+async function describeColumnar(
+  info: FileInfo,
+  format: ColumnarFormat,
+  options: PipelineOptions,
+): Promise<Pick<FileDescription, 'dataStart' | 'columns' | 'fields' | 'recordBytes' | 'columnar'>> {
+  const { path } = info;
+  if (path === standardInput || info.size === null) {
+    const instead = path === standardInput ? 'write it to a file' : 'gunzip it; its own compression does as well';
+    throw new MonolithError('DataFormat', `${path}: a file of format ${format} is read by position: ${instead}`, { path });
+  }
+  const wanted = options.schema === null ? new Set<string>() : namedColumns(options.schema, options.split);
+  const columnar = await planColumnar(format, path, info.size, wanted, options.blockBytes);
+  const { file } = columnar;
+  const recordBytes = Math.max(2, info.size / Math.max(1, file.rows));
+  const { fields } = file;
+  return { dataStart: PLAN_START, columns: fields.map((field) => field.name), fields, recordBytes, columnar };
 }
 
 function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Array, options: PipelineOptions): FileDescription {
@@ -173,13 +220,19 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
 
 function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
   if (startsWith(head, criteoMagic)) return 'criteo-bin';
+  if (startsWith(head, AVRO_MAGIC)) return 'avro';
+  if (startsWith(head, 'PAR1')) return 'parquet';
+  if (startsWith(head, 'ARROW1')) return 'arrow';
   if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
-  const name = path.toLowerCase().replace(/\.gz$/, '');
+  const name = withoutCompressionEnding(path.toLowerCase());
   const extension = name.slice(name.lastIndexOf('.') + 1);
   if (['tfrecord', 'tfrecords', 'tfrec'].includes(extension)) return 'tfrecord';
   if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
   if (['libffm', 'ffm'].includes(extension)) return 'libffm';
   if (['bin'].includes(extension)) return 'criteo-bin';
+  if (extension === 'avro') return 'avro';
+  if (['parquet', 'pq'].includes(extension)) return 'parquet';
+  if (['arrow', 'arrows', 'feather', 'ipc'].includes(extension)) return 'arrow';
   const line = firstDataLine(head);
   const tabs = line.split('\t').length;
   if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
@@ -193,7 +246,7 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (head.length === 0) throw emptyFile(path);
   throw new MonolithError(
     'DataFormat',
-    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${monolithFormats.join(', ')})`,
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, avro, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
     { path },
   );
 }
