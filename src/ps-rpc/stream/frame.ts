@@ -1,5 +1,5 @@
 import { type Cursor, MonolithError, readVarint, varintLength, writeVarint } from '../../base/index.js';
-import { PREFIX_BYTES } from '../../grpc/index.js';
+import { ROOM_BYTES } from '../../grpc/index.js';
 import { copyBytes } from './copy-bytes.js';
 
 // protos/shard_stream.proto by hand: what is encoded and decoded thousands of times a second makes no object a piece.
@@ -72,7 +72,7 @@ export class FrameWriter {
   /** Large buffers that have been sent and may be filled again: fresh ones cost page faults and garbage collections. */
   private readonly spare: Uint8Array[] = [];
 
-  /** @param send calls `done` when it no longer looks at the message, or never; `framed` is the message behind PREFIX_BYTES spare bytes. */
+  /** @param send calls `done` when it no longer looks at the message, or never; `framed` is the message behind ROOM_BYTES spare bytes. */
   constructor(private readonly send: (message: Uint8Array, done: () => void, framed: Uint8Array) => void) {}
 
   /** @param ahead bytes of data that will follow, about: sizes the buffers. */
@@ -160,13 +160,13 @@ export class FrameWriter {
     const done = (): void => {
       if (bytes.length === WHOLE_FRAME && spare.length < MOST_SPARE) spare.push(bytes);
     };
-    this.send(bytes.subarray(PREFIX_BYTES, this.at), done, bytes.subarray(0, this.at));
+    this.send(bytes.subarray(ROOM_BYTES, this.at), done, bytes.subarray(0, this.at));
   }
 
   private open(): void {
     const wanted = Math.min(FRAME_BYTES, Math.max(0, this.ahead) + 4 * PIECE_HEAD) + FRAME_HEAD;
     this.bytes = wanted > WORTH_KEEPING ? (this.spare.pop() ?? Buffer.allocUnsafe(WHOLE_FRAME)) : Buffer.allocUnsafe(wanted);
-    this.at = PREFIX_BYTES;
+    this.at = ROOM_BYTES;
     this.varint(TAG.kind, this.kind);
     this.varint(TAG.number, ++this.number);
     if (this.sequence > 0) this.varint(TAG.sequence, this.sequence);
