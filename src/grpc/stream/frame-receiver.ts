@@ -60,15 +60,16 @@ export class FrameReceiver {
     return this.#buffer.subarray(this.#end);
   }
 
-  /** `bytes` more stand in what {@link space} gave. */
+  /** `bytes` more stand in what {@link space} gave. Without a sink they only wait. */
   filled(bytes: number): void {
     if (this.#stopped) return;
     this.#end += bytes;
+    if (this.#sink === null) return;
     try {
       this.#cut();
     } catch (error) {
       this.#stopped = true;
-      this.#sink?.refused(error);
+      this.#sink.refused(error);
     }
   }
 

@@ -10,6 +10,7 @@ import { type ConnectionListener, LINGER_MS, WireConnection } from './connection
 import { FrameReceiver } from './frame-receiver.js';
 import { decodeFields, encodeFields, type Fields, fits } from './header-block.js';
 import { WireDuplex } from './wire-duplex.js';
+import { readInto } from './read-into.js';
 import { PREFACE } from './wire-format.js';
 
 export type StreamEndpointOptions = {
@@ -67,19 +68,21 @@ class ServerConnection implements ConnectionListener {
   #draining: NodeJS.Timeout | null = null;
 
   constructor(
-    socket: Socket,
+    accepted: Socket,
     private readonly options: StreamEndpointOptions,
     private readonly handlers: ReadonlyMap<string, DuplexHandler>,
     read: Buffer,
   ) {
-    this.#peer = peerOf(socket);
+    this.#peer = peerOf(accepted);
     const receiver = new FrameReceiver();
+    // Before the socket asks where to read to.
+    receiver.push(read.subarray(PREFACE.length));
+    const socket = readInto(accepted, receiver);
     this.#wire = new WireConnection(socket, this.#peer, 'server', receiver, this);
     this.#wire.keepAlive(KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS);
     this.#idle = setTimeout(() => this.#wire.destroy(), IDLE_MS);
     this.#idle.unref();
-    receiver.push(read.subarray(PREFACE.length));
-    socket.on('data', (chunk: Buffer) => receiver.push(chunk));
+    receiver.filled(0);
   }
 
   drain(ms: number): void {
