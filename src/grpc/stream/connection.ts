@@ -58,6 +58,8 @@ export class WireConnection implements FrameSink {
   #sendWindow = FIRST_WINDOW;
   #connectionSendWindow = FIRST_WINDOW;
   #peerFrameSize = 1 << 14;
+  /** A message of no more bytes waits until it can go as one frame. */
+  #wholeBelow = 0;
   #settled = false;
   #acknowledged = false;
   /** What the other end may still send, and what has been taken since it was last told. */
@@ -140,10 +142,7 @@ export class WireConnection implements FrameSink {
       this.#put({ bytes, at: FRAME_HEAD, sent });
       return;
     }
-    if (this.#over) return;
-    this.#spend(length);
-    writeHead(bytes, 0, length, FrameType.data, 0, STREAM);
-    this.socket.write(bytes, sent);
+    if (!this.#over) this.#whole(bytes, sent);
   }
 
   /** `bytes` that came are taken: as many may follow. */
@@ -281,6 +280,7 @@ export class WireConnection implements FrameSink {
     this.#settled = true;
     this.#sendWindow = window;
     this.#peerFrameSize = frameSize;
+    this.#wholeBelow = Math.min(frameSize, Math.floor(window / 2));
     this.#small(frameOf(FrameType.settings, Flag.ack, 0));
     this.listener.settings(marked);
   }
@@ -312,6 +312,13 @@ export class WireConnection implements FrameSink {
     this.#connectionSendWindow -= bytes;
   }
 
+  #whole(bytes: Buffer, sent: ((error?: Error | null) => void) | undefined): void {
+    const length = bytes.length - FRAME_HEAD;
+    this.#spend(length);
+    writeHead(bytes, 0, length, FrameType.data, 0, STREAM);
+    this.socket.write(bytes, sent);
+  }
+
   #put(outgoing: Outgoing): void {
     if (this.#over) return;
     this.#queue.push(outgoing);
@@ -326,6 +333,15 @@ export class WireConnection implements FrameSink {
     for (; done < queue.length; done++) {
       const next = queue[done];
       const { bytes, sent } = next;
+      if (next.at === FRAME_HEAD) {
+        const length = bytes.length - FRAME_HEAD;
+        if (length <= this.#room()) {
+          this.#whole(bytes, sent);
+          continue;
+        }
+        // The other end gives room back before half of it is used up, so this much will be; and what comes whole is not copied there.
+        if (length <= this.#wholeBelow) break;
+      }
       if (next.at < 0) {
         if (sent === undefined) socket.write(bytes);
         else socket.write(bytes, sent);

@@ -9,8 +9,8 @@ import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from '../transport-options.js
 import { type ConnectionListener, LINGER_MS, WireConnection } from './connection.js';
 import { FrameReceiver } from './frame-receiver.js';
 import { decodeFields, encodeFields, type Fields, fits } from './header-block.js';
-import { WireDuplex } from './wire-duplex.js';
 import { readInto } from './read-into.js';
+import { WireDuplex } from './wire-duplex.js';
 import { PREFACE } from './wire-format.js';
 
 export type StreamEndpointOptions = {
