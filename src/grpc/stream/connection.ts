@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import { MonolithError } from '../../base/index.js';
 import type { FrameReceiver, FrameSink } from './frame-receiver.js';
+import { FrameSender, type Sent } from './frame-sender.js';
 import {
   FIRST_WINDOW,
   Flag,
-  FRAME_HEAD,
   FrameType,
   frameOf,
   goAway,
@@ -17,7 +17,6 @@ import {
   STREAM,
   WireError,
   words,
-  writeHead,
 } from './wire-format.js';
 
 /** Bytes of the stream that the other end may send before they are taken: enough for a fast network, and few enough for the caches. */
@@ -43,23 +42,12 @@ export type ConnectionListener = {
   lost(error: MonolithError): void;
 };
 
-type Outgoing = {
-  readonly bytes: Buffer;
-  /** First byte of the payload that is not sent yet; −1: a whole frame that flow control does not count. */
-  at: number;
-  readonly sent: ((error?: Error | null) => void) | undefined;
-};
-
 /**
  * One end of a connection with one stream, spoken by hand: frames, flow control, signs of life. Reads always, whatever is still to be written, so
  * two ends that both write much can't wait for each other; what waits here is bounded by the windows.
  */
 export class WireConnection implements FrameSink {
-  #sendWindow = FIRST_WINDOW;
-  #connectionSendWindow = FIRST_WINDOW;
-  #peerFrameSize = 1 << 14;
-  /** A message of no more bytes waits until it can go as one frame. */
-  #wholeBelow = 0;
+  readonly #sender: FrameSender;
   #settled = false;
   #acknowledged = false;
   /** What the other end may still send, and what has been taken since it was last told. */
@@ -67,8 +55,6 @@ export class WireConnection implements FrameSink {
   #taken = 0;
   #connectionMayCome = LARGEST_WINDOW;
   #remote: 'idle' | 'open' | 'ended' = 'idle';
-  readonly #queue: Outgoing[] = [];
-  #over = false;
   #smallUnsent = 0;
   readonly #timers: NodeJS.Timeout[] = [];
   #waiting: NodeJS.Timeout | null = null;
@@ -83,6 +69,7 @@ export class WireConnection implements FrameSink {
     private readonly listener: ConnectionListener,
   ) {
     receiver.sink = this;
+    this.#sender = new FrameSender(socket);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#why = error.code ?? error.message;
     });
@@ -97,12 +84,7 @@ export class WireConnection implements FrameSink {
 
   /** Nothing more is sent of the stream: it was ended on both sides, reset, or the connection is on its way out. */
   get over(): boolean {
-    return this.#over;
-  }
-
-  /** Why the connection ended, as the system or the other end put it. */
-  get why(): string {
-    return this.#why;
+    return this.#sender.over;
   }
 
   /** Asks for a sign of life every `everyMs`; gives the other end up when nothing at all comes within `answerMs`. */
@@ -122,33 +104,25 @@ export class WireConnection implements FrameSink {
   }
 
   /** Header fields; `last`: the stream has nothing behind them. They go out behind all data; `sent` says that they have. */
-  headers(block: Buffer, last: boolean, sent?: (error?: Error | null) => void): void {
+  headers(block: Buffer, last: boolean, sent?: Sent): void {
     if (this.side === 'client') this.#remote = 'open';
-    this.#put({ bytes: frameOf(FrameType.headers, Flag.endHeaders | (last ? Flag.endStream : 0), STREAM, block), at: -1, sent });
+    this.#sender.frame(frameOf(FrameType.headers, Flag.endHeaders | (last ? Flag.endStream : 0), STREAM, block), sent);
   }
 
   /** The stream has nothing behind its data. */
   finish(): void {
-    this.#put({ bytes: frameOf(FrameType.data, Flag.endStream, STREAM), at: -1, sent: undefined });
+    this.#sender.frame(frameOf(FrameType.data, Flag.endStream, STREAM));
   }
 
-  /**
-   * Data of the stream: all of `bytes` behind the first FRAME_HEAD, which are written over. `sent` says that the system has them, or with an
-   * error that it never will.
-   */
-  data(bytes: Buffer, sent: (error?: Error | null) => void): void {
-    const length = bytes.length - FRAME_HEAD;
-    if (this.#queue.length > 0 || length > this.#room()) {
-      this.#put({ bytes, at: FRAME_HEAD, sent });
-      return;
-    }
-    if (!this.#over) this.#whole(bytes, sent);
+  /** Data of the stream, as {@link FrameSender.data}. */
+  data(bytes: Buffer, sent: Sent): void {
+    this.#sender.data(bytes, sent);
   }
 
   /** `bytes` that came are taken: as many may follow. */
   taken(bytes: number): void {
     this.#taken += bytes;
-    if (this.#taken < STREAM_WINDOW / 2 || this.#remote !== 'open' || this.#over) return;
+    if (this.#taken < STREAM_WINDOW / 2 || this.#remote !== 'open' || this.#sender.over) return;
     const update = frameOf(FrameType.windowUpdate, 0, STREAM, words(this.#taken));
     this.#mayCome += this.#taken;
     this.#taken = 0;
@@ -163,8 +137,8 @@ export class WireConnection implements FrameSink {
 
   /** Ends the stream at once. */
   reset(reason: number): void {
-    if (this.#over) return;
-    this.#drop();
+    if (this.#sender.over) return;
+    this.#sender.drop();
     this.#small(frameOf(FrameType.reset, 0, STREAM, words(reason)));
   }
 
@@ -188,7 +162,7 @@ export class WireConnection implements FrameSink {
       return;
     }
     this.announceEnd();
-    this.#drop();
+    this.#sender.drop();
     this.#leave();
   }
 
@@ -196,7 +170,7 @@ export class WireConnection implements FrameSink {
     this.socket.destroy();
   }
 
-  frame(type: number, flags: number, _stream: number, payload: Buffer): void {
+  frame(type: number, flags: number, stream: number, payload: Buffer): void {
     this.#stopWaiting();
     if (!this.#settled && type !== FrameType.settings) {
       throw new WireError(Reason.protocol, `a connection began with a frame of type ${type}, expected SETTINGS`);
@@ -210,8 +184,8 @@ export class WireConnection implements FrameSink {
         break;
       case FrameType.reset:
         if (this.#remote === 'idle') throw new WireError(Reason.protocol, 'RST_STREAM before the stream was open');
-        if (this.#over) return;
-        this.#drop();
+        if (this.#sender.over) return;
+        this.#sender.drop();
         this.listener.reset(payload.readUInt32BE(0));
         break;
       case FrameType.settings:
@@ -224,7 +198,7 @@ export class WireConnection implements FrameSink {
         this.#takeGoAway(payload);
         break;
       default:
-        this.#takeWindow(_stream, payload.readUInt32BE(0) & 0x7fffffff);
+        this.#sender.grow(stream, payload.readUInt32BE(0) & 0x7fffffff);
     }
   }
 
@@ -234,7 +208,7 @@ export class WireConnection implements FrameSink {
     this.#why = known.message;
     this.#small(goAway(this.#remote === 'idle' ? 0 : STREAM, reason, known.message));
     this.#goneAway = true;
-    this.#drop();
+    this.#sender.drop();
     this.#lose(known);
     this.#leave();
   }
@@ -250,7 +224,7 @@ export class WireConnection implements FrameSink {
     this.#mayCome -= length;
     this.#connectionMayCome -= length;
     if (last) this.#remote = 'ended';
-    if (this.#over) return;
+    if (this.#sender.over) return;
     if (length > 0) this.listener.data(payload);
     if (last) this.listener.last();
   }
@@ -262,7 +236,7 @@ export class WireConnection implements FrameSink {
       throw new WireError(Reason.protocol, `HEADERS on a stream that is ${this.#remote}`);
     }
     this.#remote = last ? 'ended' : 'open';
-    if (this.#over) return;
+    if (this.#sender.over) return;
     this.listener.headers(block, last);
     if (last) this.listener.last();
   }
@@ -278,9 +252,7 @@ export class WireConnection implements FrameSink {
     if (payload.length % SETTING_BYTES !== 0) throw new WireError(Reason.frameSize, `SETTINGS of ${payload.length} bytes`);
     const { marked, window, frameSize } = readSettings(payload);
     this.#settled = true;
-    this.#sendWindow = window;
-    this.#peerFrameSize = frameSize;
-    this.#wholeBelow = Math.min(frameSize, Math.floor(window / 2));
+    this.#sender.settle(window, frameSize);
     this.#small(frameOf(FrameType.settings, Flag.ack, 0));
     this.listener.settings(marked);
   }
@@ -293,80 +265,6 @@ export class WireConnection implements FrameSink {
       this.#why = `the other side ended the connection (HTTP/2 code ${reason}${text === '' ? '' : `: ${text}`})`;
     }
     if (this.side === 'client' && lastStream < STREAM) this.socket.destroy();
-  }
-
-  #takeWindow(stream: number, more: number): void {
-    const window = (stream === 0 ? this.#connectionSendWindow : this.#sendWindow) + more;
-    if (more === 0 || window > LARGEST_WINDOW) throw new WireError(Reason.flowControl, `WINDOW_UPDATE by ${more} to ${window}`);
-    if (stream === 0) this.#connectionSendWindow = window;
-    else this.#sendWindow = window;
-    this.#flush();
-  }
-
-  #room(): number {
-    return Math.min(this.#sendWindow, this.#connectionSendWindow, this.#peerFrameSize);
-  }
-
-  #spend(bytes: number): void {
-    this.#sendWindow -= bytes;
-    this.#connectionSendWindow -= bytes;
-  }
-
-  #whole(bytes: Buffer, sent: ((error?: Error | null) => void) | undefined): void {
-    const length = bytes.length - FRAME_HEAD;
-    this.#spend(length);
-    writeHead(bytes, 0, length, FrameType.data, 0, STREAM);
-    this.socket.write(bytes, sent);
-  }
-
-  #put(outgoing: Outgoing): void {
-    if (this.#over) return;
-    this.#queue.push(outgoing);
-    this.#flush();
-  }
-
-  #flush(): void {
-    const { socket } = this;
-    const queue = this.#queue;
-    let done = 0;
-    socket.cork();
-    for (; done < queue.length; done++) {
-      const next = queue[done];
-      const { bytes, sent } = next;
-      if (next.at === FRAME_HEAD) {
-        const length = bytes.length - FRAME_HEAD;
-        if (length <= this.#room()) {
-          this.#whole(bytes, sent);
-          continue;
-        }
-        // The other end gives room back before half of it is used up, so this much will be; and what comes whole is not copied there.
-        if (length <= this.#wholeBelow) break;
-      }
-      if (next.at < 0) {
-        if (sent === undefined) socket.write(bytes);
-        else socket.write(bytes, sent);
-        continue;
-      }
-      for (let left = bytes.length - next.at; left > 0; left = bytes.length - next.at) {
-        const size = Math.min(left, this.#room());
-        if (size <= 0) break;
-        this.#spend(size);
-        const part = bytes.subarray(next.at, next.at + size);
-        next.at += size;
-        socket.write(frameHead(size));
-        if (size === left) socket.write(part, sent);
-        else socket.write(part);
-      }
-      if (next.at < bytes.length) break;
-    }
-    socket.uncork();
-    queue.splice(0, done);
-  }
-
-  /** The stream is over: what waits for the other end's window is never sent. */
-  #drop(): void {
-    this.#over = true;
-    this.#queue.length = 0;
   }
 
   /** A frame of the connection, before all data that waits for a window. */
@@ -393,7 +291,7 @@ export class WireConnection implements FrameSink {
   }
 
   #lose(error: MonolithError): void {
-    this.#drop();
+    this.#sender.drop();
     this.receiver.stop();
     this.listener.lost(error);
   }
@@ -403,10 +301,4 @@ export class WireConnection implements FrameSink {
     clearTimeout(this.#waiting);
     this.#waiting = null;
   }
-}
-
-function frameHead(length: number): Buffer {
-  const head = Buffer.allocUnsafe(FRAME_HEAD);
-  writeHead(head, 0, length, FrameType.data, 0, STREAM);
-  return head;
 }
