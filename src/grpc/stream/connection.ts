@@ -20,7 +20,7 @@ import {
 } from './wire-format.js';
 
 /** Bytes of the stream that the other end may send before they are taken: enough for a fast network, and few enough for the caches. */
-export const STREAM_WINDOW = 1 << 20;
+export const STREAM_WINDOW = 512 << 10;
 
 /** Small frames of the connection that wait for a peer who does not read; one that asks for more of them is cut off. */
 const MOST_SMALL_UNSENT = 256;
