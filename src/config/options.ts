@@ -86,6 +86,8 @@ export const optionTree = {
         'libsvm',
         'libffm',
         'tfrecord',
+        'parquet',
+        'arrow',
         'jsonl',
         'vw',
         'npz',

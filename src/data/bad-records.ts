@@ -1,5 +1,6 @@
 // Bad records as errors: where, what, expected against found, likely cause.
 import { type ErrorCode, MonolithError } from '../base/index.js';
+import type { PlannedBlock } from './columnar/plan.js';
 import type { FileDescription } from './inspect.js';
 import { otherSeparator } from './inspect.js';
 import { JsonProblem } from './jsonl/scanner.js';
@@ -48,20 +49,34 @@ export function readBadRecord(
 }
 
 /** The error that names one bad record. */
-export function badRecordError(file: FileDescription, program: Program, bad: BadRecord): MonolithError {
+export function badRecordError(
+  file: FileDescription,
+  program: Program,
+  bad: BadRecord,
+  planned: PlannedBlock | null = null,
+): MonolithError {
   const monolith = isMonolithFormat(file.format);
-  const binary = file.format === 'tfrecord' || file.format === 'criteo-bin' || file.format === 'npz' || monolith;
+  const binary = ['tfrecord', 'criteo-bin', 'avro', 'npz'].includes(file.format) || monolith;
   const row = monolith && bad.line > 1 ? `, example ${bad.line - 1} of its batch` : '';
-  const place = binary ? `record ${bad.record} at byte ${bad.byte}${row}` : `line ${bad.line} (record ${bad.record}, byte ${bad.byte})`;
+  const place =
+    planned !== null
+      ? plannedPlace(file, planned, bad)
+      : binary
+        ? `record ${bad.record} at byte ${bad.byte}${row}`
+        : `line ${bad.line} (record ${bad.record}, byte ${bad.byte})`;
   const column = columnName(file, program, bad);
   const { code, text } = describe(file, program, bad, column);
   return new MonolithError(code, `${file.info.path} ${place}: ${text}`, {
     path: file.info.path,
     record: bad.record,
-    byte: bad.byte,
-    ...(binary ? {} : { line: bad.line }),
+    ...(planned === null ? { byte: bad.byte } : { group: planned.group }),
+    ...(binary || planned !== null ? {} : { line: bad.line }),
     ...(column === null ? {} : { column }),
   });
+}
+
+function plannedPlace({ columnar }: FileDescription, { group, first, firstRecord }: PlannedBlock, { record }: BadRecord): string {
+  return `record ${record} (${columnar?.file.groupName ?? 'group'} ${group}, row ${record - firstRecord + first})`;
 }
 
 /** The error after `limit` bad records. */

@@ -50,6 +50,8 @@ export function wholeUtf8(bytes: Uint8Array): number {
     const byte = bytes[bytes.length - back];
     if (byte < 0x80) return bytes.length;
     if (byte >= 0xc0) {
+      // No character begins with these.
+      if (byte < 0xc2 || byte > 0xf4) return bytes.length;
       const needs = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
       return needs > back ? bytes.length - back : bytes.length;
     }
@@ -69,5 +71,5 @@ export function invalidUtf8(bytes: Uint8Array): number {
     if (isUtf8(part.subarray(0, wholeUtf8(part)))) low = middle;
     else high = middle;
   }
-  return low;
+  return wholeUtf8(bytes.subarray(0, low));
 }

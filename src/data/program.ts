@@ -16,9 +16,12 @@ export const ProgramFormat = {
   example: 7,
   exampleBatch: 8,
   rowMajor: 9,
-  jsonl: 10,
-  vw: 11,
-  npz: 12,
+  parquet: 10,
+  arrow: 11,
+  avro: 12,
+  jsonl: 13,
+  vw: 14,
+  npz: 15,
 } as const;
 
 /** Header words. */
@@ -45,9 +48,11 @@ export const P = {
   namesFirst: 18,
   /** Longest record in bytes (TFRecord lengths above it are corrupt). */
   maxRecord: 19,
+  /** Avro: string number of the schema; codec and marker follow. */
+  extraFirst: 20,
   /** npz: bytes of a row, and where the table of its columns begins [columns × NpzWords]. */
-  rowBytes: 20,
-  tableAt: 21,
+  rowBytes: 21,
+  tableAt: 22,
   headerWords: 32,
 } as const;
 

@@ -1,9 +1,11 @@
+import { avroFormat } from './avro.js';
 import { criteoBinFormat, criteoFormat } from './criteo.js';
 import { csvFormat, tsvFormat } from './delimited/format.js';
 import { jsonlFormat } from './jsonl.js';
 import { libffmFormat, libsvmFormat } from './libsvm.js';
 import { exampleBatchFormat, exampleBatchRowMajorFormat, exampleFormat, instanceFormat } from './monolith/format.js';
 import { npzFormat } from './npz.js';
+import { parquetFormat } from './parquet.js';
 import type { RecordFormat } from './record-batch.js';
 import { tfrecordFormat } from './tfrecord.js';
 import { vwFormat } from './vw.js';
@@ -24,4 +26,6 @@ export const recordFormats: readonly RecordFormat[] = [
   instanceFormat,
   exampleBatchFormat,
   exampleBatchRowMajorFormat,
+  parquetFormat,
+  avroFormat,
 ];

@@ -152,7 +152,15 @@ async function createPairs(
   const labelName = given.label ?? 'label';
   const label = fields.findIndex((field) => field.name === labelName);
   const rest = fields.filter((field) => !(isOwn ? own.some((one) => one.name === field.name) : field.name === labelName));
-  if (label < 0) throw unfit(name, [labelName], `needs a label; there is no column "${labelName}": name it with the option label=NAME`);
+  if (label < 0)
+    throw unfit(
+      name,
+      [labelName],
+      `needs a label; there is no column "${labelName}" among ${fields
+        .map((field) => field.name)
+        .slice(0, 12)
+        .join(', ')}: name it with the option label=NAME`,
+    );
   if (fields[label].isList || fields[label].kind === 'text' || fields[label].kind === 'bytes')
     throw unfit(name, [labelName], `needs a label that is one number; "${labelName}" is ${fields[label].kind}`);
   if (isOwn && rest.length > 0)
@@ -167,6 +175,14 @@ async function createPairs(
     return new PairsSink(await file(), (row) => ownLine(at, row));
   }
   const texts = rest.filter(({ kind }) => kind === 'text' || kind === 'bytes').map((field) => field.name);
+  const lists = rest.filter(({ kind, isList }) => isList && kind !== 'text' && kind !== 'bytes').map((field) => field.name);
+  if (lists.length > 0) {
+    throw unfit(
+      name,
+      lists,
+      `holds no lists of numbers beside ${own.map((field) => field.name).join(', ')}: ${lists.join(', ')}. Leave the columns out with --columns`,
+    );
+  }
   const { hashBits } = given;
   if (texts.length > 0 && hashBits === undefined) {
     throw unfit(

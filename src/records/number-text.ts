@@ -5,14 +5,22 @@ const WHOLE = /^-?(?:0|[1-9]\d{0,18})$/;
 const NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf|infinity)$/i;
 const DIGITS = /^[+-]?\d+$/;
 const LEADING_ZERO = /^[+-]?0\d/;
+/** Whole numbers of so many characters are exact as doubles. */
+const SAFE_CHARACTERS = 15;
 const MOST = 2n ** 63n - 1n;
 const LEAST = -(2n ** 63n);
 
 /** A 64-bit integer of a text in its one usual form (no plus, no zeros in front); null for any other text. */
 export function parseInt64(text: string): bigint | null {
   if (text === '-0' || !WHOLE.test(text)) return null;
+  if (text.length <= SAFE_CHARACTERS) return BigInt(Number(text));
   const value = BigInt(text);
-  return text.length >= 19 && (value > MOST || value < LEAST) ? null : value;
+  return value > MOST || value < LEAST ? null : value;
+}
+
+/** Whether {@link parseInt64} takes a text. */
+function isInt64(text: string): boolean {
+  return text.length <= SAFE_CHARACTERS ? text !== '-0' && WHOLE.test(text) : parseInt64(text) !== null;
 }
 
 /** A float of a text; null where it is none. */
@@ -38,9 +46,13 @@ export class KindGuess {
 
   add(text: string): void {
     this.values++;
-    if (this.whole && parseInt64(text) === null) this.whole = false;
-    if (this.float && (!NUMBER.test(text) || LEADING_ZERO.test(text) || (DIGITS.test(text) && !Number.isSafeInteger(Number(text)))))
-      this.float = false;
+    if (this.whole && isInt64(text)) {
+      if (text.length > SAFE_CHARACTERS && !Number.isSafeInteger(Number(text))) this.float = false;
+      return;
+    }
+    this.whole = false;
+    if (!this.float) return;
+    this.float = NUMBER.test(text) && !LEADING_ZERO.test(text) && !(DIGITS.test(text) && !Number.isSafeInteger(Number(text)));
   }
 
   get kind(): ValueKind {

@@ -32,6 +32,8 @@ export interface RecordSource {
   readonly fields: readonly RecordField[];
   /** What was found out about the file that it does not say itself, and by what; one line each. */
   readonly findings?: readonly string[] | undefined;
+  /** Options of `data` in a training configuration that this file asks for, beside its format. */
+  readonly trainingOptions?: Readonly<Record<string, string | boolean>> | undefined;
   /** From now on bad records are told here and left out, instead of ending the reading; not there where a format can't go on behind one. */
   readonly tolerate?: ((onBad: (problem: MonolithError) => void) => void) | undefined;
   /** Batches in the order of the file; once. Errors name file, record or line, and byte. */

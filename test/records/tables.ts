@@ -32,8 +32,13 @@ export function batchOf(fields: readonly RecordField[], rows: readonly (readonly
 export async function writeTable(format: RecordFormat, path: string, { fields, rows }: Table, options: RecordOptions = {}): Promise<void> {
   const sink = await format.create?.(path, fields, options);
   assert.ok(sink !== undefined);
-  for (let at = 0; at < rows.length; at += 5) await sink.write(batchOf(fields, rows.slice(at, at + 5)));
-  await sink.close();
+  try {
+    for (let at = 0; at < rows.length; at += 5) await sink.write(batchOf(fields, rows.slice(at, at + 5)));
+    await sink.close();
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
 }
 
 export const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });

@@ -5,7 +5,10 @@ import type { RecordField, RecordOptions, ValueKind } from '../record-batch.js';
 import { ColumnGuesses, columnNames, headRecords, separatorName, sniffHeader, sniffSeparator, sniffTrim } from './sniff.js';
 import type { SplitRules } from './split-records.js';
 
-/** Bytes of the head that kinds are guessed from. */
+/** Files no longer than this as stored are looked at whole before they are read: a value that does not fit its kind can't come up later. */
+const WHOLE_FILE_BYTES = 16 << 20;
+
+/** Bytes of the head that separator and header are told by, and the kinds in longer files. */
 const HEAD_BYTES = 1 << 20;
 
 const valueKinds: readonly ValueKind[] = ['int64', 'float32', 'float64', 'text', 'bytes'];
@@ -23,7 +26,7 @@ export type Dialect = {
   readonly kindsFrom: string;
   /** Whether the kinds are still to be guessed from all of the file. */
   readonly guessFromAll: boolean;
-  readonly kinds: ReadonlyMap<string, ValueKind>;
+  readonly kinds: ReadonlyMap<string, GivenKind>;
   readonly lists: ReadonlySet<string>;
   readonly findings: readonly string[];
 };
@@ -42,20 +45,33 @@ export const readOptions = {
   sample: 'text',
 } as const;
 
-/** `a=text,b=int64` as a map. @throws InvalidConfig */
-export function parseKinds(format: string, text: string | undefined): Map<string, ValueKind> {
-  const kinds = new Map<string, ValueKind>();
+export type GivenKind = { readonly kind: ValueKind; readonly isList: boolean };
+
+/**
+ * `a=text,b=int64[]` as a map, a list where `[]` follows; names with commas go as a JSON object.
+ * @throws InvalidConfig
+ */
+export function parseKinds(where: string, text: string | undefined): Map<string, GivenKind> {
+  const kinds = new Map<string, GivenKind>();
   if (text === undefined || text === '') return kinds;
-  for (const pair of text.split(',')) {
-    const at = pair.lastIndexOf('=');
-    const kind = valueKinds.find((known) => known === pair.slice(at + 1).trim());
-    if (at < 1 || kind === undefined) {
-      throw new MonolithError(
-        'InvalidConfig',
-        `format ${format}: option kinds has "${pair}", expected NAME=KIND with a kind of ${valueKinds.join(', ')}`,
-      );
+  const wrong = (what: string): MonolithError =>
+    new MonolithError(
+      'InvalidConfig',
+      `${where}: kinds has ${what}, expected NAME=KIND,… with a kind of ${valueKinds.join(', ')}, [] behind it for lists`,
+    );
+  let pairs: [string, unknown][];
+  if (text.startsWith('{')) {
+    try {
+      pairs = Object.entries(JSON.parse(text) as Record<string, unknown>);
+    } catch {
+      throw wrong('no valid JSON');
     }
-    kinds.set(pair.slice(0, at).trim(), kind);
+  } else pairs = text.split(',').map((pair) => [pair.slice(0, pair.lastIndexOf('=')).trim(), pair.slice(pair.lastIndexOf('=') + 1).trim()]);
+  for (const [name, value] of pairs) {
+    const isList = String(value).endsWith('[]');
+    const kind = valueKinds.find((known) => known === (isList ? String(value).slice(0, -2) : value));
+    if (name === '' || kind === undefined) throw wrong(`"${name}=${String(value)}"`);
+    kinds.set(name, { kind, isList });
   }
   return kinds;
 }
@@ -116,16 +132,16 @@ export async function readDialect(format: 'csv' | 'tsv', info: FileInfo, options
 
   const missing = new Set(given.missing ?? ['']);
   const listSeparator = given.listSeparator === undefined ? null : oneCharacter(format, 'listSeparator', given.listSeparator);
-  const kinds = parseKinds(format, given.kinds);
-  const lists = new Set(given.lists ?? []);
+  const kinds = parseKinds(`format ${format}`, given.kinds);
+  const lists = new Set([...(given.lists ?? []), ...[...kinds].filter(([, { isList }]) => isList).map(([name]) => name)]);
   for (const name of [...kinds.keys(), ...lists]) {
     if (!columns.includes(name)) throw unknownColumn(info.path, name, columns);
   }
   if (lists.size > 0 && listSeparator === null)
-    throw new MonolithError('InvalidConfig', `format ${format}: option lists needs listSeparator`);
+    throw new MonolithError('InvalidConfig', `format ${format}: lists need the option listSeparator`);
   const guesses = new ColumnGuesses(columns.length, missing, listSeparator);
   for (const record of header ? records.slice(1) : records) guesses.add(record);
-  const guessFromAll = given.sample === 'all' && !whole;
+  const guessFromAll = !whole && (given.sample === 'all' || (info.storedBytes ?? Number.POSITIVE_INFINITY) <= WHOLE_FILE_BYTES);
   if (given.sample !== undefined && given.sample !== 'all') {
     throw new MonolithError('InvalidConfig', `format ${format}: option sample is "${given.sample}", expected all`);
   }

@@ -107,6 +107,7 @@ export async function fieldsOfAll(info: FileInfo, dialect: Dialect): Promise<Rec
 export class DelimitedSource implements RecordSource {
   readonly path: string;
   readonly findings: readonly string[];
+  readonly trainingOptions: Readonly<Record<string, string | boolean>>;
   private onBad: ((problem: MonolithError) => void) | null = null;
 
   constructor(
@@ -116,6 +117,7 @@ export class DelimitedSource implements RecordSource {
   ) {
     this.path = info.path;
     this.findings = dialect.findings;
+    this.trainingOptions = { header: dialect.header, separator: dialect.rules.separator, trim: dialect.rules.trim };
   }
 
   tolerate(onBad: (problem: MonolithError) => void): void {

@@ -120,11 +120,11 @@ export class ColumnGuesses {
   }
 
   /** The fields, given kinds and lists of some by name. */
-  fields(columns: readonly string[], kinds: ReadonlyMap<string, ValueKind>, lists: ReadonlySet<string>): RecordField[] {
+  fields(columns: readonly string[], kinds: ReadonlyMap<string, { readonly kind: ValueKind }>, lists: ReadonlySet<string>): RecordField[] {
     return columns.map((name, c) => ({
       name,
-      kind: kinds.get(name) ?? this.guesses[c].kind,
-      isList: lists.has(name) || (lists.size === 0 && this.sawList[c]),
+      kind: kinds.get(name)?.kind ?? this.guesses[c].kind,
+      isList: lists.has(name) || (!kinds.has(name) && lists.size === 0 && this.sawList[c]),
     }));
   }
 }

@@ -7,7 +7,7 @@ import type { RecordField, ValueKind } from '../record-batch.js';
 
 /** A field as it stands in one message. Texts and bytes are not told apart yet: all are bytes. */
 export type FlatField = {
-  readonly kind: Exclude<ValueKind, 'text'> | 'string';
+  readonly kind: Exclude<ValueKind, 'text'> | 'string' | /** no values, and nothing says of what kind they would be */ null;
   readonly values: readonly FieldValue[];
   /** Whether the message itself says that it is one value or a list; null where it has lists alone. */
   readonly isList: boolean | null;
@@ -188,6 +188,7 @@ export function flattenMessage(name: MonolithMessageName, message: MonolithMessa
         if (!flattening.dropExtras && (lists.length > 1 || nested !== undefined))
           throw extras(`feature "${featureName}": values of several kinds, or lists of lists`);
         if (lists.length > 0) maker.list(featureName, lists[0][1], feature[lists[0][0]], lists[0][2]);
+        else maker.put(featureName, { kind: null, values: [], isList: true, as: undefined });
       }
       maker.one('instance_weight', 'float32', message.instance_weight);
       maker.one('data_source_key', 'int64', message.data_source_key);
@@ -215,7 +216,12 @@ export class FlatGuess {
         known = { kind, isList: false, as, text: true, said: isList !== null };
         this.fields.set(name, known);
       }
-      if (known.kind !== kind) throw new MonolithError('DataFormat', `"${name}" is ${kind}, in an earlier record it was ${known.kind}`);
+      if (known.kind === null) {
+        known.kind = kind;
+        known.as = as;
+      }
+      if (kind !== null && known.kind !== kind)
+        throw new MonolithError('DataFormat', `"${name}" is ${kind}, in an earlier record it was ${known.kind}`);
       if (isList === true || (isList === null && values.length !== 1)) known.isList = true;
       if (kind === 'bytes' && known.text) known.text = values.every((value) => isUtf8(value as Uint8Array));
     }
@@ -225,7 +231,7 @@ export class FlatGuess {
   recordFields(): RecordField[] {
     return [...this.fields].map(([name, { kind, isList, as, text }]) => ({
       name,
-      kind: kind === 'string' ? 'text' : kind === 'bytes' && text ? 'text' : kind,
+      kind: kind === null || kind === 'string' || (kind === 'bytes' && text) ? 'text' : kind,
       isList,
       ...(as === undefined ? {} : { as }),
     }));

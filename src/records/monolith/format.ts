@@ -25,7 +25,9 @@ import type { RecordBatch, RecordField, RecordFormat, RecordOptions, RecordSink,
 import { buildBatch, buildMessage, FlatGuess, type FlatRow, flattenMessage, unfitFields } from './flatten.js';
 
 const MOST_BYTES = 64 << 20;
-/** Messages that the fields are told by. */
+/** Files no longer than this as stored are looked at whole before they are read. */
+const WHOLE_FILE_BYTES = 16 << 20;
+/** Messages that the fields are told by in longer ones. */
 const SAMPLE_MESSAGES = 1000;
 const BATCH_ROWS = 1024;
 
@@ -131,7 +133,8 @@ class MonolithSource implements RecordSource {
           const column = columns.get(name);
           const field = column === undefined ? undefined : fields[column];
           const textFits = kind !== 'bytes' || field?.kind !== 'text' || values.every((value) => isUtf8(value as Uint8Array));
-          const kindFits = field?.kind === (kind === 'string' ? 'text' : kind) || (kind === 'bytes' && field?.kind === 'text');
+          const kindFits =
+            kind === null || field?.kind === (kind === 'string' ? 'text' : kind) || (kind === 'bytes' && field?.kind === 'text');
           if (
             column === undefined ||
             field === undefined ||
@@ -239,6 +242,7 @@ function monolith(name: MonolithFormat): RecordFormat {
       const info = await fileInfo(path);
       const settings = { message, framing: framingOf(given), dropExtras: given.extras === 'drop' };
       const guess = new FlatGuess();
+      const all = given.sample === 'all' || (info.storedBytes ?? Number.POSITIVE_INFINITY) <= WHOLE_FILE_BYTES;
       let messages = 0;
       for await (const { rows, record, byte } of messagesOf(info, settings)) {
         try {
@@ -246,7 +250,7 @@ function monolith(name: MonolithFormat): RecordFormat {
         } catch (error) {
           throw placed(error, path, record, byte);
         }
-        if (++messages >= SAMPLE_MESSAGES && given.sample !== 'all') break;
+        if (++messages >= SAMPLE_MESSAGES && !all) break;
       }
       return new MonolithSource(info, settings, guess.recordFields(), [`fields told by ${messages} messages with ${guess.rows} examples`]);
     },
