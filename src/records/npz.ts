@@ -13,19 +13,19 @@ const BATCH_BYTES = 4 << 20;
 const MOST_INT64 = 2n ** 63n - 1n;
 
 /**
- * Integers and bool become int64, floats of 16 and 32 bits float32, texts (U) and bytes (S) text; the type of the array is kept beside, so that
- * writing gives it back. Options: `bytes=true` reads S as bytes; `uint64=text` reads unsigned integers of 64 bits as texts, where one is above 2⁶³ − 1.
+ * Integers and bool become int64, floats of 16 and 32 bits float32, texts (U) text, bytes (S) bytes; the type of the array is kept beside, so that
+ * writing gives it back. Options: `text=true` reads S as text; `uint64=text` reads unsigned integers of 64 bits as texts, where one is above 2⁶³ − 1.
  */
 export const npzFormat: RecordFormat = {
   name: 'npz',
   extensions: ['.npz'],
   async open(path, options) {
-    const { bytes = false, uint64 = 'int64' } = takeOptions('npz', options, { bytes: 'boolean', uint64: 'text' });
+    const { text = false, uint64 = 'int64' } = takeOptions('npz', options, { text: 'boolean', uint64: 'text' });
     if (uint64 !== 'int64' && uint64 !== 'text')
       throw new MonolithError('InvalidConfig', `format npz: option uint64 is ${uint64}, expected int64 or text`);
     const info = await fileInfo(path);
     if (info.compression !== 'npz') throw new MonolithError('DataFormat', `${path}: is no .npz file`, { path });
-    return new NpzRecords(path, await readHead(info, HEAD_BYTES), bytes, uint64 === 'text');
+    return new NpzRecords(path, await readHead(info, HEAD_BYTES), !text, uint64 === 'text');
   },
   create: createNpz,
 };
@@ -107,7 +107,7 @@ class NpzRecords implements RecordSource {
     const where = `${this.path} record ${row + 1}: array ${name}`;
     if (kind === 'bytes') return bytes;
     if (type === NpyType.bytes && !isUtf8(bytes)) {
-      throw new MonolithError('DataFormat', `${where}: bytes that are no text. Set the option bytes=true`, {
+      throw new MonolithError('DataFormat', `${where}: bytes that are no text. Leave out the option text`, {
         path: this.path,
         record: row + 1,
         array: name,
