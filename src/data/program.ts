@@ -51,8 +51,8 @@ export const P = {
   /** Avro: string number of the schema; codec and marker follow. */
   extraFirst: 20,
   /** npz: bytes of a row, and where the table of its columns begins [columns × NpzWords]. */
-  rowBytes: 21,
-  tableAt: 22,
+  rowBytes: 26,
+  tableAt: 27,
   headerWords: 32,
 } as const;
 
