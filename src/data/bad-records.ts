@@ -51,7 +51,7 @@ export function badRecordError(
   planned: PlannedBlock | null = null,
 ): MonolithError {
   const monolith = isMonolithFormat(file.format);
-  const binary = file.format === 'tfrecord' || file.format === 'criteo-bin' || monolith;
+  const binary = file.format === 'tfrecord' || file.format === 'criteo-bin' || file.format === 'avro' || monolith;
   const row = monolith && bad.line > 1 ? `, example ${bad.line - 1} of its batch` : '';
   const place =
     planned !== null

@@ -13,6 +13,8 @@ export type CompileInput = {
   readonly schema: FeatureSchema | null;
   /** Column names of this file in order (text), or null. */
   readonly columns: readonly string[] | null;
+  /** Bytes that the parser of this file needs to know. */
+  readonly extraStrings?: readonly Uint8Array[];
   /** Columns that hold lists: what reads them is a bag. */
   readonly lists?: ReadonlySet<string>;
   readonly groups: readonly CompiledGroup[];
@@ -60,6 +62,8 @@ class ProgramBuilder {
     this.actions.sort((a, b) => a.order - b.order);
     const names = [...this.names.keys()];
     header[P.namesFirst] = this.addStrings(names);
+    header[P.extraFirst] = this.strings.length;
+    this.strings.push(...(input.extraStrings ?? []));
     header[P.format] = formatWord(format);
     header[P.flags] =
       (options.requireLabel ? Flag.requireLabel : 0) |
@@ -285,6 +289,8 @@ function formatWord(format: ResolvedFormat): number {
       return ProgramFormat.parquet;
     case 'arrow':
       return ProgramFormat.arrow;
+    case 'avro':
+      return ProgramFormat.avro;
     default:
       return format satisfies never;
   }

@@ -150,8 +150,8 @@ function longestBag(feature: SparseFeature | undefined, format: ResolvedFormat, 
 }
 
 /** Columns of a file that hold lists. */
-export function listColumns({ columnar }: FileDescription): ReadonlySet<string> {
-  const lists = columnar?.file.fields.filter((field) => field.listDepth > 0) ?? [];
+export function listColumns({ fields }: FileDescription): ReadonlySet<string> {
+  const lists = fields?.filter((field) => field.listDepth > 0) ?? [];
   return new Set(lists.map((field) => field.name));
 }
 

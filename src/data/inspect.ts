@@ -1,7 +1,8 @@
 // What a file is: format, header, columns, where its records begin.
 import { MonolithError, maskedCrc32c } from '../base/index.js';
-import { type ColumnarFormat, columnarFormats } from '../columnar/index.js';
+import { AVRO_MAGIC, type AvroHeader, type ColumnarFormat, type ColumnField, columnarFormats, readAvroHeader } from '../columnar/index.js';
 import type { FeatureSchema } from '../features/index.js';
+import { avroRecordBytes } from './columnar/avro-cut.js';
 import { type ColumnarPlan, namedColumns, PLAN_START, planColumnar } from './columnar/plan.js';
 import { withoutCompressionEnding } from './compression/compression.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
@@ -29,6 +30,10 @@ export type FileDescription = {
   readonly denseType: 'int32' | 'float32';
   /** Mean record length of the head in bytes. */
   readonly recordBytes: number;
+  /** Columns with their kinds, of formats that say them. */
+  readonly fields: readonly ColumnField[] | null;
+  /** Header of an Avro file. */
+  readonly avro: AvroHeader | null;
   /** What was told by looking, not by the options, in words; empty where nothing was. */
   readonly found: string;
   /** Blocks of a file that is read by position. */
@@ -52,6 +57,8 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     separator: -1,
     labelType: options.labelType,
     denseType: options.denseType,
+    fields: null,
+    avro: null,
     found: '',
     columnar: null,
   };
@@ -68,6 +75,8 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
       const floats = { labelType: 'float32', denseType: 'float32' } as const;
       return { ...base, ...(own ? floats : {}), dataStart: own ? 64 : options.headerBytes, recordBytes: 160 };
     }
+    case 'avro':
+      return { ...base, ...describeAvro(info, head) };
     case 'parquet':
     case 'arrow':
       return { ...base, ...(await describeColumnar(info, format, options)) };
@@ -81,6 +90,16 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     default:
       return format satisfies never;
   }
+}
+
+function describeAvro(
+  info: FileInfo,
+  head: Uint8Array,
+): Pick<FileDescription, 'dataStart' | 'columns' | 'fields' | 'recordBytes' | 'avro'> {
+  const avro = readAvroHeader(info.path, head);
+  const { leaves } = avro.schema;
+  const columns = leaves.map((leaf) => leaf.name);
+  return { dataStart: avro.end, columns, fields: leaves, recordBytes: avroRecordBytes(head, avro.end), avro };
 }
 
 const textFormats: ReadonlySet<ResolvedFormat> = new Set(['csv', 'tsv', 'criteo', 'libsvm', 'libffm']);
@@ -101,7 +120,7 @@ async function describeColumnar(
   info: FileInfo,
   format: ColumnarFormat,
   options: PipelineOptions,
-): Promise<Pick<FileDescription, 'dataStart' | 'columns' | 'recordBytes' | 'columnar'>> {
+): Promise<Pick<FileDescription, 'dataStart' | 'columns' | 'fields' | 'recordBytes' | 'columnar'>> {
   const { path } = info;
   if (path === standardInput || info.size === null) {
     const instead = path === standardInput ? 'write it to a file' : 'gunzip it; its own compression does as well';
@@ -111,7 +130,8 @@ async function describeColumnar(
   const columnar = await planColumnar(format, path, info.size, wanted, options.blockBytes);
   const { file } = columnar;
   const recordBytes = Math.max(2, info.size / Math.max(1, file.rows));
-  return { dataStart: PLAN_START, columns: file.fields.map((field) => field.name), recordBytes, columnar };
+  const { fields } = file;
+  return { dataStart: PLAN_START, columns: fields.map((field) => field.name), fields, recordBytes, columnar };
 }
 
 function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Array, options: PipelineOptions): FileDescription {
@@ -253,6 +273,7 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
 
 function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
   if (startsWith(head, criteoMagic)) return 'criteo-bin';
+  if (startsWith(head, AVRO_MAGIC)) return 'avro';
   if (startsWith(head, 'PAR1')) return 'parquet';
   if (startsWith(head, 'ARROW1')) return 'arrow';
   if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
@@ -262,6 +283,7 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
   if (['libffm', 'ffm'].includes(extension)) return 'libffm';
   if (['bin'].includes(extension)) return 'criteo-bin';
+  if (extension === 'avro') return 'avro';
   if (['parquet', 'pq'].includes(extension)) return 'parquet';
   if (['arrow', 'arrows', 'feather', 'ipc'].includes(extension)) return 'arrow';
   const line = firstDataLine(head);
@@ -278,7 +300,7 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   refuseUtf16(path, head);
   throw new MonolithError(
     'DataFormat',
-    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, avro, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
     { path },
   );
 }

@@ -26,6 +26,7 @@ export type DataFormat =
   | 'libsvm'
   | 'libffm'
   | 'tfrecord'
+  | 'avro'
   | MonolithFormat
   | ColumnarFormat;
 export type ResolvedFormat = Exclude<DataFormat, 'auto'>;

@@ -143,6 +143,7 @@ export class ParsedStream {
 
   private async parseBytes(raw: RawBlock): Promise<ParsedPart[]> {
     const parts: ParsedPart[] = [];
+    const place = { path: raw.file.description.info.path, byteOffset: raw.byteOffset };
     let layout = this.layoutFor(raw);
     let start = 0;
     while (start < raw.extent) {
@@ -150,7 +151,16 @@ export class ParsedStream {
       const { common, shape, buffer } = block;
       const { program } = raw.file;
       const length = raw.extent - start;
-      const { words: result, quotes } = await this.pool.parse({ program, raw: raw.buffer, start, length, common, shape, block: buffer });
+      const { words: result, quotes } = await this.pool.parse({
+        program,
+        raw: raw.buffer,
+        start,
+        length,
+        common,
+        shape,
+        block: buffer,
+        place,
+      });
       const consumed = result[R.consumed] as number;
       if (consumed === 0 && result[R.full] === 1) {
         // One record alone is larger than the block: its ids are bounded by maxIdsPerExample, so this ends soon.

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type BatchLayout, BatchSlot } from '../tensor/index.js';
 import { DataCache } from './cache.js';
+import { avroStrings } from './columnar/avro-cut.js';
 import { blockFilter } from './columnar/skip.js';
 import { type CompiledGroup, compileProgram } from './compile.js';
 import {
@@ -218,7 +219,10 @@ export class BatchPipeline {
       format: this.plan.format,
       found: this.plan.first.found,
       // Monolith's formats and columnar ones have no native parser.
-      backend: isMonolithFormat(this.plan.format) || isColumnarFormat(this.plan.format) ? 'reference' : this.parsers.name,
+      backend:
+        isMonolithFormat(this.plan.format) || isColumnarFormat(this.plan.format) || this.plan.format === 'avro'
+          ? 'reference'
+          : this.parsers.name,
     };
   }
 
@@ -367,6 +371,7 @@ export class BatchPipeline {
       schema: plan.schema,
       columns: columnNames,
       lists,
+      extraStrings: description.avro === null ? [] : avroStrings(description.avro),
       groups: this.groups,
       numFields: plan.numFields,
       separator,

@@ -256,7 +256,7 @@ export class RawReader {
     const cause =
       format === 'csv'
         ? 'a quote that is never closed, or a file that is no text'
-        : format === 'tfrecord' || isMonolithFormat(format)
+        : format === 'tfrecord' || format === 'avro' || isMonolithFormat(format)
           ? 'a damaged length'
           : 'a file that is no text, or one without line ends';
     return new MonolithError(

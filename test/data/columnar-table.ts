@@ -1,5 +1,6 @@
 // One table in text and in Parquet: what both train to must be the same to the bit.
 import { ByteWriter, parquetWrite } from 'hyparquet-writer';
+import { type ColumnarTarget, createColumnarFile, type WriteField } from '../../src/columnar/index.js';
 import type { FeatureSchema } from '../../src/features/index.js';
 
 export type TableRow = {
@@ -104,4 +105,44 @@ export function tableParquet(rows: readonly TableRow[], form: ParquetForm = {}):
     ...(form.compressors === undefined ? {} : { compressors: form.compressors as never }),
   });
   return new Uint8Array(writer.getBuffer());
+}
+
+const writeFields: readonly WriteField[] = [
+  { name: 'unused', kind: 'text', isList: false },
+  { name: 'y', kind: 'int64', isList: false },
+  { name: 'w', kind: 'float64', isList: false },
+  { name: 'x', kind: 'float64', isList: false },
+  { name: 'a', kind: 'text', isList: false },
+  { name: 'big', kind: 'int64', isList: false },
+  { name: 'tags', kind: 'text', isList: true },
+  { name: 'ids', kind: 'int64', isList: true },
+  { name: 'z', kind: 'int64', isList: false },
+  { name: 'on', kind: 'int64', isList: false },
+  { name: 'part', kind: 'text', isList: false },
+];
+
+/** The rows through one of our writers. */
+export async function writeTable(path: string, rows: readonly TableRow[], target: ColumnarTarget): Promise<string> {
+  const writer = await createColumnarFile(target, path, writeFields);
+  await writer.write(
+    rows.length,
+    writeFields.map(({ name, kind, isList }) => {
+      const cells = rows.map((row, i) => (name === 'unused' ? `unused ${i}` : row[name as keyof TableRow]));
+      const offsets = new Uint32Array(rows.length + 1);
+      const flat = cells.flatMap((cell) => (cell === null ? [] : isList ? (cell as readonly unknown[]) : [cell]));
+      cells.forEach((cell, i) => {
+        offsets[i + 1] = offsets[i] + (cell === null ? 0 : isList ? (cell as readonly unknown[]).length : 1);
+      });
+      const missing = Uint8Array.from(cells, (cell) => (cell === null ? 1 : 0));
+      const values =
+        kind === 'int64'
+          ? BigInt64Array.from(flat as number[], (value) => BigInt(value))
+          : kind === 'float64'
+            ? Float64Array.from(flat as number[])
+            : (flat as string[]);
+      return { offsets, missing, values };
+    }),
+  );
+  await writer.close();
+  return path;
 }

@@ -30,8 +30,8 @@ export class ColumnRows {
   private readonly missingNumbers: boolean;
   private column = 0;
   private extra = 0;
-  /** What the first bad records hold, in their order. */
-  readonly quotes: string[] = [];
+  /** Byte of what the rows lie in, in the raw block; 0 where they lie by columns. */
+  at = 0;
 
   /**
    * @param columns the decoded columns by number; those that no action reads are null.
@@ -45,6 +45,8 @@ export class ColumnRows {
     block: ParsedBlock,
     result: Float64Array,
     out?: Emitter,
+    /** What the first bad records hold, in their order. */
+    readonly quotes: string[] = [],
   ) {
     const { words } = program;
     this.out = out ?? new Emitter(program, block, result);
@@ -84,10 +86,9 @@ export class ColumnRows {
     this.out.finish(consumed, 0, full);
   }
 
-  /** Marks a bad record; `at` is the byte of what it lies in, where there is one. */
   private bad(code: number, row: number): void {
     if (this.quotes.length < badListEntries) this.quotes.push(this.quoteOf(row));
-    this.out.markBad(code, 0, 0, this.column, 0, 0, this.extra);
+    this.out.markBad(code, this.at, 0, this.column, 0, 0, this.extra);
   }
 
   private quoteOf(row: number): string {
