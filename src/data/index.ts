@@ -28,5 +28,6 @@ export {
   type SplitOptions,
 } from './options.js';
 export { expandFiles, filesFromPattern, standardInput } from './paths.js';
-export { BatchPipeline, type DataStats } from './pipeline.js';
+export { BatchPipeline } from './pipeline.js';
 export type { DataPosition, StreamPoint } from './position.js';
+export type { DataStats } from './stats.js';

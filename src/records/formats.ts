@@ -1,8 +1,8 @@
+import { avroFormat } from './avro.js';
 import { criteoBinFormat, criteoFormat } from './criteo.js';
 import { csvFormat, tsvFormat } from './delimited/format.js';
 import { libffmFormat, libsvmFormat } from './libsvm.js';
 import { exampleBatchFormat, exampleBatchRowMajorFormat, exampleFormat, instanceFormat } from './monolith/format.js';
-import { avroFormat } from './avro.js';
 import { parquetFormat } from './parquet.js';
 import type { RecordFormat } from './record-batch.js';
 import { tfrecordFormat } from './tfrecord.js';
