@@ -359,6 +359,7 @@ export class BatchPipeline {
       separator,
       labelType,
       denseType,
+      npz: description.npz ?? null,
       where: info.path,
     });
     return { description, program };
