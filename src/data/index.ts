@@ -32,7 +32,8 @@ export {
   type SplitOptions,
 } from './options.js';
 export { expandFiles, filesFromPattern, standardInput } from './paths.js';
-export { BatchPipeline, type DataStats } from './pipeline.js';
+export { BatchPipeline } from './pipeline.js';
 export type { DataPosition, StreamPoint } from './position.js';
 export { vwProblem } from './text-problems.js';
 export { VwLine, VwProblem, type VwVisitor } from './vw/line.js';
+export type { DataStats } from './stats.js';

@@ -6,7 +6,7 @@ import { blockFilter } from './columnar/skip.js';
 import type { CompiledGroup } from './compile.js';
 import { batchLayout, compileGroups, type DataInputs, type DataPlan, parsedLayout, planData, plannedLayout } from './inputs.js';
 import type { Parsers } from './native-parsers.js';
-import { isColumnarFormat, isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
+import { isColumnarFormat, isMonolithFormat, type PipelineOptions } from './options.js';
 import { ParsePool } from './parse-pool.js';
 import { commonWords, shapeWords } from './parsed-block.js';
 import { BlockStore, ParsedStream } from './parsed-stream.js';
@@ -17,26 +17,8 @@ import { prepareFile } from './prepare.js';
 import type { PreparedFile } from './prepared-file.js';
 import { type RawBlock, RawReader } from './raw-reader.js';
 import { recordSelector } from './split.js';
+import type { DataStats } from './stats.js';
 import { type Window, WindowBuilder } from './window.js';
-
-/** Counters of a pipeline at the next step. */
-export type DataStats = {
-  /** Handed out since the beginning, all epochs. */
-  readonly examples: number;
-  /** Bad records read so far, all epochs. */
-  readonly badRecords: number;
-  /** Decompressed bytes of the windows handed out, all epochs. */
-  readonly bytes: number;
-  readonly epoch: number;
-  /** Bytes of one epoch; null where a file is compressed or standard input. */
-  readonly totalBytes: number | null;
-  /** Part of all epochs that has been handed out, 0 … 1; null where it can't be told. */
-  readonly progress: number | null;
-  readonly format: ResolvedFormat;
-  /** What was told of the first file by looking at it (format, separator, header), in words; empty where the options said it all. */
-  readonly found: string;
-  readonly backend: 'native' | 'reference';
-};
 
 type Epoch = { readonly stream: ParsedStream; readonly builder: WindowBuilder; readonly number: number };
 

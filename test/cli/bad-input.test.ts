@@ -77,8 +77,8 @@ const cases: readonly [string, (at: (name: string) => string) => string[], numbe
   ['a file that is not there', (at) => ['--data', at('none.csv'), ...click], 3, 'DataNotFound', [/none\.csv/]],
   ['a pattern that matches nothing', (at) => ['--data', at('none-*.csv'), ...click], 3, 'DataNotFound', [/none-\*\.csv/]],
   [
-    'another separator',
-    (at) => ['--data', at('semicolon.csv'), ...click],
+    'another separator, where the format is named and nothing is sniffed',
+    (at) => ['--data', at('semicolon.csv'), '--format', 'csv', ...click],
     3,
     'DataFormat',
     [/semicolon\.csv line 1/, /the line has semicolons: set `separator`/],

@@ -42,11 +42,11 @@ const clickFile = folder.write('clicks.csv', clicks(3000));
 const write = {};
 
 describe('data convert', () => {
-  for (const to of ['example', 'example-batch', 'example-batch-row-major', 'instance', 'tsv']) {
+  for (const to of ['tfrecord', 'parquet', 'avro', 'example', 'example-batch', 'example-batch-row-major', 'instance', 'tsv']) {
     test(`trips as ${to} and back are the same trips`, { skip }, async () => {
-      // Instance has no doubles.
+      // These have no doubles.
       const doubles = 'fare,pickup_latitude,pickup_longitude,dropoff_latitude,dropoff_longitude,trip_miles,tips'.split(',');
-      const kinds = to === 'instance' ? doubles.map((name) => `${name}=float32`).join(',') : undefined;
+      const kinds = to === 'instance' || to === 'tfrecord' ? doubles.map((name) => `${name}=float32`).join(',') : undefined;
       const there = folder.in(`trips-${to}`);
       const result = await convertRecords({ files: [taxi], out: there, write: { to }, kinds });
       assert.deepEqual([result.rows, result.from, result.to], [599, 'csv', to]);
