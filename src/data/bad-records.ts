@@ -42,14 +42,15 @@ export function readBadRecord(
   };
 }
 
-/** The error that names one bad record. */
-export function badRecordError(file: FileDescription, program: Program, bad: BadRecord): MonolithError {
+/** The error that names one bad record. @param where the record's place, where it is none in a file */
+export function badRecordError(file: FileDescription, program: Program, bad: BadRecord, where: string | null = null): MonolithError {
   const monolith = isMonolithFormat(file.format);
   const binary = file.format === 'tfrecord' || file.format === 'criteo-bin' || monolith;
   const row = monolith && bad.line > 1 ? `, example ${bad.line - 1} of its batch` : '';
   const place = binary ? `record ${bad.record} at byte ${bad.byte}${row}` : `line ${bad.line} (record ${bad.record}, byte ${bad.byte})`;
   const column = columnName(file, program, bad);
   const { code, text } = describe(file, program, bad, column);
+  if (where !== null) return new MonolithError(code, `${where}: ${text}`, { place: where, ...(column === null ? {} : { column }) });
   return new MonolithError(code, `${file.info.path} ${place}: ${text}`, {
     path: file.info.path,
     record: bad.record,

@@ -21,4 +21,11 @@ export {
   type SplitOptions,
 } from './options.js';
 export { BatchPipeline, type DataStats } from './pipeline.js';
-export type { DataPosition, StreamPoint } from './position.js';
+export type { DataPosition, StreamPoint, StreamPosition } from './position.js';
+export { openStreamData } from './stream/history.js';
+export type { StreamHost, StreamOffset, StreamPartition, StreamRecords, StreamSource } from './stream/source.js';
+export { type StreamOptions, streamDefaults } from './stream/stream-options.js';
+export { type MakeSources, StreamPipeline } from './stream/stream-pipeline.js';
+export { planStream, splitSources } from './stream/stream-plan.js';
+export { isStreamSpec } from './stream/stream-spec.js';
+export type { StreamFacts, TrainData } from './train-data.js';

@@ -26,7 +26,8 @@ export {
   shareOfRows,
   tableSpecs,
 } from './plan-run.js';
-export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, specOfRun } from './run-data.js';
+export type { WindowEvent, WindowSettings, WindowsState } from './progressive.js';
+export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, openTrainData, specOfRun } from './run-data.js';
 export { exchangeLayout, type RunSpec, shardSpecOf, type TableSpec } from './run-spec.js';
 export { resolveShardWork } from './shard-work.js';
 export { loadSnapshot, readTableSection, roundedFrom, savedTables, saveSnapshot } from './snapshot.js';

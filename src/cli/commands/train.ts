@@ -11,7 +11,7 @@ import {
   type TrainResult,
   warmStartLines,
 } from '../../estimator/index.js';
-import { banner, evaluationLine, eventLine, ProgressReporter, resultText } from '../../telemetry/index.js';
+import { banner, evaluationLine, eventLine, ProgressReporter, resultText, windowLine } from '../../telemetry/index.js';
 import { ExitCode } from '../exit-codes.js';
 import type { Output } from '../output.js';
 import { StopSignals } from '../signals.js';
@@ -41,6 +41,10 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
     onEvaluation: (event) => {
       json.hook?.onEvaluation(event);
       say(`${evaluationLine(event.step, event.metrics)}${event.best ? ', best so far' : ''}`);
+    },
+    onWindow: (event) => {
+      json.hook?.onWindow(event);
+      say(windowLine(event));
     },
     onCheckpoint: (event) => {
       json.hook?.onCheckpoint(event);
