@@ -116,8 +116,7 @@ export class TrainLoop implements HookActions {
     }
     await this.untimed(() => this.finish());
     const { step, examples, runExamples, evaluation: last, activeMs } = this;
-    const { stopRequest } = this.hooks;
-    const known = { step, examples, runExamples, evaluation: last, activeMs, stopRequest, reason: this.ended };
+    const known = { step, examples, runExamples, evaluation: last, activeMs, stopRequest: this.hooks.stopRequest, reason: this.ended };
     const result = await trainResult(this.parts, { ...known, loss: this.losses.recentMean(), checkpoint: this.saves.path });
     await this.hooks.all('onEnd', (hook, context) => hook.onEnd?.(result, context));
     return result;
