@@ -36,7 +36,7 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
     onStart: () => json.hook?.onStart(),
     onProgress: (update) => {
       json.hook?.onProgress(update);
-      progress.update({ ...update, epoch: update.epoch + 1, epochs: config.epochs, fraction: update.fraction });
+      progress.update({ ...update, epoch: update.epoch + 1, epochs: config.stream.enabled ? 0 : config.epochs, fraction: update.fraction });
     },
     onEvaluation: (event) => {
       json.hook?.onEvaluation(event);

@@ -14,7 +14,8 @@ import type { Run } from './merger.js';
 export type StreamChunk = {
   readonly runs: readonly Run[];
   readonly numRecords: number;
-  readonly bytes: number;
+  /** [numRecords] the byte behind each, in all of them. */
+  readonly ends: Int32Array;
   readonly blocks: readonly ParsedBlock[];
   readonly blockBytes: readonly Uint8Array[];
   readonly shapes: Int32Array;
@@ -98,7 +99,7 @@ export class ChunkParser {
     return {
       runs,
       numRecords,
-      bytes: numRecords === 0 ? 0 : ends[numRecords - 1],
+      ends,
       blocks,
       blockBytes: blocks.map((block) => block.bytes),
       shapes: Int32Array.from(blocks.flatMap((block) => [...block.shape])),

@@ -184,6 +184,8 @@ export class StreamPipeline implements TrainData {
     const { runs, bad } = chunk;
     let badPassed = 0;
     for (const number of bad) if (number >= this.passed && number < record) badPassed++;
+    const bytesBefore = this.passed === 0 ? 0 : chunk.ends[this.passed - 1];
+    const bytes = (record === 0 ? 0 : chunk.ends[record - 1]) - bytesBefore;
     this.passed = record;
     while (this.run < runs.length) {
       const { partition, records, first, count, turn } = runs[this.run];
@@ -194,7 +196,8 @@ export class StreamPipeline implements TrainData {
       this.beforeRun += count;
       this.run++;
     }
-    if (badPassed > 0) this.counts = { ...this.counts, badRecords: this.counts.badRecords + badPassed };
+    const { counts } = this;
+    this.counts = { ...counts, badRecords: counts.badRecords + badPassed, bytes: counts.bytes + bytes };
   }
 
   /** The chunk to take from. @param deadline when to give up, by performance.now(). null: given up, silent or ended. */
@@ -232,7 +235,6 @@ export class StreamPipeline implements TrainData {
 
   private release(chunk: StreamChunk): void {
     this.pass(chunk, chunk.numExamples);
-    this.counts = { ...this.counts, bytes: this.counts.bytes + chunk.bytes };
     for (const block of chunk.blocks) this.store.release(block);
     this.store.releasePicks(chunk.picks);
     this.chunk = null;
