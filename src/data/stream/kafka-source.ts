@@ -9,6 +9,7 @@ import { Wake } from './wake.js';
 const STOCK_BYTES = 2 << 20;
 const CONNECT_TIMEOUT_MS = 3000;
 const COMMIT_TIMEOUT_MS = 5000;
+const MOST_FAILURES = 5;
 
 export type KafkaOptions = {
   readonly brokers: readonly string[];
@@ -93,6 +94,8 @@ export class KafkaSource implements StreamSource {
   private host: StreamHost | null = null;
   private closed = false;
   private joined = false;
+  /** Times in a row that joining failed for good. */
+  private failures = 0;
   private isAway = false;
   private toldOfCommit = false;
   private readonly held = new Map<string, TopicPartition>();
@@ -110,7 +113,7 @@ export class KafkaSource implements StreamSource {
 
   async open(host: StreamHost): Promise<void> {
     this.host = host;
-    const { brokers, group, topics, sessionTimeoutMs } = this.options;
+    const { brokers } = this.options;
     const { Kafka, logLevel } = await import('kafkajs').then((module) => module.default);
     this.kafka = new Kafka({
       clientId: 'monolith-local',
@@ -120,7 +123,13 @@ export class KafkaSource implements StreamSource {
       retry: { initialRetryTime: 100, maxRetryTime: 2000, retries: 3 },
     });
     await this.look();
-    const consumer = this.kafka.consumer({
+    await this.join(this.kafka);
+  }
+
+  /** Joins the group, and resolves once partitions are dealt out. @throws Unavailable */
+  private async join(kafka: Kafka): Promise<void> {
+    const { group, topics, sessionTimeoutMs } = this.options;
+    const consumer = kafka.consumer({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
       heartbeatInterval: Math.max(100, Math.floor(sessionTimeoutMs / 4)),
@@ -134,12 +143,16 @@ export class KafkaSource implements StreamSource {
     const joining = new Promise<void>((resolve, reject) => {
       consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
         this.joined = true;
+        this.failures = 0;
         this.assign(payload.memberAssignment as Readonly<Record<string, number[]>>);
         resolve();
       });
-      consumer.on(consumer.events.CRASH, ({ payload }) => {
-        this.onCrash(payload.error);
-        if (!this.joined) reject(this.unreachable(payload.error));
+      consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+        if (this.closed || this.consumer !== consumer) return;
+        this.tellOfCrash(error);
+        // Its own attempts are over before it says so.
+        if (!this.joined && restart) reject(this.unreachable(error));
+        else if (!restart) this.joinAgain(kafka, consumer, error).then(resolve, reject);
       });
     });
     joining.catch(() => {});
@@ -148,6 +161,19 @@ export class KafkaSource implements StreamSource {
     await consumer.subscribe({ topics: [...topics], fromBeginning: true });
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: (payload) => this.take(payload) });
     await joining;
+  }
+
+  /** Errors that the library does not retry, such as a group in the middle of dealing out: a new member may have more luck. */
+  private async joinAgain(kafka: Kafka, old: Consumer, error: unknown): Promise<void> {
+    await old.disconnect().catch(() => {});
+    this.failures++;
+    if (this.failures <= MOST_FAILURES && !this.closed) {
+      await new Promise((resolve) => setTimeout(resolve, 300 * this.failures));
+      if (!this.closed) return this.join(kafka);
+    }
+    const failure = this.unreachable(error);
+    this.host?.fail(failure);
+    throw failure;
   }
 
   /** Tells the broker's group how far checkpoints are: for tools that watch its lag. A failure costs nothing but that. */
@@ -320,8 +346,8 @@ export class KafkaSource implements StreamSource {
     return found === undefined ? null : { low: Number(found.low), high: Number(found.high) };
   }
 
-  private onCrash(error: unknown): void {
-    if (this.closed || this.isAway || !this.joined) return;
+  private tellOfCrash(error: unknown): void {
+    if (this.isAway || !this.joined) return;
     this.isAway = true;
     this.host?.notify(`${this.name}: the broker does not answer (${textOf(error)}); trying again until it does`);
   }
