@@ -97,4 +97,7 @@ def main(path, name=None):
         used, values = found[fid]
         print(','.join([str(fid), str(used)] + [text(value) for value in values]))
 
-main(*sys.argv[1:])
+if __name__ == '__main__':
+    if len(sys.argv) not in (2, 3):
+        sys.exit('usage: read_checkpoint.py run/checkpoint-<step>.json [table]')
+    main(*sys.argv[1:])

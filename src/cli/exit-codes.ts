@@ -27,6 +27,8 @@ export function exitCodeOf(code: ErrorCode): number {
     case 'WriteFailed':
       return ExitCode.checkpoint;
     case 'WorkerDied':
+    // A parameter server that came back without its state, or that works for another chief.
+    case 'FailedPrecondition':
     case 'RestoreSyncTimeout':
     case 'Unavailable':
     case 'Discovery':

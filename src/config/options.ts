@@ -90,6 +90,8 @@ export const optionTree = {
         'libsvm',
         'libffm',
         'tfrecord',
+        'parquet',
+        'arrow',
         'instance',
         'example',
         'example-batch',

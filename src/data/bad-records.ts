@@ -1,5 +1,6 @@
 // Bad records as errors: where, what, expected against found, likely cause.
 import { type ErrorCode, MonolithError } from '../base/index.js';
+import type { PlannedBlock } from './columnar/plan.js';
 import type { FileDescription } from './inspect.js';
 import { otherSeparator } from './inspect.js';
 import { monolithProblem } from './monolith/problems.js';
@@ -43,21 +44,36 @@ export function readBadRecord(
 }
 
 /** The error that names one bad record. @param where the record's place, where it is none in a file */
-export function badRecordError(file: FileDescription, program: Program, bad: BadRecord, where: string | null = null): MonolithError {
+export function badRecordError(
+  file: FileDescription,
+  program: Program,
+  bad: BadRecord,
+  planned: PlannedBlock | null = null,
+  where: string | null = null,
+): MonolithError {
   const monolith = isMonolithFormat(file.format);
-  const binary = file.format === 'tfrecord' || file.format === 'criteo-bin' || monolith;
+  const binary = file.format === 'tfrecord' || file.format === 'criteo-bin' || file.format === 'avro' || monolith;
   const row = monolith && bad.line > 1 ? `, example ${bad.line - 1} of its batch` : '';
-  const place = binary ? `record ${bad.record} at byte ${bad.byte}${row}` : `line ${bad.line} (record ${bad.record}, byte ${bad.byte})`;
+  const place =
+    planned !== null
+      ? plannedPlace(file, planned, bad)
+      : binary
+        ? `record ${bad.record} at byte ${bad.byte}${row}`
+        : `line ${bad.line} (record ${bad.record}, byte ${bad.byte})`;
   const column = columnName(file, program, bad);
   const { code, text } = describe(file, program, bad, column);
   if (where !== null) return new MonolithError(code, `${where}: ${text}`, { place: where, ...(column === null ? {} : { column }) });
   return new MonolithError(code, `${file.info.path} ${place}: ${text}`, {
     path: file.info.path,
     record: bad.record,
-    byte: bad.byte,
-    ...(binary ? {} : { line: bad.line }),
+    ...(planned === null ? { byte: bad.byte } : { group: planned.group }),
+    ...(binary || planned !== null ? {} : { line: bad.line }),
     ...(column === null ? {} : { column }),
   });
+}
+
+function plannedPlace({ columnar }: FileDescription, { group, first, firstRecord }: PlannedBlock, { record }: BadRecord): string {
+  return `record ${record} (${columnar?.file.groupName ?? 'group'} ${group}, row ${record - firstRecord + first})`;
 }
 
 /** The error after `limit` bad records. */
@@ -140,7 +156,7 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
     case Bad.tooLong:
       return corrupt(`length ${lengthOf(bad.token)} exceeds ${program.words[P.maxRecord]} bytes (maxRecordBytes)`);
     case Bad.example:
-      return data('is no tf.train.Example (malformed protocol buffer)');
+      return data('is no tf.train.Example or SequenceExample (malformed protocol buffer, or a sequence whose steps are of several kinds)');
     case Bad.kind:
       return data(
         `feature "${column}" holds floats; a categorical feature or a list of texts needs bytes or int64. Declare it numeric or bucketized`,

@@ -13,6 +13,10 @@ export type CompileInput = {
   readonly schema: FeatureSchema | null;
   /** Column names of this file in order (text), or null. */
   readonly columns: readonly string[] | null;
+  /** Bytes that the parser of this file needs to know. */
+  readonly extraStrings?: readonly Uint8Array[];
+  /** Columns that hold lists: what reads them is a bag. */
+  readonly lists?: ReadonlySet<string>;
   readonly groups: readonly CompiledGroup[];
   readonly numFields: number;
   readonly separator: number;
@@ -58,6 +62,8 @@ class ProgramBuilder {
     this.actions.sort((a, b) => a.order - b.order);
     const names = [...this.names.keys()];
     header[P.namesFirst] = this.addStrings(names);
+    header[P.extraFirst] = this.strings.length;
+    this.strings.push(...(input.extraStrings ?? []));
     header[P.format] = formatWord(format);
     header[P.flags] =
       (options.requireLabel ? Flag.requireLabel : 0) |
@@ -183,7 +189,8 @@ class ProgramBuilder {
         action[A.index] = j;
         action[A.separator] = -1;
         if (feature.type === 'categorical') {
-          const bag = feature.separator !== undefined || (feature.maxLength ?? 1) > 1;
+          const isList = this.input.lists?.has(columnOf(feature)) === true;
+          const bag = isList || feature.separator !== undefined || (feature.maxLength ?? 1) > 1;
           action[A.separator] = feature.separator === undefined ? -1 : feature.separator.charCodeAt(0);
           action[A.maxLength] = feature.maxLength ?? 0;
           action[A.missingToken] = (feature.missing ?? (bag || monolith ? 'skip' : 'token')) === 'token' ? 1 : 0;
@@ -278,6 +285,12 @@ function formatWord(format: ResolvedFormat): number {
       return ProgramFormat.exampleBatch;
     case 'example-batch-row-major':
       return ProgramFormat.rowMajor;
+    case 'parquet':
+      return ProgramFormat.parquet;
+    case 'arrow':
+      return ProgramFormat.arrow;
+    case 'avro':
+      return ProgramFormat.avro;
     default:
       return format satisfies never;
   }

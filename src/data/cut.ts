@@ -1,5 +1,6 @@
 // Where a raw block may be cut: at the end of its last whole record.
 import { maskedCrc32c } from '../base/index.js';
+import { lastAvroEnd } from './columnar/avro-cut.js';
 import { lastMonolithEnd } from './monolith/cut.js';
 import { Flag, P, type Program, ProgramFormat } from './program.js';
 
@@ -22,6 +23,8 @@ export function lastRecordEnd(program: Program, bytes: Uint8Array, length: numbe
     case ProgramFormat.exampleBatch:
     case ProgramFormat.rowMajor:
       return lastMonolithEnd(program, bytes, length);
+    case ProgramFormat.avro:
+      return lastAvroEnd(bytes, length);
     case ProgramFormat.delimited:
       if ((program.words[P.flags] & Flag.quotes) !== 0 && hasQuote(bytes, length)) {
         return lastQuotedRecordEnd(bytes, length, program.words[P.separator], (program.words[P.flags] & Flag.trim) !== 0);

@@ -2,6 +2,7 @@
 import { MonolithError } from '../base/index.js';
 import { type FeatureCombiner, type FeatureSchema, type SparseFeature, splitFeatures } from '../features/index.js';
 import type { BatchLayout } from '../tensor/index.js';
+import type { ColumnarPlan, PlannedBlock } from './columnar/plan.js';
 import type { CompiledGroup } from './compile.js';
 import { criteoSchema } from './criteo-schema.js';
 import { type FileInfo, fileInfo, openSource } from './file-source.js';
@@ -140,14 +141,35 @@ function idBound(plan: DataPlan, features: readonly number[]): number {
   if (plan.schema === null) return limit;
   const { sparse } = splitFeatures(plan.schema);
   let bound = 0;
-  for (const number of features) bound += longestBag(sparse[number], plan.format) ?? limit;
+  const lists = listColumns(plan.first);
+  for (const number of features) bound += longestBag(sparse[number], plan.format, lists) ?? limit;
   return Math.min(bound, limit);
 }
 
-function longestBag(feature: SparseFeature | undefined, format: ResolvedFormat): number | null {
+function longestBag(feature: SparseFeature | undefined, format: ResolvedFormat, lists: ReadonlySet<string>): number | null {
   if (feature === undefined || feature.type !== 'categorical') return 1;
   // Lists of Monolith's messages are bags of any length.
-  return feature.maxLength ?? (feature.separator === undefined && !isMonolithFormat(format) ? 1 : null);
+  const isBag = feature.separator !== undefined || isMonolithFormat(format) || lists.has(feature.column ?? feature.name);
+  return feature.maxLength ?? (isBag ? null : 1);
+}
+
+/** Columns of a file that hold lists. */
+export function listColumns({ fields }: FileDescription): ReadonlySet<string> {
+  const lists = fields?.filter((field) => field.listDepth > 0) ?? [];
+  return new Set(lists.map((field) => field.name));
+}
+
+/** Whether a feature is a bag is settled by the first file: the others must agree. @throws DataFormat. */
+export function checkSameLists(plan: DataPlan, description: FileDescription, lists: ReadonlySet<string>): void {
+  const expected = listColumns(plan.first);
+  for (const { name, column } of plan.schema?.features ?? []) {
+    const wanted = column ?? name;
+    if (lists.has(wanted) === expected.has(wanted)) continue;
+    const { path } = description.info;
+    const [here, there] = lists.has(wanted) ? ['lists', 'single values'] : ['single values', 'lists'];
+    const message = `${path}, column "${wanted}": it holds ${here} here and ${there} in ${plan.first.info.path}; read the files in runs of their own`;
+    throw new MonolithError('DataFormat', message, { path, column: wanted });
+  }
 }
 
 /** Places of ids are Int32. */
@@ -186,6 +208,27 @@ export function parsedLayout(plan: DataPlan, groups: readonly CompiledGroup[], r
       const bound = idBound(plan, group.features);
       const usual = Math.min(bound, plan.schema === null ? Math.ceil(recordBytes / 4) : group.features.length * 4);
       return { numFeatures: group.features.length, maxIds: maxExamples * usual + bound + 2, hasValues: group.hasValues };
+    }),
+  };
+}
+
+/** Layout of a parsed block for the rows of a planned block: lists have as many values as on average in their group, and some more. */
+export function plannedLayout(plan: DataPlan, groups: readonly CompiledGroup[], columnar: ColumnarPlan, block: PlannedBlock): BatchLayout {
+  const sparse = plan.schema === null ? [] : splitFeatures(plan.schema).sparse;
+  const columns = new Map(columnar.file.fields.map((field, i) => [field.name, i]));
+  return {
+    maxExamples: block.rows,
+    numDense: plan.inputs.dense.length,
+    groups: groups.map((group) => {
+      const bound = idBound(plan, group.features);
+      let usual = 0;
+      for (const number of group.features) {
+        const feature = sparse[number];
+        const values = columnar.valuesPerRow(block, columns.get(feature.column ?? feature.name) ?? 0);
+        usual += Math.max(1, values * 1.25) + (feature.type === 'categorical' && feature.separator !== undefined ? 4 : 0);
+      }
+      const maxIds = Math.ceil(block.rows * Math.min(bound, usual)) + bound + 2;
+      return { numFeatures: group.features.length, maxIds, hasValues: group.hasValues };
     }),
   };
 }

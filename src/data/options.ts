@@ -1,3 +1,5 @@
+import type { MonolithError } from '../base/index.js';
+import { type ColumnarFormat, columnarFormats } from '../columnar/index.js';
 import type { FeatureSchema } from '../features/index.js';
 import type { CriteoIntegers } from './criteo-schema.js';
 import { defaultFraming, type Framing } from './monolith/framing.js';
@@ -10,8 +12,23 @@ export function isMonolithFormat(format: string): format is MonolithFormat {
   return (monolithFormats as readonly string[]).includes(format);
 }
 
+export function isColumnarFormat(format: string): format is ColumnarFormat {
+  return (columnarFormats as readonly string[]).includes(format);
+}
+
 /** Record formats. 'auto' decides by extension, magic bytes and content. */
-export type DataFormat = 'auto' | 'csv' | 'tsv' | 'criteo' | 'criteo-bin' | 'libsvm' | 'libffm' | 'tfrecord' | MonolithFormat;
+export type DataFormat =
+  | 'auto'
+  | 'csv'
+  | 'tsv'
+  | 'criteo'
+  | 'criteo-bin'
+  | 'libsvm'
+  | 'libffm'
+  | 'tfrecord'
+  | 'avro'
+  | MonolithFormat
+  | ColumnarFormat;
 export type ResolvedFormat = Exclude<DataFormat, 'auto'>;
 
 /** How the records of a file are dealt to training and evaluation. */
@@ -58,6 +75,8 @@ export type PipelineOptions = {
   readonly unitLabels: boolean;
   /** Data without any example are no error: there are just no steps. */
   readonly allowEmpty: boolean;
+  /** Told of every bad record that is skipped. */
+  readonly onBadRecord: ((problem: MonolithError) => void) | null;
   /** A bad record becomes an example with label NaN, weight 0, no ids. */
   readonly keepBadRecords: boolean;
   readonly backend: 'auto' | 'native' | 'reference';
@@ -107,6 +126,7 @@ export const pipelineDefaults: PipelineOptions = {
   requireLabel: true,
   unitLabels: false,
   allowEmpty: false,
+  onBadRecord: null,
   keepBadRecords: false,
   backend: 'auto',
   headerBytes: 0,

@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
-import { threadArguments } from '../base/index.js';
+import { MonolithError, threadArguments } from '../base/index.js';
 import type { Parsers } from './native-parsers.js';
 import {
   type ChecksumTask,
   type PackTask,
+  type ParseOutcome,
   type ParseTask,
   runChecksumTask,
   runPackTask,
@@ -15,6 +16,7 @@ import {
 } from './parse-task.js';
 import { P, ProgramFormat } from './program.js';
 
+type Answer = number | number[] | ParseOutcome;
 type AnyTask = ParseTask | PackTask | UnpackTask | ChecksumTask;
 
 /** Parse threads where the user names no number: a quarter of the cores, since a thread feeds several workers. */
@@ -24,7 +26,7 @@ function defaultParseThreads(): number {
 
 /** Runs parse calls on threads, or on the calling thread when there are none. Threads start with the first call that wants one. */
 export class ParsePool {
-  private pool: Promise<Piscina<AnyTask, number | number[]>> | null = null;
+  private pool: Promise<Piscina<AnyTask, Answer>> | null = null;
   private closed = false;
   readonly threads: number;
 
@@ -35,10 +37,12 @@ export class ParsePool {
     this.threads = threads ?? defaultParseThreads();
   }
 
-  /** @returns the words of R. */
-  parse(task: Omit<ParseTask, 'backend'>): Promise<number[]> {
+  /** @throws RecordCorrupt, DataFormat, DataNotFound, from files that are read by position. */
+  async parse(task: Omit<ParseTask, 'backend'>): Promise<{ readonly words: number[]; readonly quotes: readonly string[] | null }> {
     const isBrief = task.program.words[P.format] === ProgramFormat.criteoBin;
-    return this.run('parse', runParseTask, { ...task, backend: this.parsers.name }, isBrief);
+    const outcome = await this.run('parse', runParseTask, { ...task, backend: this.parsers.name }, isBrief);
+    if ('error' in outcome) throw MonolithError.fromJSON(outcome.error);
+    return outcome;
   }
 
   /** @returns bytes written and their crc32c. */
@@ -56,9 +60,9 @@ export class ParsePool {
   }
 
   /** A brief native call, a quarter of a millisecond a block, runs at once: sending it to a thread and back takes more processor time than that. */
-  private async run<T extends AnyTask, R extends number | number[]>(
+  private async run<T extends AnyTask, R extends Answer>(
     name: string,
-    here: (parsers: Parsers, task: T) => R,
+    here: (parsers: Parsers, task: T) => R | Promise<R>,
     task: T,
     isBrief: boolean,
   ): Promise<R> {
@@ -68,9 +72,9 @@ export class ParsePool {
   }
 
   /** The package is loaded here, so that threads which never parse do not load it. */
-  private async start(): Promise<Piscina<AnyTask, number | number[]>> {
+  private async start(): Promise<Piscina<AnyTask, Answer>> {
     const { Piscina } = await import('piscina');
-    return new Piscina<AnyTask, number | number[]>({
+    return new Piscina<AnyTask, Answer>({
       filename: fileURLToPath(new URL('./parse.thread.js', import.meta.url)),
       minThreads: this.threads,
       maxThreads: this.threads,

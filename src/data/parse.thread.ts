@@ -4,6 +4,7 @@ import type { Parsers } from './native-parsers.js';
 import {
   type ChecksumTask,
   type PackTask,
+  type ParseOutcome,
   type ParseTask,
   runChecksumTask,
   runPackTask,
@@ -22,7 +23,7 @@ function parsersOf({ backend }: { readonly backend: 'native' | 'reference' }): P
 }
 
 /** Entries of the thread. */
-export function parse(task: ParseTask): number[] {
+export function parse(task: ParseTask): ParseOutcome | Promise<ParseOutcome> {
   return runParseTask(parsersOf(task), task);
 }
 

@@ -17,6 +17,8 @@ export type ParsedPart = {
   readonly start: number;
   readonly bad: number;
   readonly lines: number;
+  /** What its first bad records hold, where the raw block's bytes do not say it. */
+  readonly quotes: readonly string[] | null;
 };
 
 export type ParsedRaw = {
@@ -141,20 +143,31 @@ export class ParsedStream {
 
   private async parseBytes(raw: RawBlock): Promise<ParsedPart[]> {
     const parts: ParsedPart[] = [];
+    const place = { path: raw.file.description.info.path, byteOffset: raw.byteOffset };
     let layout = this.layoutFor(raw);
     let start = 0;
-    while (start < raw.length) {
+    while (start < raw.extent) {
       const block = this.store.acquire(layout);
       const { common, shape, buffer } = block;
       const { program } = raw.file;
-      const result = await this.pool.parse({ program, raw: raw.buffer, start, length: raw.length - start, common, shape, block: buffer });
+      const length = raw.extent - start;
+      const { words: result, quotes } = await this.pool.parse({
+        program,
+        raw: raw.buffer,
+        start,
+        length,
+        common,
+        shape,
+        block: buffer,
+        place,
+      });
       const consumed = result[R.consumed] as number;
       if (consumed === 0 && result[R.full] === 1) {
         // One record alone is larger than the block: its ids are bounded by maxIdsPerExample, so this ends soon.
         layout = { ...layout, maxExamples: layout.maxExamples * 2, groups: layout.groups.map((g) => ({ ...g, maxIds: g.maxIds * 4 })) };
         continue;
       }
-      parts.push({ block, start, bad: result[R.bad] as number, lines: result[R.lines] as number });
+      parts.push({ block, start, bad: result[R.bad] as number, lines: result[R.lines] as number, quotes });
       start += consumed;
     }
     return parts;
@@ -175,7 +188,7 @@ export class ParsedStream {
       const { common, shape, buffer } = block;
       const where = { packed: raw.buffer, start: storedAt - first.storedAt, length: storedLength, checksum };
       const result = await this.pool.unpack({ ...where, common, shape, block: buffer });
-      parts.push({ block, start, bad: 0, lines });
+      parts.push({ block, start, bad: 0, lines, quotes: null });
       if (result === UnpackResult.good) continue;
       for (const part of parts) this.store.release(part.block);
       return null;
@@ -188,10 +201,10 @@ export class ParsedStream {
     const { byteOffset, length: rawLength, lastOfFile } = raw;
     const place = { byteOffset, rawLength, lastOfFile };
     if (parts.length === 0 || parts.some((part) => part.bad > 0)) {
-      const checksum = await this.pool.checksum({ bytes: raw.buffer, length: rawLength });
+      const checksum = await this.pool.checksum({ bytes: raw.buffer, length: raw.stored });
       const ids = this.layoutFor(raw).groups.map(() => 0);
-      const bytes = raw.bytes.subarray(0, rawLength);
-      const stored = { packed: false, lastOfBlock: true, storedLength: rawLength, checksum, ids, bytes };
+      const bytes = raw.bytes.subarray(0, raw.stored);
+      const stored = { packed: false, lastOfBlock: true, storedLength: raw.stored, checksum, ids, bytes };
       return [{ ...place, ...stored, start: 0, lines: 0, examples: 0 }];
     }
     const sealed: CachePart[] = [];

@@ -2,11 +2,23 @@ import { basename } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type BatchLayout, BatchSlot } from '../tensor/index.js';
 import { DataCache } from './cache.js';
+import { avroStrings } from './columnar/avro-cut.js';
+import { blockFilter } from './columnar/skip.js';
 import { type CompiledGroup, compileProgram } from './compile.js';
-import { batchLayout, compileGroups, type DataInputs, type DataPlan, parsedLayout, planData } from './inputs.js';
+import {
+  batchLayout,
+  checkSameLists,
+  compileGroups,
+  type DataInputs,
+  type DataPlan,
+  listColumns,
+  parsedLayout,
+  planData,
+  plannedLayout,
+} from './inputs.js';
 import { describeFile } from './inspect.js';
 import type { Parsers } from './native-parsers.js';
-import { isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
+import { isColumnarFormat, isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
 import { ParsePool } from './parse-pool.js';
 import { commonWords, shapeWords } from './parsed-block.js';
 import { BlockStore, ParsedStream } from './parsed-stream.js';
@@ -14,7 +26,7 @@ import { chooseParsers } from './parsers.js';
 import { standardInput } from './paths.js';
 import { checkPosition, type DataPosition, startPosition, streamStart } from './position.js';
 import type { PreparedFile } from './prepared-file.js';
-import { RawReader } from './raw-reader.js';
+import { type RawBlock, RawReader } from './raw-reader.js';
 import { recordSelector } from './split.js';
 import { type Window, WindowBuilder } from './window.js';
 
@@ -32,6 +44,8 @@ export type DataStats = {
   /** Part of all epochs that has been handed out, 0 … 1; null where it can't be told. */
   readonly progress: number | null;
   readonly format: ResolvedFormat;
+  /** What was told of the first file by looking at it (format, separator, header), in words; empty where the options said it all. */
+  readonly found: string;
   readonly backend: 'native' | 'reference';
 };
 
@@ -203,8 +217,12 @@ export class BatchPipeline {
       totalBytes,
       progress: whole > 0 ? (ended ? 1 : Math.min(1, bytes / whole)) : null,
       format: this.plan.format,
-      // Monolith's formats have no native parser.
-      backend: isMonolithFormat(this.plan.format) ? 'reference' : this.parsers.name,
+      found: this.plan.first.found,
+      // Monolith's formats and columnar ones have no native parser.
+      backend:
+        isMonolithFormat(this.plan.format) || isColumnarFormat(this.plan.format) || this.plan.format === 'avro'
+          ? 'reference'
+          : this.parsers.name,
     };
   }
 
@@ -317,9 +335,13 @@ export class BatchPipeline {
       options.maxRecordBytes,
       this.caches,
       this.parsers,
+      blockFilter(options.split),
     );
-    const layoutFor = (raw: { file: PreparedFile }): BatchLayout =>
-      parsedLayout(this.plan, this.groups, options.blockBytes, raw.file.description.recordBytes);
+    const layoutFor = ({ file, planned }: RawBlock): BatchLayout => {
+      const { columnar, recordBytes } = file.description;
+      if (planned !== null && columnar !== null) return plannedLayout(this.plan, this.groups, columnar, planned);
+      return parsedLayout(this.plan, this.groups, options.blockBytes, recordBytes);
+    };
     const stream = new ParsedStream(reader, this.pool, this.store, layoutFor, this.caches);
     const selector = recordSelector(options);
     const { epoch, window, start, epochBadRecords } = position;
@@ -340,12 +362,16 @@ export class BatchPipeline {
     const options = { ...plan.options, format: plan.format };
     const description = fileIndex === 0 ? plan.first : await describeFile(info, options);
     const { columns, separator, labelType, denseType } = description;
+    const lists = listColumns(description);
+    checkSameLists(plan, description, lists);
     const columnNames = plan.format === 'criteo-bin' ? criteoBinColumns() : columns;
     const program = compileProgram({
       options,
       format: plan.format,
       schema: plan.schema,
       columns: columnNames,
+      lists,
+      extraStrings: description.avro === null ? [] : avroStrings(description.avro),
       groups: this.groups,
       numFields: plan.numFields,
       separator,

@@ -16,6 +16,9 @@ export const ProgramFormat = {
   example: 7,
   exampleBatch: 8,
   rowMajor: 9,
+  parquet: 10,
+  arrow: 11,
+  avro: 12,
 } as const;
 
 /** Header words. */
@@ -42,6 +45,8 @@ export const P = {
   namesFirst: 18,
   /** Longest record in bytes (TFRecord lengths above it are corrupt). */
   maxRecord: 19,
+  /** Avro: string number of the schema; codec and marker follow. */
+  extraFirst: 20,
   headerWords: 32,
 } as const;
 

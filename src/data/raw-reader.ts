@@ -3,6 +3,8 @@ import { MonolithError } from '../base/index.js';
 import type { DataCache } from './cache.js';
 import type { CacheReader, CacheWriter } from './cache-file.js';
 import type { CacheEntry } from './cache-format.js';
+import type { ColumnarPlan, PlannedBlock } from './columnar/plan.js';
+import type { BlockFilter } from './columnar/skip.js';
 import { type ByteSource, openSource } from './file-source.js';
 import type { Parsers } from './native-parsers.js';
 import { isMonolithFormat } from './options.js';
@@ -17,6 +19,12 @@ export type RawBlock = {
   readonly bytes: Uint8Array;
   readonly buffer: SharedArrayBuffer;
   readonly length: number;
+  /** Bytes of `bytes` that are its own: those of the source, or for a planned block what a parse thread needs to know of it. */
+  readonly stored: number;
+  /** What parse calls count in: the bytes, or the rows of a planned block. */
+  readonly extent: number;
+  /** The block of a file that is read by position; null: the next bytes of a stream. */
+  readonly planned: PlannedBlock | null;
   /** Whether its file ends with it. */
   readonly lastOfFile: boolean;
   /** The cache that its file is written to; null: none. */
@@ -26,7 +34,8 @@ export type RawBlock = {
 };
 
 /** Reads one raw block from its file again, for a cache that turned out damaged. */
-export async function readAgain({ file, fileIndex, byteOffset, length, lastOfFile }: RawBlock): Promise<RawBlock> {
+export async function readAgain({ file, fileIndex, byteOffset, length, lastOfFile, planned }: RawBlock): Promise<RawBlock> {
+  if (planned !== null) return plannedBlock(file, fileIndex, planned, null, null);
   const source = await openSource(file.description.info, byteOffset);
   try {
     const buffer = new SharedArrayBuffer(length);
@@ -36,10 +45,28 @@ export async function readAgain({ file, fileIndex, byteOffset, length, lastOfFil
       if (more === 0) throw new MonolithError('DataFormat', `${file.description.info.path}: became shorter while it was read`);
       got += more;
     }
-    return { file, fileIndex, byteOffset, bytes, buffer, length, lastOfFile, recorder: null, cached: null };
+    const extents = { length, stored: length, extent: length };
+    return { file, fileIndex, byteOffset, bytes, buffer, ...extents, planned: null, lastOfFile, recorder: null, cached: null };
   } finally {
     await source.close();
   }
+}
+
+/** A block of a file that is read by position: whoever parses it reads the file. */
+function plannedBlock(
+  file: PreparedFile,
+  fileIndex: number,
+  planned: PlannedBlock,
+  recorder: CacheWriter | null,
+  memory: SharedArrayBuffer | null,
+): RawBlock {
+  const task = file.description.columnar?.taskBytes(planned) ?? new Uint8Array(0);
+  const buffer = memory !== null && memory.byteLength >= task.length ? memory : new SharedArrayBuffer(task.length);
+  const bytes = new Uint8Array(buffer);
+  bytes.set(task);
+  const { byteOffset, length, lastOfFile, rows } = planned;
+  const extents = { length, stored: task.length, extent: rows };
+  return { file, fileIndex, byteOffset, bytes, buffer, ...extents, planned, lastOfFile, recorder, cached: null };
 }
 
 /** Reads the files one after another from a point on. One call at a time. */
@@ -55,6 +82,8 @@ export class RawReader {
   /** Whether a block took the recorder along; otherwise nobody else would end it. */
   private recorded = false;
   private cache: { readonly reader: CacheReader; next: number } | null = null;
+  /** Blocks of a file that is read by position, and the next one's number. */
+  private plan: { readonly blocks: ColumnarPlan; next: number } | null = null;
   private readonly free: SharedArrayBuffer[] = [];
   private closed = false;
 
@@ -66,6 +95,8 @@ export class RawReader {
     private readonly maxRecordBytes: number,
     private readonly caches: DataCache | null,
     private readonly parsers: Parsers,
+    /** Blocks of files read by position that it turns down are passed over; caches hold all blocks, so that there are none to pass over then. */
+    private readonly wanted: BlockFilter,
   ) {
     this.fileIndex = start.fileIndex;
     this.offset = start.byteOffset;
@@ -75,8 +106,9 @@ export class RawReader {
   async next(): Promise<RawBlock | null> {
     for (;;) {
       if (this.closed || this.fileIndex >= this.numFiles) return null;
-      if (this.source === null && this.cache === null) await this.openFile();
-      const block = this.cache === null ? await this.fill() : await this.fillFromCache(this.cache);
+      if (this.source === null && this.cache === null && this.plan === null) await this.openFile();
+      const block =
+        this.cache !== null ? await this.fillFromCache(this.cache) : this.plan !== null ? this.nextPlanned(this.plan) : await this.fill();
       if (block !== null) return block;
       await this.endFile();
     }
@@ -96,6 +128,7 @@ export class RawReader {
     const { source, cache, recorder, recorded } = this;
     this.source = null;
     this.cache = null;
+    this.plan = null;
     this.recorder = null;
     if (!recorded) await recorder?.discard();
     await source?.close();
@@ -104,10 +137,15 @@ export class RawReader {
 
   private async openFile(): Promise<void> {
     this.file = await this.prepare(this.fileIndex);
-    const { info, dataStart } = this.file.description;
+    const { info, dataStart, columnar } = this.file.description;
     if (this.offset < dataStart) this.offset = dataStart;
     this.recorded = false;
     if (this.caches !== null && (await this.openCache(this.caches, this.file, this.offset === dataStart))) return;
+    if (columnar !== null) {
+      this.plan = { blocks: columnar, next: this.offset === dataStart ? 0 : columnar.indexAt(this.offset) };
+      if (this.plan.next < 0) throw noBlock(info.path, this.offset);
+      return;
+    }
     const source = await openSource(info, this.offset);
     // Closed meanwhile: nobody else would close it.
     if (this.closed) await source.close();
@@ -143,7 +181,21 @@ export class RawReader {
     await reader.read(bytes, storedAt, stored).catch(() => 0);
     this.offset = byteOffset + rawLength;
     const cached = { reader, entries };
-    return { file, fileIndex: this.fileIndex, byteOffset, bytes, buffer, length: rawLength, lastOfFile, recorder: null, cached };
+    const { columnar } = file.description;
+    const planned = columnar?.block(columnar.indexAt(byteOffset)) ?? null;
+    const extents = { length: rawLength, stored, extent: planned?.rows ?? rawLength };
+    return { file, fileIndex: this.fileIndex, byteOffset, bytes, buffer, ...extents, planned, lastOfFile, recorder: null, cached };
+  }
+
+  private nextPlanned(plan: { readonly blocks: ColumnarPlan; next: number }): RawBlock | null {
+    const { file } = this;
+    const { blocks } = plan;
+    if (this.caches === null) while (plan.next < blocks.numBlocks && !this.wanted(blocks, blocks.block(plan.next))) plan.next++;
+    if (file === null || plan.next >= blocks.numBlocks) return null;
+    const planned = blocks.block(plan.next++);
+    this.offset = planned.byteOffset + planned.length;
+    this.recorded = true;
+    return plannedBlock(file, this.fileIndex, planned, this.recorder, this.free.pop() ?? null);
   }
 
   private async endFile(): Promise<void> {
@@ -179,6 +231,9 @@ export class RawReader {
           bytes,
           buffer,
           length: end,
+          stored: end,
+          extent: end,
+          planned: null,
           lastOfFile: this.ended,
           recorder: this.recorder,
           cached: null,
@@ -201,7 +256,7 @@ export class RawReader {
     const cause =
       format === 'csv'
         ? 'a quote that is never closed, or a file that is no text'
-        : format === 'tfrecord' || isMonolithFormat(format)
+        : format === 'tfrecord' || format === 'avro' || isMonolithFormat(format)
           ? 'a damaged length'
           : 'a file that is no text, or one without line ends';
     return new MonolithError(
@@ -210,4 +265,12 @@ export class RawReader {
       { path: info.path, byte: this.offset, maxRecordBytes: this.maxRecordBytes },
     );
   }
+}
+
+function noBlock(path: string, byteOffset: number): MonolithError {
+  return new MonolithError(
+    'InvalidArgument',
+    `${path}: no block begins at ${byteOffset}, where the data position stands: the files, the schema or blockBytes have changed`,
+    { path, byteOffset },
+  );
 }

@@ -102,7 +102,7 @@ export class WindowBuilder {
     const { raw } = parsed;
     const { description } = raw.file;
     const inside = this.point.fileIndex === raw.fileIndex && this.point.byteOffset > 0;
-    let record = inside ? this.point.record : 0;
+    let record = raw.planned?.firstRecord ?? (inside ? this.point.record : 0);
     let line = inside ? this.point.line : description.firstLine;
     for (const part of parsed.parts) {
       const { block } = part;
@@ -138,7 +138,10 @@ export class WindowBuilder {
         if (chosen || ends) {
           this.countBad(ends, () => {
             const base = { record, line, byte: raw.byteOffset + part.start };
-            return badRecordError(raw.file.description, raw.file.program, readBadRecord(bad, known, raw.bytes, part.start, base));
+            const found = readBadRecord(bad, known, raw.bytes, part.start, base);
+            const quote = part.quotes?.[known];
+            const shown = quote === undefined ? found : { ...found, token: Buffer.from(quote) };
+            return badRecordError(raw.file.description, raw.file.program, shown, raw.planned);
           });
         }
         if (!this.options.keepBadRecords) continue;
@@ -163,7 +166,10 @@ export class WindowBuilder {
   private countBad(ends: boolean, error: () => MonolithError): void {
     if (ends) throw error();
     this.badRecords++;
-    if (this.options.keepBadRecords || this.badRecords <= this.options.maxBadRecords) return;
+    if (this.options.keepBadRecords || this.badRecords <= this.options.maxBadRecords) {
+      this.options.onBadRecord?.(error());
+      return;
+    }
     if (this.options.maxBadRecords === 0) throw error();
     throw tooManyBadRecords(this.options.maxBadRecords, error());
   }

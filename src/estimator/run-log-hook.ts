@@ -1,3 +1,4 @@
+import { packageVersion } from '../base/index.js';
 import {
   checkpointEvent,
   doneEvent,
@@ -10,7 +11,6 @@ import {
 } from '../telemetry/index.js';
 import type { CheckpointEvent, EvaluationEvent, Progress, TrainHook, TrainResult, WindowEvent } from '../training/index.js';
 import type { RunInfo } from './run-info.js';
-import { packageVersion } from './version.js';
 
 /** The events of a run, in the order and names of `--json`, handed to one receiver. */
 export class EventHook implements TrainHook {

@@ -1,3 +1,4 @@
+import { MonolithError } from '../base/index.js';
 import type { EvaluationMetrics, HookContext, HookTrigger, StepMetrics, TrainHook } from '../training/index.js';
 
 /** Evaluates every so many steps or seconds, beside the schedule of the run, and hands the figures on. */
@@ -13,6 +14,9 @@ export class EvaluationHook implements TrainHook {
     every: number | { readonly everySteps?: number; readonly everySeconds?: number },
     private readonly receive: (metrics: EvaluationMetrics, step: number) => void | Promise<void> = () => {},
   ) {
+    if (typeof receive !== 'function') {
+      throw new MonolithError('InvalidArgument', `EvaluationHook: what receives the figures is a ${typeof receive}, expected a function`);
+    }
     this.trigger = typeof every === 'number' ? { everySteps: every } : every;
   }
 

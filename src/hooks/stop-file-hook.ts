@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { removeQuietly } from '../base/index.js';
+import { MonolithError, removeQuietly } from '../base/index.js';
 import type { HookContext, HookTrigger, TrainHook } from '../training/index.js';
 
 /** Seconds between looks for the file: soon enough for people, and waiting for the steps in flight once a second costs nothing. */
@@ -19,6 +19,8 @@ export class StopFileHook implements TrainHook {
     readonly path: string,
     every: { readonly everySteps?: number; readonly everySeconds?: number } = { everySeconds: LOOK_SECONDS },
   ) {
+    if (typeof path !== 'string' || path === '')
+      throw new MonolithError('InvalidArgument', 'StopFileHook: expected the path of a file', { path });
     this.trigger = every;
   }
 

@@ -1,4 +1,25 @@
+import { avroFormat } from './avro.js';
+import { criteoBinFormat, criteoFormat } from './criteo.js';
+import { csvFormat, tsvFormat } from './delimited/format.js';
+import { libffmFormat, libsvmFormat } from './libsvm.js';
+import { exampleBatchFormat, exampleBatchRowMajorFormat, exampleFormat, instanceFormat } from './monolith/format.js';
+import { parquetFormat } from './parquet.js';
 import type { RecordFormat } from './record-batch.js';
+import { tfrecordFormat } from './tfrecord.js';
 
 /** All formats, in the order in which help lists them. */
-export const recordFormats: readonly RecordFormat[] = [];
+export const recordFormats: readonly RecordFormat[] = [
+  csvFormat,
+  tsvFormat,
+  criteoFormat,
+  criteoBinFormat,
+  libsvmFormat,
+  libffmFormat,
+  tfrecordFormat,
+  exampleFormat,
+  instanceFormat,
+  exampleBatchFormat,
+  exampleBatchRowMajorFormat,
+  parquetFormat,
+  avroFormat,
+];

@@ -31,13 +31,23 @@ export function slotSchema(data: Pick<TrainingConfig['data'], 'schema' | 'criteo
   return isMonolithFormat(format) ? null : schemaInForce(data, format);
 }
 
-/** A test for names: `*` stands for any characters, commas separate patterns, `none` matches nothing. */
-export function nameMatcher(patterns: string): (name: string) => boolean {
+function patternList(patterns: string): [text: string, expression: RegExp][] {
   const parts = patterns
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '' && part !== 'none');
-  const escaped = parts.map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*'));
-  const expressions = escaped.map((text) => new RegExp(`^${text}$`));
-  return (name) => expressions.some((expression) => expression.test(name));
+  const escaped = (text: string): string => text.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*');
+  return parts.map((part) => [part, new RegExp(`^${escaped(part)}$`)]);
+}
+
+/** A test for names: `*` stands for any characters, commas separate patterns, `none` matches nothing. */
+export function nameMatcher(patterns: string): (name: string) => boolean {
+  const list = patternList(patterns);
+  return (name) => list.some(([, expression]) => expression.test(name));
+}
+
+/** Those of the patterns, `*` aside, that match none of the names: written wrong, most likely. */
+export function idlePatterns(patterns: string, names: readonly string[]): string[] {
+  const idle = patternList(patterns).filter(([text, expression]) => text !== '*' && !names.some((name) => expression.test(name)));
+  return idle.map(([text]) => text);
 }

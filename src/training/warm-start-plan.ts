@@ -4,10 +4,10 @@ import type { CheckpointReader } from '../checkpoint/index.js';
 import type { TrainingConfig } from '../config/index.js';
 import type { ModelPlan } from '../models/index.js';
 import type { DenseTensor } from '../ps/index.js';
+import type { TableSpec } from '../steps/index.js';
 import { denseTensors, tableSpecs } from './plan-run.js';
-import type { TableSpec } from './run-spec.js';
 import { savedTables } from './snapshot.js';
-import { nameMatcher, type SlotFeature, slotFeatures, slotSchema } from './warm-start-names.js';
+import { idlePatterns, nameMatcher, type SlotFeature, slotFeatures, slotSchema } from './warm-start-names.js';
 import { placesOf, type RowSource, type SliceCopy } from './warm-start-rows.js';
 
 export type WarmStartSettings = TrainingConfig['warmStart'];
@@ -77,6 +77,7 @@ class Planner {
     const rows = this.model.tables.map((_, t) => this.rowsOf(t));
     this.unusedSlices();
     const parameters = this.denseParameters();
+    this.idleSettings();
     const { path } = this.reader.entry;
     if (this.mismatches.length > 0 && this.settings.mismatch === 'refuse') {
       throw new MonolithError(
@@ -185,6 +186,25 @@ class Planner {
         const key = `${name}, ${slice.name}`;
         if (!this.used.has(key)) this.left.push({ name: `rows ${key} of the checkpoint`, reason: 'no slice of this model takes them' });
       }
+    }
+  }
+
+  /** Names in the settings that nothing in the model has: without a word they would do nothing. */
+  private idleSettings(): void {
+    const { model, settings } = this;
+    const slices = model.tables.flatMap((table) => table.slices.map(({ name }) => name ?? ''));
+    const parameters = model.parameters.map(({ fullName }) => fullName);
+    const features = (model.features ?? []).map(({ name }) => name);
+    const idle = (name: string, reason: string): void => void this.left.push({ name, reason });
+    for (const pattern of idlePatterns(settings.tables, slices)) {
+      idle(`"${pattern}" of warmStart.tables`, `matches no slice of this model: ${slices.join(', ')}`);
+    }
+    for (const pattern of idlePatterns(settings.parameters, parameters)) {
+      idle(`"${pattern}" of warmStart.parameters`, 'matches no dense parameter of this model');
+    }
+    const known = new Set([...slices, ...parameters, ...features]);
+    for (const name of Object.keys(settings.rename)) {
+      if (!known.has(name)) idle(`"${name}" of warmStart.rename`, 'this model has no slice, feature or dense parameter of that name');
     }
   }
 

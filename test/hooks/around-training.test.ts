@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { type PartialTrainingConfig, StopFileHook, type TrainHook } from '../../src/index.js';
+import { EvaluationHook, type PartialTrainingConfig, StopFileHook, type TrainHook } from '../../src/index.js';
 import { checkpointContent } from '../helpers/cli.js';
 import { type SmallData, smallData } from '../helpers/small-run.js';
 
@@ -203,4 +203,9 @@ test('states of hooks stand in the checkpoint under their names and come back', 
   assert.deepEqual(back, [3, 3]);
   const { trainer } = JSON.parse(readFileSync(data.in('states', 'checkpoint-5.json'), 'utf8')) as { trainer: { hooks: unknown } };
   assert.deepEqual(trainer.hooks, { n: 5, 'n 2': 5 });
+});
+
+test('hooks of the package refuse what they can not work with as they are made', () => {
+  assert.throws(() => new StopFileHook(''), { code: 'InvalidArgument', message: /expected the path of a file/ });
+  assert.throws(() => new EvaluationHook(10, 5 as never), { code: 'InvalidArgument', message: /is a number, expected a function/ });
 });

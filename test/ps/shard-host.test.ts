@@ -171,6 +171,37 @@ describe('shards in hosts over gRPC', () => {
     }
   });
 
+  test('a second chief does not take a shard from a job whose chief is at work, and gets it when that one is gone', async () => {
+    const options: ScriptOptions = { workers: 2, numShards: 1 };
+    const host = await startHost(0, 1);
+    const workers = new ScriptedWorkers(options);
+    const { bridges } = await startJob(workers, () => host.server.address);
+    const second = (peerTimeoutMs: number): RemoteShard =>
+      new RemoteShard(rpcControl({ resolveAddress: () => Promise.resolve(host.server.address) }), {
+        job: 'second',
+        shard: 0,
+        spec: workers.spec,
+        peerTimeoutMs,
+      });
+    try {
+      await assert.rejects(second(200).configure(), (error: MonolithError) => {
+        assert.equal(error.code, 'FailedPrecondition');
+        assert.match(error.message, /shard 0 works for job job, whose chief is connected, and does not take job second/);
+        return true;
+      });
+      await Promise.race([workers.run(), ...bridges.map(({ failed }) => failed)]);
+      assert.equal(stateOf([runtimeOf(host)]), undisturbed(options));
+      const waiting = second(20_000).configure();
+      for (const bridge of bridges) bridge.close();
+      await waiting;
+      assert.equal(host.host.streams.current?.id, 'second');
+    } finally {
+      for (const bridge of bridges) bridge.close();
+      workers.stop();
+      await stopHost(host);
+    }
+  });
+
   test('specs and calls that are wrong are refused, and name what is wrong', async () => {
     const host = await startHost(1, 3);
     const good = scriptSpec({ numShards: 3 });

@@ -123,8 +123,13 @@ test('by pattern: only what is named; rows of a feature under another name and i
   const report = await started('pattern', {
     ...deepfm,
     data: { train: [folder.in('train.csv')], parseThreads: 0, schema },
-    warmStart: { from: folder.in('fm'), tables: 'emb*', parameters: 'none', rename: { thing: 'item' } },
+    warmStart: { from: folder.in('fm'), tables: 'emb*,embeding', parameters: 'none', rename: { thing: 'item', thign: 'user' } },
   });
+  const idle = report?.left.filter(({ name }) => name.includes('warmStart.')).map(({ name, reason }) => `${name}: ${reason}`);
+  assert.deepEqual(idle, [
+    '"embeding" of warmStart.tables: matches no slice of this model: linear, embedding',
+    '"thign" of warmStart.rename: this model has no slice, feature or dense parameter of that name',
+  ]);
   assert.deepEqual(report?.parameters, []);
   const fm = await rowsOf('fm');
   const rows = await rowsOf('pattern');

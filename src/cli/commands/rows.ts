@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { MonolithError } from '../../base/index.js';
+import { MonolithError, type Variables } from '../../base/index.js';
 import { listCheckpoints, RunLock } from '../../checkpoint/index.js';
 import type { ResolvedConfig } from '../../config/index.js';
 import { bindModel, Estimator, openNewest } from '../../estimator/index.js';
@@ -51,12 +51,12 @@ function exportedText(exported: readonly ExportedTable[]): string {
 }
 
 /** `rows import`: puts rows into the newest checkpoint of a run folder; where there is none, begins the run that the config describes. */
-export async function importRowsCommand(args: CommandArguments, output: Output): Promise<number> {
+export async function importRowsCommand(args: CommandArguments, output: Output, env: Variables): Promise<number> {
   const { table: tableName, input, slice, existing, ...options } = args;
   const choice = oneOf<ExistingRows>('existing', existingChoices, existing);
   const path = textOf(input);
   if (path === null || path === '') throw new MonolithError('InvalidConfig', 'rows import: name the rows with --input');
-  const resolved = options.config === undefined ? configOfTrained(options) : configOf(options);
+  const resolved = options.config === undefined ? configOfTrained(options, env) : configOf(options, env);
   const { modelDir, json } = resolved.config;
   if ((await listCheckpoints(modelDir)).length === 0) await beginRun(resolved, textOf(tableName), path, textOf(slice));
   const lock = await RunLock.take(modelDir);

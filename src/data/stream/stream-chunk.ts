@@ -141,7 +141,7 @@ export class ChunkParser {
     while (record >= before + runs[run].count) before += runs[run++].count;
     const place = runs[run].records.placeOf(runs[run].first + record - before);
     const found = readBadRecord(block.bad, entry, raw, start, { record, line: 1, byte: 0 });
-    return badRecordError(this.plan.first, this.program, { ...found, code: block.bad[entry * BadWords + BadWord.code] }, place);
+    return badRecordError(this.plan.first, this.program, { ...found, code: block.bad[entry * BadWords + BadWord.code] }, null, place);
   }
 
   private async parseBytes(raw: SharedArrayBuffer, from: number, length: number, records: number, firstRecord: number): Promise<Part[]> {
@@ -154,10 +154,11 @@ export class ChunkParser {
     while (start < from + length) {
       const block = this.store.acquire(layout);
       const { common, shape, buffer } = block;
-      const task = { program: this.program, raw, start, length: from + length - start, common, shape, block: buffer };
-      const result = await this.pool.parse(task);
-      const consumed = result[R.consumed] as number;
-      if (consumed === 0 && result[R.full] === 1) {
+      const place = { path: this.plan.first.info.path, byteOffset: 0 };
+      const task = { program: this.program, raw, start, length: from + length - start, common, shape, block: buffer, place };
+      const { words } = await this.pool.parse(task);
+      const consumed = words[R.consumed];
+      if (consumed === 0 && words[R.full] === 1) {
         this.store.release(block);
         layout = { ...layout, maxExamples: layout.maxExamples * 2, groups: layout.groups.map((g) => ({ ...g, maxIds: g.maxIds * 4 })) };
         continue;

@@ -167,7 +167,7 @@ export class StreamPipeline implements TrainData {
     const { examples, badRecords, bytes, epoch } = this.counts;
     const { format } = this.plan.data;
     const backend = isMonolithFormat(format) ? 'reference' : this.parsers.name;
-    return { examples, badRecords, bytes, epoch, totalBytes: null, progress: null, format, backend };
+    return { examples, badRecords, bytes, epoch, totalBytes: null, progress: null, format, found: this.plan.data.first.found, backend };
   }
 
   async close(): Promise<void> {

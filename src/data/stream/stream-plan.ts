@@ -1,6 +1,6 @@
 import { MonolithError } from '../../base/index.js';
 import { type CompiledGroup, compileProgram } from '../compile.js';
-import { fileInfo } from '../file-source.js';
+import { type FileInfo, fileInfo } from '../file-source.js';
 import { completeOptions, type DataPlan, planOf } from '../inputs.js';
 import { describeFile, describeHead, type FileDescription } from '../inspect.js';
 import { isMonolithFormat, type PipelineOptions, type ResolvedFormat } from '../options.js';
@@ -50,7 +50,8 @@ export async function planStream(given: Partial<PipelineOptions>, specs: readonl
 async function describe(spec: string, options: PipelineOptions): Promise<FileDescription> {
   const path = tailPath(spec);
   const info = path === null || /[*?[{]/.test(path) ? null : await fileInfo(path).catch(() => null);
-  if (info?.gzip) throw new MonolithError('DataFormat', `${spec}: compressed files are not read as a stream`, { source: spec });
+  if (info !== null && info.compression !== 'none')
+    throw new MonolithError('DataFormat', `${spec}: compressed files are not read as a stream`, { source: spec });
   // What stands there already says more than options do.
   if (info !== null && info.size !== null && info.size > 0 && path !== null) return describeFile(info, options);
   const name = path ?? spec;
@@ -61,7 +62,7 @@ async function describe(spec: string, options: PipelineOptions): Promise<FileDes
       source: spec,
     });
   }
-  const head = { path: spec, gzip: false, size: null, storedBytes: null };
+  const head: FileInfo = { path: spec, compression: 'none', size: null, storedBytes: null };
   return describeHead(head, new Uint8Array(0), { ...options, format, header: false });
 }
 

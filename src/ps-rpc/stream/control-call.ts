@@ -85,6 +85,9 @@ export class RemoteFailure extends MonolithError {
   }
 }
 
+/** A refusal that may end by itself: the caller asks again for a while. */
+export class PassingRefusal extends MonolithError {}
+
 /** The server's end of one call: takes the request, lets `answer` work, sends what it gives or the error it throws. */
 export function serveControl(
   duplex: MessageDuplex,
@@ -97,8 +100,8 @@ export function serveControl(
     duplex.close();
   };
   const refuse = (error: unknown): void => {
-    if (open)
-      duplex.send(encodeControlPiece({ json: '', data: NOTHING, last: true, failure: { error: MonolithError.from(error), retry: false } }));
+    const failure = { error: MonolithError.from(error), retry: error instanceof PassingRefusal };
+    if (open) duplex.send(encodeControlPiece({ json: '', data: NOTHING, last: true, failure }));
     end();
   };
   const work = async (request: ControlMessage): Promise<void> => {

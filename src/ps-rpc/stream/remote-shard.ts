@@ -122,6 +122,8 @@ export class RemoteShard {
     const { job, shard, peerTimeoutMs } = this.options;
     // Of a shard that is away: one that works is heard.
     let deadline = monotonicMs() + peerTimeoutMs;
+    // Of refusals that may pass: the chief before this one may have died a moment ago.
+    const refusedUntil = deadline;
     let retryMs = FIRST_RETRY_MS;
     let last: MonolithError | null = null;
     for (;;) {
@@ -133,8 +135,10 @@ export class RemoteShard {
         });
       } catch (error) {
         const reason = MonolithError.from(error);
-        if (reason instanceof RemoteFailure) throw new MonolithError(reason.code, `${this.peer}: ${reason.message}`, reason.details);
-        if (!PASSING.has(reason.code)) throw reason;
+        if (reason instanceof RemoteFailure) {
+          const isOver = !reason.retry || this.closed || monotonicMs() + retryMs >= refusedUntil;
+          if (isOver) throw new MonolithError(reason.code, `${this.peer}: ${reason.message}`, reason.details);
+        } else if (!PASSING.has(reason.code)) throw reason;
         if (last === null || !(reason instanceof CutShort)) last = reason;
         if (this.closed || monotonicMs() + retryMs >= deadline) {
           throw new MonolithError(

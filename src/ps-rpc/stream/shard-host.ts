@@ -2,7 +2,7 @@ import { MonolithError } from '../../base/index.js';
 import type { RpcService } from '../../grpc/index.js';
 import { type BackendChoice, type KernelBackend, selectBackend } from '../../kernels/index.js';
 import { parseShardSpec } from '../../ps/index.js';
-import { type ControlMessage, serveControl } from './control-call.js';
+import { type ControlMessage, PassingRefusal, serveControl } from './control-call.js';
 import { bytesOf } from './copy-bytes.js';
 import type { MessageDuplex } from './duplex.js';
 import { rpcMessages, SHARD_STREAM_SERVICE } from './rpc.js';
@@ -218,6 +218,7 @@ export class ShardHost {
       if (spec === this.specText) return DONE;
       throw new MonolithError('InvalidConfig', `job ${id} is already at shard ${shard} with another configuration`);
     }
+    if (present !== null && present.id !== id && present.failure === null && present.isLed) throw new ShardTaken(shard, id, present.id);
     const parsed = parseShardSpec(spec);
     if (parsed.layout.numShards !== numShards) {
       throw new MonolithError(
@@ -233,6 +234,17 @@ export class ShardHost {
     this.streams.setJob(job);
     this.options.log?.(`shard ${shard}: job ${id} with ${parsed.workers} worker(s), ${parsed.tables.length} table(s)`);
     return DONE;
+  }
+}
+
+/** The chief of another job is there and at work: its job is not taken from it. */
+class ShardTaken extends PassingRefusal {
+  constructor(shard: number, asked: string, present: string) {
+    super(
+      'FailedPrecondition',
+      `shard ${shard} works for job ${present}, whose chief is connected, and does not take job ${asked}; give each job a discovery folder or name, and parameter servers, of its own, or end that job first`,
+      { shard, job: asked, present },
+    );
   }
 }
 

@@ -39,6 +39,11 @@ export class ShardJob {
     this.lines = this.everyone.map((w) => new WorkerLine(w, runtime));
   }
 
+  /** Worker 0, whose process is the chief, is connected. */
+  get isLed(): boolean {
+    return this.lines[0].duplex !== null;
+  }
+
   /**
    * A worker's stream begins, anew or again.
    * @throws InvalidConfig, FailedPrecondition: then nothing has changed.
