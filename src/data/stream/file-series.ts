@@ -50,12 +50,20 @@ export class FileSeries implements StreamSource, StreamPartition {
       () => true,
       () => this.wake.ring(),
     );
-    const before = host.position(this.name) as SeriesOffset | undefined;
+    try {
+      await this.find(host.position(this.name) as SeriesOffset | undefined);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    host.add(this);
+  }
+
+  private async find(before: SeriesOffset | undefined): Promise<void> {
     const files = await this.files();
     if (before !== undefined) await this.goOn(before, files);
     else if (this.options.start === 'latest') await this.goToEnd(files);
-    if (files.length === 0) host.notify(`${this.name}: no file matches yet; waiting for one`);
-    host.add(this);
+    if (files.length === 0) this.host?.notify(`${this.name}: no file matches yet; waiting for one`);
   }
 
   async read(): Promise<StreamRecords | null> {

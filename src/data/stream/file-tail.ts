@@ -68,8 +68,12 @@ export class FileTail implements StreamSource, StreamPartition {
       () => this.wake.ring(),
     );
     const before = host.position(this.name) as TailOffset | undefined;
-    if (before !== undefined) await this.goOn(before);
-    else await this.beginAnew();
+    try {
+      await (before === undefined ? this.beginAnew() : this.goOn(before));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
     host.add(this);
   }
 

@@ -122,8 +122,13 @@ export class KafkaSource implements StreamSource {
       logLevel: logLevel.NOTHING,
       retry: { initialRetryTime: 100, maxRetryTime: 2000, retries: 3 },
     });
-    await this.look();
-    await this.join(this.kafka);
+    try {
+      await this.look();
+      await this.join(this.kafka);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   /** Joins the group, and resolves once partitions are dealt out. @throws Unavailable */

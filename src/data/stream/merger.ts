@@ -46,6 +46,7 @@ export class StreamMerger implements StreamHost {
   /** Opens the sources. @throws what one of them throws */
   async open(): Promise<void> {
     for (const source of this.sources) {
+      if (this.closed) return;
       await source.open(this);
       if (this.closed) await source.close();
     }
