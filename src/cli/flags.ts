@@ -54,7 +54,7 @@ export function configOfTrained(args: CommandArguments, env: Variables): Resolve
 }
 
 /** Endings of data files, plain or compressed: nobody's config file. */
-const DATA_FILE = /\.(csv|tsv|txt|gz|zst|bin|tfrecords?|libsvm|svm|libffm|ffm|parquet)$/i;
+const DATA_FILE = /\.(csv|tsv|txt|gz|zlib|zz|zst|snappy|sz|bin|tfrecords?|jsonl|ndjson|vw|npz|libsvm|svm|libffm|ffm|parquet)$/i;
 
 function fileOf(args: CommandArguments): string | undefined {
   if (typeof args.config !== 'string') return undefined;

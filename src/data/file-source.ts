@@ -6,6 +6,7 @@ import { MonolithError } from '../base/index.js';
 import { COMPRESSION_HEAD, type Compression, detectCompression } from './compression/compression.js';
 import { decodeSnappy } from './compression/snappy.js';
 import { decodeZstd } from './compression/zstd.js';
+import { NpzSource } from './npz/rows.js';
 import { standardInput } from './paths.js';
 
 /** Bytes of a decompressed chunk: large, since each one is copied once and costs a turn of the event loop. */
@@ -61,6 +62,7 @@ export async function openSource(file: FileInfo, offset: number): Promise<ByteSo
     return skip(new StreamSource(process.stdin, process.stdin, file), offset);
   }
   if (file.compression === 'none') return new PlainSource(await openFile(file.path), offset);
+  if (file.compression === 'npz') return NpzSource.open(file.path, offset);
   const stored = createReadStream(file.path, { highWaterMark: CHUNK_BYTES });
   switch (file.compression) {
     case 'gzip':

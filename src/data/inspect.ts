@@ -9,6 +9,8 @@ import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { sniffEncoding } from './encoding.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
+import { type NpzColumns, npzColumns } from './npz/columns.js';
+import { parseNpzHead } from './npz/rows.js';
 import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
 import { standardInput } from './paths.js';
 
@@ -38,6 +40,8 @@ export type FileDescription = {
   readonly found: string;
   /** Blocks of a file that is read by position. */
   readonly columnar: ColumnarPlan | null;
+  /** npz: what its columns are. */
+  readonly npz?: NpzColumns;
 };
 
 /**
@@ -50,8 +54,12 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
 
 /** The same by the first bytes alone; none where a stream has not begun. */
 export async function describeHead(info: FileInfo, head: Uint8Array, options: PipelineOptions): Promise<FileDescription> {
-  const format = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : options.format;
+  const format = options.format === 'auto' ? detectFormat(info, head, options.schema) : options.format;
   if (textFormats.has(format)) refuseUtf16(info.path, head);
+  if ((format === 'npz') !== (info.compression === 'npz')) {
+    const what = format === 'npz' ? 'is no .npz file' : 'is an .npz file';
+    throw new MonolithError('DataFormat', `${info.path}: ${what}, the format is ${format}`, { path: info.path });
+  }
   const base = {
     info,
     format,
@@ -84,6 +92,13 @@ export async function describeHead(info: FileInfo, head: Uint8Array, options: Pi
     case 'parquet':
     case 'arrow':
       return { ...base, ...(await describeColumnar(info, format, options)) };
+    case 'npz': {
+      const rows = parseNpzHead(head, info.path);
+      const npz = npzColumns(rows);
+      return { ...base, npz, columns: npz.names, dataStart: rows.headBytes, recordBytes: Math.max(1, rows.rowBytes) };
+    }
+    case 'jsonl':
+    case 'vw':
     case 'libsvm':
     case 'libffm':
       return { ...base, dataStart: bomLength(head), recordBytes: meanLine(head) };
@@ -106,7 +121,7 @@ function describeAvro(
   return { dataStart: avro.end, columns, fields: leaves, recordBytes: avroRecordBytes(head, avro.end), avro };
 }
 
-const textFormats: ReadonlySet<ResolvedFormat> = new Set(['csv', 'tsv', 'criteo', 'libsvm', 'libffm']);
+const textFormats: ReadonlySet<ResolvedFormat> = new Set(['csv', 'tsv', 'criteo', 'libsvm', 'libffm', 'jsonl', 'vw']);
 
 /** The parsers read ASCII separators and digits as single bytes. @throws DataFormat */
 function refuseUtf16(path: string, head: Uint8Array): void {
@@ -275,7 +290,8 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
   return null;
 }
 
-function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
+function detectFormat({ path, compression }: FileInfo, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
+  if (compression === 'npz') return 'npz';
   if (startsWith(head, criteoMagic)) return 'criteo-bin';
   if (startsWith(head, AVRO_MAGIC)) return 'avro';
   if (startsWith(head, 'PAR1')) return 'parquet';
@@ -290,21 +306,25 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (extension === 'avro') return 'avro';
   if (['parquet', 'pq'].includes(extension)) return 'parquet';
   if (['arrow', 'arrows', 'feather', 'ipc'].includes(extension)) return 'arrow';
+  if (['jsonl', 'ndjson', 'jsonlines'].includes(extension)) return 'jsonl';
+  if (extension === 'vw') return 'vw';
   const line = firstDataLine(head);
   const tabs = line.split('\t').length;
   if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
     return 'criteo';
+  if (/^\{\s*("|\})/.test(line)) return 'jsonl';
   if (extension === 'csv') return 'csv';
   if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return 'tsv';
   if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return 'libffm';
   if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return 'libsvm';
+  if (/^[-+.\d\seE]*('?\S*)?\|\S* /.test(line) && /^[-+.\d]/.test(line)) return 'vw';
   if (tabs > 1) return 'tsv';
   if (line.includes(',')) return 'csv';
   if (head.length === 0) throw emptyFile(path);
   refuseUtf16(path, head);
   throw new MonolithError(
     'DataFormat',
-    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, avro, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, jsonl, vw, npz, avro, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
     { path },
   );
 }

@@ -16,6 +16,11 @@ export function isColumnarFormat(format: string): format is ColumnarFormat {
   return (columnarFormats as readonly string[]).includes(format);
 }
 
+/** Formats whose columns are bags of any length, whether or not the schema says so. */
+export function hasListsOfAnyLength(format: string): boolean {
+  return format === 'vw' || isMonolithFormat(format);
+}
+
 /** Record formats. 'auto' decides by extension, magic bytes and content. */
 export type DataFormat =
   | 'auto'
@@ -27,6 +32,9 @@ export type DataFormat =
   | 'libffm'
   | 'tfrecord'
   | 'avro'
+  | 'jsonl'
+  | 'vw'
+  | 'npz'
   | MonolithFormat
   | ColumnarFormat;
 export type ResolvedFormat = Exclude<DataFormat, 'auto'>;
@@ -46,7 +54,7 @@ export type SplitOptions = {
 
 /** What to read and how. Every field but `files` has a default ({@link pipelineDefaults}). */
 export type PipelineOptions = {
-  /** Paths, glob patterns (* ? ** [..] {a,b}), comma lists, folders; '-' is standard input. */
+  /** Paths, glob patterns (* ? ** [..] {a,b}), comma lists, folders, `@list` (a file of them); '-' is standard input. */
   readonly files: readonly string[];
   readonly format: DataFormat;
   /** null: the built-in Criteo schema; LibSVM and LibFFM need none. */

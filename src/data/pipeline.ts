@@ -377,6 +377,7 @@ export class BatchPipeline {
       separator,
       labelType,
       denseType,
+      npz: description.npz ?? null,
       where: info.path,
     });
     return { description, program };

@@ -3,9 +3,18 @@ import { appendFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
-import { encodeMessage, type PipelineOptions, type StreamOptions, StreamPipeline, type StreamSource } from '../../src/data/index.js';
+import { fidV1ToV2, makeFidV1 } from '../../src/base/index.js';
+import {
+  encodeFrame,
+  encodeMessage,
+  type PipelineOptions,
+  type StreamOptions,
+  StreamPipeline,
+  type StreamRecords,
+  type StreamSource,
+} from '../../src/data/index.js';
 import { timeOf } from '../../src/data/stream/event-time.js';
-import { recordsOfMessages } from '../../src/data/stream/kafka-messages.js';
+import { type Message, recordsOfMessages } from '../../src/data/stream/kafka-messages.js';
 import { compareNumbers, countedLines, lineEnds } from '../../src/data/stream/lines.js';
 import { InputLines, TcpLines } from '../../src/data/stream/socket-lines.js';
 import { sourceOf } from '../../src/data/stream/stream-spec.js';
@@ -219,6 +228,89 @@ describe('steps of a stream', () => {
     await pipeline.stream.durable(position);
     assert.deepEqual(source.durableOffsets, [{ a: 4 }]);
     await pipeline.close();
+  });
+});
+
+describe('records of other formats', () => {
+  const read = async (records: StreamRecords, options: Partial<PipelineOptions>, settings: Partial<StreamOptions> = {}) => {
+    let at: StreamRecords | null = records;
+    const source: StreamSource = {
+      name: 'memory',
+      replays: true,
+      compare: compareNumbers,
+      open: async (host) => {
+        const take = async () => {
+          const given = at;
+          at = null;
+          return given;
+        };
+        host.add({ name: 'p', read: take });
+      },
+      close: async () => {},
+    };
+    const given = { files: ['kafka://b/t?group=g'], batchSize: 8, parseThreads: 0, ...options };
+    const pipeline = await StreamPipeline.open(given, settings, undefined, async () => [source]);
+    const [slot] = slotsFor(pipeline as never, 1);
+    try {
+      await pipeline.nextStep([slot]);
+      return { rows: rowsOf(slot), position: pipeline.position.stream?.partitions };
+    } finally {
+      await pipeline.close();
+    }
+  };
+
+  test('such as Instance come framed or bare; one that is no message is a bad record with its offset', async () => {
+    const features = [{ name: 'user', type: 'categorical', column: 'fc_slot_5' }] as const;
+    const schema: PipelineOptions['schema'] = { label: { column: 'label[0]' }, features };
+    const instance = (label: number): Buffer =>
+      Buffer.from(encodeMessage('Instance', { label: [label], fid: [makeFidV1(5, BigInt(label + 3))] }));
+    const framing = { hasSortId: true, kafkaDump: true, kafkaDumpPrefix: false, lagrangexHeader: false };
+    const messages = (values: readonly Uint8Array[]): Message[] => values.map((value, i) => ({ offset: String(i), timestamp: '5', value }));
+    const common = { format: 'instance', schema } as const;
+    const both = messages([instance(0), instance(1)]);
+    const bare = recordsOfMessages('p', both, { kind: 'frames', framing: null }, { offset: 0, skip: 0 }, 1000);
+    const ofBare = await read(bare as StreamRecords, { ...common, bareMessage: true });
+    assert.deepEqual(
+      ofBare.rows.map(({ label, bags }) => [label, bags]),
+      [
+        [0, [[fidV1ToV2(makeFidV1(5, 3n)).toString()]]],
+        [1, [[fidV1ToV2(makeFidV1(5, 4n)).toString()]]],
+      ],
+    );
+    const wrapped = messages([encodeFrame(instance(0), framing), Buffer.from('nonsense'), encodeFrame(instance(1), framing)]);
+    const framed = recordsOfMessages('p', wrapped, { kind: 'frames', framing }, { offset: 0, skip: 0 }, 1000) as StreamRecords;
+    const ofFramed = await read(framed, { ...common, framing, maxBadRecords: 1 });
+    assert.deepEqual(ofFramed, { rows: ofBare.rows, position: { p: 3 } });
+    await assert.rejects(read(framed, { ...common, framing }), hasCode('DataFormat', /^p, offset 1: .*hasSortId and kafkaDump/));
+  });
+
+  test('such as lines of Vowpal Wabbit', async () => {
+    const schema: PipelineOptions['schema'] = { label: { column: 'label' }, features: [{ name: 'a', type: 'categorical', maxLength: 3 }] };
+    const bytes = Buffer.from('1 |a x y\n0 |a y\n');
+    const records = countedLines('p', { bytes, ends: lineEnds(bytes, bytes.length) }, 0, 0);
+    const { rows } = await read(records, { format: 'vw', schema });
+    assert.deepEqual(
+      rows.map(({ label, bags }) => [label, bags[0].length]),
+      [
+        [1, 2],
+        [0, 1],
+      ],
+    );
+    assert.equal(rows[0].bags[0][1], rows[1].bags[0][0]);
+  });
+
+  test('such as lines of JSON', async () => {
+    const schema: PipelineOptions['schema'] = { label: { column: 'y' }, features: [{ name: 'x', type: 'numeric' }] };
+    const bytes = Buffer.from('{"y": 1, "x": 2.5}\n{"x": 7, "y": 0}\n');
+    const records = countedLines('p', { bytes, ends: lineEnds(bytes, bytes.length) }, 0, 0);
+    const { rows } = await read(records, { format: 'jsonl', schema });
+    assert.deepEqual(
+      rows.map(({ label, dense }) => [label, dense]),
+      [
+        [1, [2.5]],
+        [0, [7]],
+      ],
+    );
   });
 });
 

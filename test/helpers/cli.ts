@@ -57,15 +57,17 @@ export function runCli(args: readonly string[], options: Parameters<typeof start
 }
 
 /**
- * `monolith-local …` in this process: everything that {@link runCli} does but the start of a process and what belongs to one, such as signals,
- * failpoints of its environment and standard input. For tests that are about what a command does. Commands that write more than results, such as
- * `predict` without a file, need {@link runCli}.
+ * `monolith-local …` in this process: everything that {@link runCli} does but the start of a process and what belongs to one: signals, standard
+ * input, lines of progress, the text of `--help`, and failpoints and other variables that are no options. For tests that are about what a command does.
  */
 export async function callCli(args: readonly string[], options: { env?: Record<string, string> } = {}): Promise<CliResult> {
   let stdout = '';
   let stderr = '';
   const output: Output = {
     result: (text) => {
+      stdout += text;
+    },
+    pour: async (text) => {
       stdout += text;
     },
     talk: (text) => {

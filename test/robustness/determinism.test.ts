@@ -16,14 +16,13 @@ before(async () => {
 after(() => folder.remove());
 
 let runs = 0;
-/** Trains into a fresh folder, without threads that parse unless `flags` say so; returns what the final checkpoint holds. */
+/** Trains into a fresh folder; returns what the final checkpoint holds. */
 async function train(...flags: string[]): Promise<ReturnType<typeof checkpointContent>> {
   return trainBy(callCli, ...flags);
 }
 
 async function trainBy(call: (args: string[]) => Promise<CliResult>, ...flags: string[]): Promise<ReturnType<typeof checkpointContent>> {
-  const parsing = flags.includes('--data.parse-threads') ? [] : ['--data.parse-threads', '0'];
-  const result = await call(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(`run-${runs++}`), ...parsing, ...flags]);
+  const result = await call(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(`run-${runs++}`), ...flags]);
   assert.equal(result.code, 0, result.stderr);
   return checkpointContent(String(lastEvent(result).checkpoint));
 }

@@ -9,7 +9,7 @@ before(async () => {
   folder = await temporaryFolder('half-rows');
   writeClicks(folder.in('train.csv'), 3000, 1);
   writeClicks(folder.in('test.csv'), 500, 2);
-  writeFileSync(folder.in('run.yaml'), clickConfig(folder.path, 'workers: 2').replace('data:', 'data:\n  parseThreads: 0'));
+  writeFileSync(folder.in('run.yaml'), clickConfig(folder.path, 'workers: 2'));
 });
 after(() => folder.remove());
 

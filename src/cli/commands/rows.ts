@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { MonolithError, type Variables } from '../../base/index.js';
 import { listCheckpoints, RunLock } from '../../checkpoint/index.js';
 import type { ResolvedConfig } from '../../config/index.js';
@@ -40,9 +39,7 @@ export async function exportRowsCommand(args: CommandArguments, output: Output):
   }
   if (format === 'npy') throw new MonolithError('InvalidConfig', 'rows export: npy is several files; name a folder for them with --output');
   const table = tableNamed(run, name);
-  await exportText(run, table, { format, state }, async (text) => {
-    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
-  });
+  await exportText(run, table, { format, state }, (text) => output.pour(text));
   return ExitCode.done;
 }
 

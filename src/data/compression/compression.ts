@@ -1,9 +1,10 @@
 // How a whole file may be compressed, told by its first bytes and never by its name.
 import { constants, inflateSync } from 'node:zlib';
 import { maskedCrc32c } from '../../base/index.js';
+import { isNpz } from '../npz/rows.js';
 import { type SnappyKind, snappyKind } from './snappy.js';
 
-export type Compression = 'none' | 'gzip' | 'zlib' | 'zstd' | SnappyKind;
+export type Compression = 'none' | 'gzip' | 'zlib' | 'zstd' | 'npz' | SnappyKind;
 
 /** Bytes of a file that {@link detectCompression} looks at. */
 export const COMPRESSION_HEAD = 65536;
@@ -19,6 +20,8 @@ export function detectCompression(head: Uint8Array): Compression {
   const [a = 0, b = 0, c = 0, d = 0] = head;
   if (a === 0x1f && b === 0x8b) return 'gzip';
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return 'zstd';
+  // Its arrays come out as a stream of rows (npz/rows.ts), so it is one more thing to be unpacked.
+  if (isNpz(head)) return 'npz';
   // A skippable frame, such as pzstd puts first.
   if (a >> 4 === 5 && b === 0x2a && c === 0x4d && d === 0x18) return 'zstd';
   if (isTfrecord(head)) return 'none';

@@ -9,7 +9,17 @@ import { framingOf, type MessageForm } from './kafka-messages.js';
 import { isStreamSpec, tailPath } from './stream-spec.js';
 
 /** Formats whose records come one by one. */
-const FORMATS: readonly string[] = ['csv', 'tsv', 'criteo', 'libsvm', 'libffm', 'instance', 'example'] satisfies ResolvedFormat[];
+const FORMATS: readonly string[] = [
+  'csv',
+  'tsv',
+  'criteo',
+  'libsvm',
+  'libffm',
+  'jsonl',
+  'vw',
+  'instance',
+  'example',
+] satisfies ResolvedFormat[];
 
 /** A stream with its records understood; its `files` are the texts that name its sources. */
 export type StreamPlan = { readonly data: DataPlan; readonly specs: readonly string[]; readonly form: MessageForm };
@@ -55,7 +65,7 @@ async function describe(spec: string, options: PipelineOptions): Promise<FileDes
   // What stands there already says more than options do.
   if (info !== null && info.size !== null && info.size > 0 && path !== null) return describeFile(info, options);
   const name = path ?? spec;
-  const extension = /\.(csv|tsv|libsvm|libffm)$/.exec(name)?.[1] as ResolvedFormat | undefined;
+  const extension = /\.(csv|tsv|libsvm|libffm|jsonl|vw)$/.exec(name)?.[1] as ResolvedFormat | undefined;
   const format = options.format === 'auto' ? extension : options.format;
   if (format === undefined) {
     throw new MonolithError('InvalidConfig', `${spec}: nothing has come yet from which the format could be told; name it with --format`, {
