@@ -64,6 +64,11 @@ export {
   parseFeatureList,
   readFrames,
   readHeader,
+  type StreamHost,
+  type StreamOffset,
+  type StreamPartition,
+  type StreamRecords,
+  type StreamSource,
   sourceHeader,
 } from './data/index.js';
 export {

@@ -64,7 +64,7 @@ class ParquetFileWriter implements ColumnarWriter {
 
   async close(): Promise<void> {
     await this.flush();
-    this.parquet.finish();
+    await this.parquet.finish();
     await this.drain();
     await this.file.close();
   }
@@ -81,7 +81,7 @@ class ParquetFileWriter implements ColumnarWriter {
       const encoding = kind === 'float32' || kind === 'float64' ? { encoding: 'PLAIN' } : {};
       return { name, data: this.pending[i], nullable: !isList, ...encoding };
     });
-    this.parquet.write({ columnData: columnData as never, rowGroupSize: rows });
+    await this.parquet.write({ columnData: columnData as never, rowGroupSize: rows });
     for (const column of this.pending) column.length = 0;
     await this.drain();
   }

@@ -20,6 +20,7 @@ export function checkTogether(config: TrainingConfig, origins: ReadonlyMap<strin
   checkDistributed(config, origins, add);
   if (!config.distributed.enabled) checkLeast(config, add);
   checkSplit(config, add);
+  checkStream(config, add);
   checkOptimizers(config, add);
   const { schedule, earlyStop } = config;
   if (schedule.kind !== 'constant' && schedule.decaySteps < 1) {
@@ -43,6 +44,31 @@ export function checkTogether(config: TrainingConfig, origins: ReadonlyMap<strin
     add('clip.globalNorm', 'in async mode shards take pushes in orders of their own, so there is no one norm; use --ps 1 or --mode sync');
   }
   return problems;
+}
+
+const STREAM = /^(tail:|tcp:\/\/|kafka:\/\/)/;
+
+function checkStream(config: TrainingConfig, add: Add): void {
+  const { stream, data, distributed } = config;
+  const source = data.train.find((name) => STREAM.test(name));
+  if (!stream.enabled) {
+    if (source !== undefined) add('data.train', `${source} is a stream; say --stream to train on it`);
+    return;
+  }
+  if (data.train.length > 0 && source === undefined && !data.train.includes('-')) {
+    add('stream.enabled', 'needs a source in data.train (--data): tail:PATH, tcp://HOST:PORT, - or kafka://BROKER:PORT/TOPIC?group=GROUP');
+  }
+  if (distributed.enabled || distributed.localHosts > 0) add('stream.enabled', 'a stream is trained on one host; leave --distributed out');
+  if (data.split.by !== 'none') add('data.split.by', 'a stream is trained whole; name evaluation data of their own (data.eval)');
+  if (!['earliest', 'latest', 'committed'].includes(stream.start) && !/^\d{4}-\d\d-\d\d/.test(stream.start)) {
+    add('stream.start', `expected earliest, latest, committed or a time such as 2026-11-29T08:00:00Z, got ${stream.start}`);
+  } else if (/^\d/.test(stream.start) && Number.isNaN(Date.parse(stream.start))) {
+    add('stream.start', `${stream.start} is no time`);
+  }
+  if (stream.windowSeconds === 0) {
+    if (stream.eventTime !== null) add('stream.eventTime', 'has no effect without windows; set stream.windowSeconds');
+    if (stream.latenessSeconds > 0) add('stream.latenessSeconds', 'has no effect without windows; set stream.windowSeconds');
+  }
 }
 
 function checkSplit(config: TrainingConfig, add: Add): void {

@@ -18,6 +18,7 @@ import {
   text,
 } from './option.js';
 import { restoreOptions } from './restore-options.js';
+import { streamOptions } from './stream-options.js';
 import { warmStartOptions } from './warm-start-options.js';
 
 /** Largest seed: seeds are unsigned 32-bit numbers. */
@@ -73,7 +74,10 @@ export const optionTree = {
     group: 'Run',
   }),
   data: {
-    train: list('Training data: files, globs, folders, or - for standard input.', { flag: 'data', path: 'data' }),
+    train: list('Training data: files, globs, folders, or - for standard input; with --stream also sources of a stream.', {
+      flag: 'data',
+      path: 'data',
+    }),
     eval: list('Evaluation data, in the format of the training data.', { flag: 'eval-data', path: 'data' }),
     format: choice(
       'auto',
@@ -321,6 +325,7 @@ export const optionTree = {
     }),
     maxRows: integer(0, 'Most rows of one table; a further id ends the run with TableFull. 0 sets no limit.', { min: 0 }),
   },
+  stream: streamOptions,
   distributed: distributedOptions,
   discovery: discoveryOptions,
   logEvery: number(0, 'Seconds between progress reports; 0 chooses: a few a second on a terminal, else one every 5 s.', {
@@ -342,6 +347,7 @@ export const sectionTitles: Readonly<Record<string, string>> = {
   clip: 'Gradient clipping',
   embedding: 'Embeddings and tables',
   table: 'Embeddings and tables',
+  stream: 'Streams',
   distributed: 'Several hosts',
   discovery: 'Discovery',
 };

@@ -2,6 +2,9 @@ import { join } from 'node:path';
 import { isabs, isHdfsPath } from '../base/index.js';
 import type { PathRule } from './option.js';
 
+/** What stands before the path of a file that is followed. */
+const TAIL = 'tail:';
+
 /** Whether the value of `model` names a file and not a model of the zoo. */
 export function isModelFile(model: string): boolean {
   return /[\\/]/.test(model) || /\.[cm]?[jt]s$/.test(model);
@@ -12,7 +15,8 @@ export function isModelFile(model: string): boolean {
  * Standard input (-) and plain model names are left as they are.
  */
 function resolvePath(value: string, rule: PathRule, folder: string): string {
-  if (rule === 'data' && value === '-') return value;
+  if (rule === 'data' && (value === '-' || /^(tcp|kafka):\/\//.test(value))) return value;
+  if (rule === 'data' && value.startsWith(TAIL)) return `${TAIL}${resolvePath(value.slice(TAIL.length), rule, folder)}`;
   if (rule === 'module' && !isModelFile(value)) return value;
   if (rule === 'cache' && ['off', 'auto', 'true', 'false'].includes(value)) return value;
   const path = isabs(value) || folder === '.' ? value : join(folder, value);

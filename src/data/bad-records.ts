@@ -48,12 +48,13 @@ export function readBadRecord(
   };
 }
 
-/** The error that names one bad record. */
+/** The error that names one bad record. @param where the record's place, where it is none in a file */
 export function badRecordError(
   file: FileDescription,
   program: Program,
   bad: BadRecord,
   planned: PlannedBlock | null = null,
+  where: string | null = null,
 ): MonolithError {
   const monolith = isMonolithFormat(file.format);
   const binary = ['tfrecord', 'criteo-bin', 'avro', 'npz'].includes(file.format) || monolith;
@@ -66,6 +67,7 @@ export function badRecordError(
         : `line ${bad.line} (record ${bad.record}, byte ${bad.byte})`;
   const column = columnName(file, program, bad);
   const { code, text } = describe(file, program, bad, column);
+  if (where !== null) return new MonolithError(code, `${where}: ${text}`, { place: where, ...(column === null ? {} : { column }) });
   return new MonolithError(code, `${file.info.path} ${place}: ${text}`, {
     path: file.info.path,
     record: bad.record,

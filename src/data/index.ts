@@ -33,7 +33,14 @@ export {
 } from './options.js';
 export { expandFiles, filesFromPattern, standardInput } from './paths.js';
 export { BatchPipeline } from './pipeline.js';
-export type { DataPosition, StreamPoint } from './position.js';
-export { vwProblem } from './text-problems.js';
-export { VwLine, VwProblem, type VwVisitor } from './vw/line.js';
+export type { DataPosition, StreamPoint, StreamPosition } from './position.js';
 export type { DataStats } from './stats.js';
+export { openStreamData } from './stream/history.js';
+export type { StreamHost, StreamOffset, StreamPartition, StreamRecords, StreamSource } from './stream/source.js';
+export { type StreamOptions, streamDefaults } from './stream/stream-options.js';
+export { type MakeSources, StreamPipeline } from './stream/stream-pipeline.js';
+export { planStream, splitSources } from './stream/stream-plan.js';
+export { isStreamSpec } from './stream/stream-spec.js';
+export { vwProblem } from './text-problems.js';
+export type { StreamFacts, TrainData } from './train-data.js';
+export { VwLine, VwProblem, type VwVisitor } from './vw/line.js';

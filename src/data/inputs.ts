@@ -85,8 +85,12 @@ export async function planData(given: Partial<PipelineOptions>): Promise<DataPla
   for (const path of await expandFiles(options.files)) files.push(await fileInfo(path));
   const head = files[0];
   if (head === undefined) throw new MonolithError('DataNotFound', 'no data files are named');
-  const first = await describeFile(head, options);
-  const { format } = first;
+  return planOf(options, files, await describeFile(head, options));
+}
+
+/** The plan once the first file is described. */
+export async function planOf(options: PipelineOptions, files: readonly FileInfo[], first: FileDescription): Promise<DataPlan> {
+  const { format, info: head } = first;
   const schema = schemaFor(format, options);
   if (format === 'libsvm') {
     return {

@@ -49,7 +49,11 @@ export type FileDescription = {
  * @throws DataFormat where the format can't be told or the header does not fit.
  */
 export async function describeFile(info: FileInfo, options: PipelineOptions): Promise<FileDescription> {
-  const head = await readHead(info, HEAD_BYTES);
+  return describeHead(info, await readHead(info, HEAD_BYTES), options);
+}
+
+/** The same by the first bytes alone; none where a stream has not begun. */
+export async function describeHead(info: FileInfo, head: Uint8Array, options: PipelineOptions): Promise<FileDescription> {
   const format = options.format === 'auto' ? detectFormat(info, head, options.schema) : options.format;
   if (textFormats.has(format)) refuseUtf16(info.path, head);
   if ((format === 'npz') !== (info.compression === 'npz')) {

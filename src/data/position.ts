@@ -1,4 +1,5 @@
 import { MonolithError } from '../base/index.js';
+import type { StreamOffset } from './stream/source.js';
 
 /** A place in the stream of raw blocks: plain JSON. */
 export type StreamPoint = {
@@ -28,6 +29,15 @@ export type DataPosition = {
   /** Bad records and examples of the epoch before the window. */
   readonly epochBadRecords: number;
   readonly epochExamples: number;
+  /** Set where the data are a stream that has begun; the files before it, if any, are done then. */
+  readonly stream?: StreamPosition;
+};
+
+/** Where each partition of a stream goes on: every record before its offset was handed out, none behind it. */
+export type StreamPosition = {
+  readonly partitions: { readonly [name: string]: StreamOffset };
+  /** round-robin: the partition whose turn it is; null: the first. */
+  readonly turn: string | null;
 };
 
 export const streamStart: StreamPoint = { fileIndex: 0, byteOffset: 0, record: 0, line: 0 };

@@ -1,6 +1,15 @@
 import { packageVersion } from '../base/index.js';
-import { checkpointEvent, doneEvent, evalEvent, progressEvent, type RunEvent, type RunLog, startEvent } from '../telemetry/index.js';
-import type { CheckpointEvent, EvaluationEvent, Progress, TrainHook, TrainResult } from '../training/index.js';
+import {
+  checkpointEvent,
+  doneEvent,
+  evalEvent,
+  progressEvent,
+  type RunEvent,
+  type RunLog,
+  startEvent,
+  windowEvent,
+} from '../telemetry/index.js';
+import type { CheckpointEvent, EvaluationEvent, Progress, TrainHook, TrainResult, WindowEvent } from '../training/index.js';
 import type { RunInfo } from './run-info.js';
 
 /** The events of a run, in the order and names of `--json`, handed to one receiver. */
@@ -38,6 +47,10 @@ export class EventHook implements TrainHook {
 
   onEvaluation({ step, metrics }: EvaluationEvent): void {
     this.write(evalEvent(step, metrics));
+  }
+
+  onWindow(event: WindowEvent): void {
+    this.write(windowEvent(event));
   }
 
   onCheckpoint({ step, path }: CheckpointEvent): void {

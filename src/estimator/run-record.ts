@@ -4,7 +4,7 @@ import { MonolithError } from '../base/index.js';
 import type { CheckpointReader, ManifestFields } from '../checkpoint/index.js';
 import type { BadBatch } from '../cluster/index.js';
 import type { TrainingConfig } from '../config/index.js';
-import type { BatchPipeline, DataPosition } from '../data/index.js';
+import type { DataPosition, TrainData } from '../data/index.js';
 import type { EvaluationMetrics, ModelOnData, TrainerState, TrainingEngine } from '../training/index.js';
 import { restoreCluster } from './session.js';
 
@@ -15,7 +15,7 @@ export type Resumed = { readonly state: TrainerState; readonly newData: boolean 
 export async function resume(
   cluster: TrainingEngine,
   checkpoint: CheckpointReader,
-  train: BatchPipeline,
+  train: TrainData,
   config: TrainingConfig,
 ): Promise<Resumed> {
   await restoreCluster(cluster, checkpoint);
@@ -25,14 +25,16 @@ export async function resume(
   };
   // A pipe that was read to its end can't come again: what it brings now is new.
   const pipeDone = train.files.includes('-') && data.position.epoch >= 1;
-  const newData = pipeDone || data.fingerprint !== dataFingerprint(config, train);
+  // Offsets of a stream mean the same place whatever else is said of the data.
+  const inStream = data.position.stream !== undefined && train.stream !== undefined;
+  const newData = !inStream && (pipeDone || data.fingerprint !== dataFingerprint(config, train));
   if (newData) return { state: { ...trainer, finished: false }, newData };
   await train.seek(data.position);
   return { state: trainer, newData };
 }
 
 /** What must be equal for a position in the data to mean the same place. */
-function dataFingerprint(config: TrainingConfig, train: BatchPipeline): string {
+function dataFingerprint(config: TrainingConfig, train: TrainData): string {
   const {
     train: _train,
     eval: _eval,
@@ -56,7 +58,7 @@ function dataFingerprint(config: TrainingConfig, train: BatchPipeline): string {
 export function manifestFields(
   config: TrainingConfig,
   bound: ModelOnData,
-  train: BatchPipeline,
+  train: TrainData,
   position: DataPosition,
   state: TrainerState,
   metrics: EvaluationMetrics | null,

@@ -1,7 +1,7 @@
 import { type BaseReference, type CheckpointReader, RunLock, removeAllCheckpoints } from '../checkpoint/index.js';
 import { type BadBatch, CheckpointThread, LocalCluster } from '../cluster/index.js';
 import { configToYaml, type TrainingConfig } from '../config/index.js';
-import type { BatchPipeline } from '../data/index.js';
+import type { BatchPipeline, TrainData } from '../data/index.js';
 import { hooksOf } from '../hooks/index.js';
 import { RunLog } from '../telemetry/index.js';
 import {
@@ -10,6 +10,7 @@ import {
   hasEvaluationData,
   type ModelOnData,
   openPipeline,
+  openTrainData,
   type RunSpec,
   roundedFrom,
   slotSchema,
@@ -18,6 +19,7 @@ import {
   type TrainHook,
   type TrainingEngine,
   TrainLoop,
+  type TrainLoopSettings,
   type TrainResult,
   warmStart,
 } from '../training/index.js';
@@ -51,7 +53,7 @@ type Parts = {
   readonly config: TrainingConfig;
   readonly options: SessionOptions;
   readonly bound: ModelOnData;
-  readonly train: BatchPipeline;
+  readonly train: TrainData;
   readonly evaluation: BatchPipeline | null;
   readonly cluster: RunEngine;
   readonly log: RunLog;
@@ -97,7 +99,7 @@ export class TrainingSession {
     const open: { close(): Promise<void> }[] = [await RunLock.take(config.modelDir)];
     try {
       const { checkpoint, replaceOlder, note } = await openStart(config);
-      const train = await openPipeline(config, 'train', bound, options.startEngine === undefined ? null : 0);
+      const train = await openTrainData(config, bound, options.startEngine === undefined ? null : 0);
       open.push(train);
       const evaluation = hasEvaluationData(config) ? await openPipeline(config, 'evaluate', bound) : null;
       if (evaluation !== null) open.push(evaluation);
@@ -186,6 +188,7 @@ export class TrainingSession {
         logEverySeconds: config.logEvery,
         retention: { newest: config.keepCheckpoints, best: config.keepBest === 'none' ? null : config.keepBest },
         earlyStop: config.earlyStop,
+        ...windowSettings(config),
       },
       state: this.state,
       resumedFrom: this.checkpointPath,
@@ -200,9 +203,11 @@ export class TrainingSession {
           fields: manifestFields(config, bound, train, position, state, metrics),
           ...how,
         });
-        const durable = pending.durable.then((path) => {
+        const durable = pending.durable.then(async (path) => {
           this.state = state;
           this.checkpointPath = path;
+          // Only now may anybody else know that these records are done.
+          await train.stream?.durable(position);
           return path;
         });
         durable.catch(() => {});
@@ -224,6 +229,11 @@ export class TrainingSession {
   close(): Promise<void> {
     return closeAll(this.open);
   }
+}
+
+function windowSettings({ stream }: TrainingConfig): Pick<TrainLoopSettings, 'windows'> {
+  const { enabled, windowSeconds, latenessSeconds } = stream;
+  return enabled && windowSeconds > 0 ? { windows: { windowMs: windowSeconds * 1000, latenessMs: latenessSeconds * 1000 } } : {};
 }
 
 /** The whole checkpoint that a resumed run's changes count from. */

@@ -10,6 +10,7 @@ import {
   type StepMetrics,
   type TrainHook,
   type TrainResult,
+  type WindowEvent,
 } from '../training/index.js';
 
 /**
@@ -57,6 +58,10 @@ export class HookList implements TrainHook {
 
   onEvaluation(event: EvaluationEvent, context: HookContext): Promise<void> {
     return this.call(context, () => this.runner.each('onEvaluation', (hook, own) => hook.onEvaluation?.(event, own)));
+  }
+
+  onWindow(event: WindowEvent, context: HookContext): Promise<void> {
+    return this.call(context, () => this.runner.each('onWindow', (hook, own) => hook.onWindow?.(event, own)));
   }
 
   onCheckpoint(event: CheckpointEvent, context: HookContext): Promise<void> {

@@ -28,9 +28,10 @@ export type WorkerContext = {
  * One step of one worker, the journey of a batch in order; the batch's lookup is already on its way (see worker-loop). In synchronous mode
  * it returns when every shard has applied the gradients of all workers.
  *
+ * @param logits [B] what the model said of each example before it learnt from it: written.
  * @returns Σ weight · loss over the worker's examples.
  */
-export function trainStep(worker: WorkerContext, batch: BatchSlot, region: number, step: number): number {
+export function trainStep(worker: WorkerContext, batch: BatchSlot, region: number, step: number, logits: Float32Array): number {
   const { embeddings, regions, sparse, seed, stats, spans, now } = worker;
   const model = worker.models[region];
   const started = now();
@@ -44,6 +45,7 @@ export function trainStep(worker: WorkerContext, batch: BatchSlot, region: numbe
   for (let first = 0; first < batch.numExamples; first += model.chunkRows) {
     const rows = Math.min(model.chunkRows, batch.numExamples - first);
     loss += model.trainChunk(batch, sparse, first, rows); //                            logits, loss, gradients of rows and parameters
+    for (let i = 0; i < rows; i++) logits[first + i] = model.logits[i];
   }
   if (!Number.isFinite(loss)) throw nonFinite(worker, model, step, loss);
   const computed = now();

@@ -13,7 +13,7 @@ export type WorkerLines = {
   /** Sync points reached: all pushes before them are applied. */
   readonly synced: Counter;
   readonly slots: readonly BatchSlot[];
-  /** [slot] logits of an evaluated batch, [B] */
+  /** [slot] logits of a batch, [B] */
   readonly logits: readonly Float32Array[];
   /** [LOSS_HISTORY] Σ weight·loss of step % LOSS_HISTORY */
   readonly losses: Float64Array;
@@ -72,7 +72,7 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
     switch (command[0]) {
       case WorkerOp.train: {
         if (stats[WorkerStat.steps] === 0) stats[WorkerStat.firstStepAtMs] = performance.timeOrigin + now();
-        lines.losses[command[2] % LOSS_HISTORY] = trainStep(worker, batch, region, command[2]);
+        lines.losses[command[2] % LOSS_HISTORY] = trainStep(worker, batch, region, command[2], lines.logits[command[1]]);
         stats[WorkerStat.steps]++;
         stats[WorkerStat.examples] += batch.numExamples;
         stats[WorkerStat.lastStepAtMs] = performance.timeOrigin + now();

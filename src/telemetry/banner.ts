@@ -69,8 +69,8 @@ function evaluationText({ config, evalFiles }: BannerInfo): string {
   }
 }
 
-function lengthText({ epochs, maxSteps }: TrainingConfig): string {
-  const ends = [epochs > 0 ? counted(epochs, 'epoch') : 'no last epoch'];
+function lengthText({ epochs, maxSteps, stream }: TrainingConfig): string {
+  const ends = [stream.enabled ? 'a stream' : epochs > 0 ? counted(epochs, 'epoch') : 'no last epoch'];
   if (maxSteps > 0) ends.push(`at most ${counted(maxSteps, 'step')}`);
   return ends.join(', ');
 }

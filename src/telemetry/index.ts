@@ -1,7 +1,7 @@
 export { type BannerInfo, banner } from './banner.js';
 export { eventFileName, writeEventFile } from './event-file.js';
 export { type ProgressOptions, ProgressReporter, type ProgressUpdate, progressLine } from './progress.js';
-export { alignedTable, evaluationLine, namedFigures, type RunResult, resultText } from './result.js';
+export { alignedTable, evaluationLine, namedFigures, type RunResult, resultText, windowLine } from './result.js';
 export {
   type CheckpointEvent,
   checkpointEvent,
@@ -18,6 +18,8 @@ export {
   type RunEvent,
   type StartEvent,
   startEvent,
+  type WindowFigures,
+  windowEvent,
 } from './run-events.js';
 export { RunLog, type RunLogOptions } from './run-log.js';
 export { encodeEvent, FILE_VERSION, frameRecord, type Scalar, type TensorBoardEvent } from './tensorboard-event.js';

@@ -1,4 +1,5 @@
 import type { BinaryMetrics, RegressionMetrics } from '../metrics/index.js';
+import { dateText, type WindowLike } from './run-events.js';
 import { compact, counted, durationText, figureText, grouped, printable } from './text.js';
 
 /** Figures of a set with the names that people read, most telling first. */
@@ -28,6 +29,20 @@ export function evaluationLine(step: number, metrics: BinaryMetrics | Regression
   const shown = namedFigures(metrics).filter(([name]) => !name.startsWith('mean '));
   const figures = shown.map(([name, value]) => `${name} ${figureText(value)}`).join(', ');
   return `eval at step ${step}: ${figures} (${counted(metrics.examples, 'example')})`;
+}
+
+/** `window 2026-11-29T08:00:00.000Z to 09:00:00.000Z: AUC 0.78741, …, before learning (20,000 examples, 3 late)` */
+export function windowLine(window: WindowLike): string {
+  const { startMs, endMs, metrics, late, untimed, partial } = window;
+  const shown = namedFigures(metrics).filter(([name]) => !name.startsWith('mean '));
+  const figures = shown.map(([name, value]) => `${name} ${figureText(value)}`).join(', ');
+  const counts = [
+    counted(metrics.examples, 'example'),
+    ...(late > 0 ? [`${grouped(late)} late`] : []),
+    ...(untimed > 0 ? [`${grouped(untimed)} without a time`] : []),
+    ...(partial ? ['not at its end'] : []),
+  ];
+  return `window ${dateText(startMs)} to ${dateText(endMs)}: ${figures} (before learning; ${counts.join(', ')})`;
 }
 
 /** Rows under a header in aligned columns: text to the left, everything but the first column to the right. */

@@ -57,6 +57,20 @@ export type EvalFigures = {
 /** An evaluation, after `step` steps. */
 export type EvalEvent = { readonly event: 'eval'; readonly step: number } & EvalFigures;
 
+/** Figures of a window of event time of a stream, from predictions made before learning. */
+export type WindowFigures = {
+  readonly event: 'window';
+  readonly step: number;
+  /** The window as dates; the end is not in it. */
+  readonly start: string;
+  readonly end: string;
+  /** The run ended before the window did. */
+  readonly partial: boolean;
+  /** Examples since the last window that came too late for theirs, and such without a time. */
+  readonly late: number;
+  readonly untimed: number;
+} & EvalFigures;
+
 /** A checkpoint is durable at `path`. */
 export type CheckpointEvent = { readonly event: 'checkpoint'; readonly step: number; readonly path: string };
 
@@ -80,7 +94,7 @@ export type DoneEvent = {
   readonly precision: string;
 };
 
-export type RunEvent = StartEvent | ProgressEvent | EvalEvent | CheckpointEvent | DoneEvent;
+export type RunEvent = StartEvent | ProgressEvent | EvalEvent | WindowFigures | CheckpointEvent | DoneEvent;
 
 function figure(value: number): Figure {
   return Number.isFinite(value) ? value : null;
@@ -139,6 +153,26 @@ export function progressEvent(update: {
 
 export function evalEvent(step: number, metrics: BinaryMetrics | RegressionMetrics): EvalEvent {
   return { event: 'eval', step, ...evalFigures(metrics) };
+}
+
+/** What is told of a window. */
+export type WindowLike = {
+  readonly step: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly metrics: BinaryMetrics | RegressionMetrics;
+  readonly late: number;
+  readonly untimed: number;
+  readonly partial: boolean;
+};
+
+export function windowEvent({ step, startMs, endMs, metrics, late, untimed, partial }: WindowLike): WindowFigures {
+  return { event: 'window', step, start: dateText(startMs), end: dateText(endMs), partial, late, untimed, ...evalFigures(metrics) };
+}
+
+/** A time as a date; times beyond the calendar as numbers. */
+export function dateText(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : String(ms);
 }
 
 export function checkpointEvent(step: number, path: string): CheckpointEvent {

@@ -87,8 +87,8 @@ export class RunLog {
     if (event.event === 'start') return;
     const figures: Readonly<Record<string, unknown>> = event.event === 'done' ? { ...event, loss: event.train.loss } : event;
     this.csv.append(`${csvColumns.map((column) => csvCell(figures[column])).join(',')}\n`);
-    if (event.event !== 'progress' && event.event !== 'eval') return;
-    const group = event.event === 'progress' ? 'train' : 'eval';
+    if (event.event !== 'progress' && event.event !== 'eval' && event.event !== 'window') return;
+    const group = event.event === 'progress' ? 'train' : event.event;
     const scalars = plotted.flatMap((name): Scalar[] => {
       const value = figures[name];
       return typeof value === 'number' ? [{ tag: `${group}/${name}`, value }] : [];

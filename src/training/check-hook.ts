@@ -1,7 +1,19 @@
 import { MonolithError } from '../base/index.js';
 import type { TrainHook } from './hooks.js';
 
-const METHODS = ['onStart', 'begin', 'beforeStep', 'afterStep', 'onProgress', 'onEvaluation', 'onCheckpoint', 'end', 'onEnd', 'close'];
+const METHODS = [
+  'onStart',
+  'begin',
+  'beforeStep',
+  'afterStep',
+  'onProgress',
+  'onEvaluation',
+  'onWindow',
+  'onCheckpoint',
+  'end',
+  'onEnd',
+  'close',
+];
 
 /** What is wrong with something given as a hook, as the end of a sentence; null: nothing. A misspelt method would never be called, and nobody would know. */
 export function faultOfHook(hook: unknown): string | null {

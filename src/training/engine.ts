@@ -26,7 +26,7 @@ export interface TrainingEngine {
   /** Rounds that all workers have done. */
   completedRounds(): number;
   awaitRound(round: number): Promise<void>;
-  /** Slots and logits of a completed round that is not yet overwritten. */
+  /** Slots and logits of a completed round that is not yet overwritten; in training those from before the step's update. */
   result(round: number, worker: number): { readonly batch: BatchSlot; readonly logits: Float32Array };
   /** Σ weight·loss of a completed step, in worker order. */
   lossOf(step: number): number;

@@ -1,5 +1,6 @@
 import type { EvaluationMetrics } from './evaluate.js';
 import type { HookTrigger } from './hook-trigger.js';
+import type { WindowEvent } from './progressive.js';
 import type { StageShares } from './stage-times.js';
 import type { Timeline } from './timeline.js';
 
@@ -140,6 +141,8 @@ export interface TrainHook {
   /** A few times a second; further steps are in flight meanwhile. */
   onProgress?(progress: Progress, context: HookContext): void | Promise<void>;
   onEvaluation?(event: EvaluationEvent, context: HookContext): void | Promise<void>;
+  /** A window of event time has ended, or the run before it. Of streams only. */
+  onWindow?(event: WindowEvent, context: HookContext): void | Promise<void>;
   /** A checkpoint is durable. */
   onCheckpoint?(event: CheckpointEvent, context: HookContext): void | Promise<void>;
   /** After the last step and evaluation, before the last checkpoint; also when there was no step. `metrics`: of the last step made. */

@@ -55,7 +55,8 @@ export {
   shareOfRows,
   tableSpecs,
 } from './plan-run.js';
-export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, specOfRun } from './run-data.js';
+export type { WindowEvent, WindowSettings, WindowsState } from './progressive.js';
+export { bindModel, type DataUse, hasEvaluationData, type ModelOnData, openPipeline, openTrainData, specOfRun } from './run-data.js';
 export { resolveShardWork } from './shard-work.js';
 export { loadSnapshot, readTableSection, roundedFrom, savedTables, saveSnapshot } from './snapshot.js';
 export { STAGES, type StageShares, type StageTimes, WORKER_STAGES } from './stage-times.js';

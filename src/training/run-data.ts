@@ -1,5 +1,14 @@
 import type { TrainingConfig } from '../config/index.js';
-import { BatchPipeline, inspectInputs, type PipelineOptions } from '../data/index.js';
+import {
+  BatchPipeline,
+  inspectInputs,
+  openStreamData,
+  type PipelineOptions,
+  planStream,
+  type StreamOptions,
+  splitSources,
+  type TrainData,
+} from '../data/index.js';
 import { loadModel, type ModelDefinition, type ModelInputs, type ModelPlan } from '../models/index.js';
 import type { RunSpec } from '../steps/index.js';
 import { planOfRun, planRun } from './plan-run.js';
@@ -74,7 +83,8 @@ export function hasEvaluationData(config: TrainingConfig): boolean {
 /** Loads the model and fits it to the inputs that the data offer. @throws UnknownModel, InvalidModel, DataNotFound, DataFormat */
 export async function bindModel(config: TrainingConfig, use: DataUse): Promise<ModelOnData> {
   const definition = await loadModel(config.model);
-  const inputs = await inspectInputs(pipelineOptions(config, use, null));
+  const options = pipelineOptions(config, use, null);
+  const inputs = use === 'train' && config.stream.enabled ? await streamInputs(options) : await inspectInputs(options);
   return { model: config.model, definition, inputs, plan: planOfRun(config, definition, inputs) };
 }
 
@@ -91,7 +101,37 @@ export function openPipeline(
   return BatchPipeline.open({ ...pipelineOptions(config, use, bound.plan), fillWorker });
 }
 
+/**
+ * Opens the data that a bound model is trained on: files, a stream, or the one and then the other.
+ * @param fillWorker the one worker that gets examples here; null: all.
+ */
+export function openTrainData(config: TrainingConfig, bound: ModelOnData, fillWorker: number | null = null): Promise<TrainData> {
+  if (!config.stream.enabled) return openPipeline(config, 'train', bound, fillWorker);
+  return openStreamData(pipelineOptions(config, 'train', bound.plan), streamOptions(config));
+}
+
+/** What a stream offers to a model: as its files say, where some are read before it. */
+async function streamInputs(options: Partial<PipelineOptions>): Promise<ModelInputs> {
+  const { files, specs } = splitSources(options.files ?? []);
+  return files.length > 0 ? inspectInputs({ ...options, files }) : (await planStream(options, specs)).data.inputs;
+}
+
+function streamOptions({ stream }: TrainingConfig): StreamOptions {
+  const { order, start, lost, idleSeconds, flushMs, eventTime, windowSeconds, sessionTimeoutMs } = stream;
+  const known = start === 'earliest' || start === 'latest' || start === 'committed';
+  return {
+    order,
+    start: known ? start : Date.parse(start),
+    lost,
+    idleSeconds,
+    flushMs,
+    eventTime: windowSeconds > 0 ? eventTime : null,
+    timed: windowSeconds > 0,
+    sessionTimeoutMs,
+  };
+}
+
 /** The run of a bound model on batches of the pipeline's layout. */
-export function specOfRun(config: TrainingConfig, bound: ModelOnData, pipeline: BatchPipeline): RunSpec {
+export function specOfRun(config: TrainingConfig, bound: ModelOnData, pipeline: Pick<TrainData, 'layout'>): RunSpec {
   return planRun(config, bound.model, bound.definition, bound.inputs, bound.plan, pipeline.layout);
 }

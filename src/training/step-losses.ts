@@ -3,13 +3,16 @@ import { PrefetchQueue } from '../queues/index.js';
 import type { TrainingEngine } from './engine.js';
 import type { StepMetrics } from './hooks.js';
 
+/** A step that was sent out. */
+export type SentStep = { readonly round: number; readonly step: number; readonly examples: number };
+
 /** Matches steps that were sent out with the losses that come back, in order. */
 export class StepLosses {
   /** Figures of the last step that is known to be done; null before the first. */
   last: StepMetrics | null = null;
   private readonly recent = new RecentLoss();
   /** Sent out and not yet seen to be done. */
-  private readonly pending: PrefetchQueue<{ readonly round: number; readonly step: number; readonly examples: number }>;
+  private readonly pending: PrefetchQueue<SentStep>;
 
   /** @param maxInFlight most steps that are sent out and not yet done. */
   constructor(private readonly maxInFlight: number) {
@@ -22,15 +25,15 @@ export class StepLosses {
     throw new MonolithError('Internal', `step ${step} was sent out while ${this.maxInFlight} others were not seen to be done`);
   }
 
-  /** Takes the losses of finished steps. @param receive gets Σ loss and number of examples of each, in order of steps. */
-  collect(engine: TrainingEngine, receive: (loss: number, examples: number) => void): void {
+  /** Takes the losses of finished steps. @param receive gets Σ loss of each, in order of steps. */
+  collect(engine: TrainingEngine, receive: (loss: number, sent: SentStep) => void): void {
     const completed = engine.completedRounds();
     for (let next = this.pending.peek(); next !== undefined && next.round < completed; next = this.pending.peek()) {
       const { step, examples } = next;
       this.pending.tryDequeue();
       const loss = engine.lossOf(step);
       this.recent.add(loss, examples);
-      receive(loss, examples);
+      receive(loss, next);
       this.last = { loss: loss / examples, examples };
     }
   }

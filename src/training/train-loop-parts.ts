@@ -1,4 +1,5 @@
-import type { BatchPipeline, DataPosition } from '../data/index.js';
+import { MonolithError } from '../base/index.js';
+import type { BatchPipeline, DataPosition, TrainData } from '../data/index.js';
 import type { BestState } from './best-watch.js';
 import type { PendingSave, SaveRequest } from './checkpoint-saver.js';
 import type { EarlyStopSettings } from './early-stopping.js';
@@ -6,11 +7,18 @@ import type { TrainingEngine } from './engine.js';
 import type { EvaluationMetrics } from './evaluate.js';
 import type { HookStates } from './hook-runner.js';
 import type { TrainHook } from './hooks.js';
+import type { WindowSettings, WindowsState } from './progressive.js';
 
 /** Checkpoints that stay where neither settings nor a hook say otherwise. */
 export const KEEP_CHECKPOINTS = 3;
 /** Keeps all checkpoints. */
 export const KEEP_ALL = Number.MAX_SAFE_INTEGER;
+
+/** @throws InvalidArgument for a number of checkpoints that a hook can't ask for */
+export function checkNewest(newest: number): void {
+  if (Number.isSafeInteger(newest) && newest >= 0) return;
+  throw new MonolithError('InvalidArgument', `retain: newest must be an integer ≥ 0, got ${newest}`, { newest });
+}
 
 /** What a run keeps beside parameters and rows; stands in the checkpoint. */
 export type TrainerState = BestState & {
@@ -22,6 +30,8 @@ export type TrainerState = BestState & {
   readonly evaluationDue?: boolean;
   /** What hooks want back when the run goes on. */
   readonly hooks?: HookStates;
+  /** Windows of time that are open; absent where there are none. */
+  readonly windows?: WindowsState;
 };
 
 export type TrainLoopSettings = {
@@ -46,11 +56,13 @@ export type TrainLoopSettings = {
   /** Checkpoints to keep, and the figure by which the best one is kept besides (null: that of early stopping); until a hook says otherwise. */
   readonly retention?: { readonly newest: number; readonly best: string | null };
   readonly earlyStop: EarlyStopSettings;
+  /** Windows of time whose figures are told, of data that have times. */
+  readonly windows?: WindowSettings;
 };
 
 export type TrainLoopParts = {
   readonly engine: TrainingEngine;
-  readonly train: BatchPipeline;
+  readonly train: TrainData;
   readonly evaluation: BatchPipeline | null;
   readonly settings: TrainLoopSettings;
   readonly state: TrainerState | null;

@@ -1,8 +1,8 @@
-import { MonolithError } from '../base/index.js';
 import type { DataPosition } from '../data/index.js';
 import { learningRateAt } from '../optimizers/index.js';
 import type { BatchSlot } from '../tensor/index.js';
 import { BestWatch, type Occasion } from './best-watch.js';
+import { eachTick, StoppableWait } from './data-wait.js';
 import { type EvaluationMetrics, evaluate } from './evaluate.js';
 import { HeldBatch } from './held-batch.js';
 import { type HookActions, HookRunner } from './hook-runner.js';
@@ -10,11 +10,12 @@ import type { Retention, StopReason, TrainResult } from './hooks.js';
 import { LoopSaves } from './loop-saves.js';
 import { OneAtATime } from './one-at-a-time.js';
 import { doneFraction, ProgressReports, secondsLeft } from './progress-reports.js';
+import { ProgressiveValidation } from './progressive.js';
 import { isTime, saveDue } from './save-due.js';
-import { stageSeconds } from './stage-times.js';
 import { StepLosses } from './step-losses.js';
 import { Timeline } from './timeline.js';
-import { KEEP_ALL, KEEP_CHECKPOINTS, type TrainerState, type TrainLoopParts } from './train-loop-parts.js';
+import { checkNewest, KEEP_ALL, KEEP_CHECKPOINTS, type TrainerState, type TrainLoopParts } from './train-loop-parts.js';
+import { trainResult } from './train-result.js';
 
 /** The loop around the step: feeds batches, calls hooks, reports, evaluates, saves, knows when to stop. */
 export class TrainLoop implements HookActions {
@@ -38,6 +39,7 @@ export class TrainLoop implements HookActions {
   private ended: StopReason | null = null;
   private readonly losses: StepLosses;
   private readonly reports: ProgressReports;
+  private readonly windows: ProgressiveValidation | null;
   private activeMs = 0;
   private activeSince = 0;
   /** Calls of {@link untimed} under way, one in the other. */
@@ -53,8 +55,7 @@ export class TrainLoop implements HookActions {
   private lastEpoch = 0;
   /** Where the next step starts. The pipeline itself may be further, in the middle of a step that a stop gave up. */
   private position: DataPosition;
-  /** Gives up the wait for data that is under way. */
-  private giveUp: () => void = () => {};
+  private readonly waits: StoppableWait;
 
   constructor(private readonly parts: TrainLoopParts) {
     const { state, settings } = parts;
@@ -64,10 +65,14 @@ export class TrainLoop implements HookActions {
     this.reports = new ProgressReports(settings.logEverySeconds ?? 0, this.step);
     this.examples = state?.examples ?? 0;
     this.position = parts.train.position;
+    const { windows } = settings;
+    const times = parts.train.stream?.eventTimes;
+    this.windows = windows && times ? new ProgressiveValidation(windows, parts.engine, times.length, state?.windows) : null;
     this.bestWatch = new BestWatch(settings.earlyStop, state);
     this.newest = settings.retention?.newest ?? KEEP_CHECKPOINTS;
     if (settings.retention?.best != null) this.bestWatch.keepBestBy(settings.retention.best);
     this.timeline = new Timeline(parts.engine);
+    this.waits = new StoppableWait(parts.stop);
     this.hooks = new HookRunner(parts.hooks, this);
     this.saves = new LoopSaves(
       parts.resumedFrom,
@@ -97,7 +102,6 @@ export class TrainLoop implements HookActions {
     this.reports.begin(this.activeSince);
     this.startFraction = doneFraction(train.stats().progress, this.step, this.target) ?? 0;
     this.lastEpoch = this.position.epoch;
-    stop?.addEventListener('abort', () => this.giveUp(), { once: true });
     this.ended = state?.finished === true ? 'early stopping' : null;
     this.hooks.restore(state?.hooks);
     if (this.parts.resumedFrom !== null) this.saves.held = JSON.stringify(this.stateNow());
@@ -111,7 +115,9 @@ export class TrainLoop implements HookActions {
       else this.ended = await this.makeStep();
     }
     await this.untimed(() => this.finish());
-    const result = await this.result(this.ended);
+    const { step, examples, runExamples, evaluation: last, activeMs } = this;
+    const known = { step, examples, runExamples, evaluation: last, activeMs, stopRequest: this.hooks.stopRequest, reason: this.ended };
+    const result = await trainResult(this.parts, { ...known, loss: this.losses.recentMean(), checkpoint: this.saves.path });
     await this.hooks.all('onEnd', (hook, context) => hook.onEnd?.(result, context));
     return result;
   }
@@ -120,6 +126,7 @@ export class TrainLoop implements HookActions {
   private async finish(): Promise<void> {
     const { stop, evaluation } = this.parts;
     await this.reportRest();
+    await this.tellWindows(true);
     if (this.ended !== 'stopped' && evaluation !== null && this.evaluatedStep !== this.step) {
       await this.evaluateNow('end');
       // Given up: the same command again makes up for it.
@@ -136,7 +143,9 @@ export class TrainLoop implements HookActions {
     let slots = await this.timeline.span('wait for a free slot', step, () => engine.acquire());
     this.collect();
     const next = this.timeline.span('read data', step, () => train.nextStep(slots));
-    const examples = await this.untilStopped(engine.whileSound(next));
+    const wait = this.waits.untilStopped(engine.whileSound(next));
+    if (train.stream !== undefined) await eachTick(wait, () => this.whileWaiting());
+    const examples = await wait;
     if (examples === null) return 'stopped';
     if (examples === 0) {
       this.position = train.position;
@@ -152,6 +161,7 @@ export class TrainLoop implements HookActions {
     this.stepEpoch = this.position.epoch;
     this.position = train.position;
     this.losses.sent(engine.rounds, step, examples);
+    if (train.stream !== undefined) this.windows?.sent(engine.rounds, train.stream.eventTimes);
     await this.timeline.span('send out', step, () => engine.submitTrain(step));
     this.step++;
     this.examples += examples;
@@ -159,11 +169,29 @@ export class TrainLoop implements HookActions {
     return this.betweenSteps(due ? step : null, await this.epochEnded());
   }
 
+  /** What is due while a stream is silent: steps that are done are told of and saved. */
+  private async whileWaiting(): Promise<void> {
+    const { settings, now } = this.parts;
+    this.collect();
+    if (!this.reports.covers(this.step) && this.reports.isDue(now())) await this.report();
+    await this.tellWindows();
+    if (this.saves.haveEnded) await this.saves.finish();
+    if (isTime(settings.checkpointEverySeconds, this.savedAtMs, now())) await this.untimed(() => this.beginSave('whole', false));
+  }
+
+  /** @param unfinished those too that are open still. */
+  private async tellWindows(unfinished = false): Promise<void> {
+    const { windows } = this;
+    if (windows === null) return;
+    const events = [...windows.take(), ...(unfinished ? windows.unfinished(this.step) : [])];
+    for (const event of events) await this.hooks.each('onWindow', (hook, context) => hook.onWindow?.(event, context));
+  }
+
   /** Whether the epoch has ended since the last question. Only where evaluations ask for it: whether there is more may take a wait for data. */
   private async epochEnded(): Promise<boolean> {
     const { settings, evaluation, engine, train } = this.parts;
     if (evaluation === null || settings.evalEvery > 0 || (settings.evalEverySeconds ?? 0) > 0) return false;
-    const settled = await this.untilStopped(engine.whileSound(train.settle().then(() => true)));
+    const settled = await this.waits.untilStopped(engine.whileSound(train.settle().then(() => true)));
     // Given up: the run that goes on from here asks again.
     if (settled === null) return false;
     this.position = train.position;
@@ -173,19 +201,11 @@ export class TrainLoop implements HookActions {
     return ended;
   }
 
-  /** What is waited for, or null once training is to stop: data may be long in coming. */
-  private untilStopped<T>(wait: Promise<T>): Promise<T | null> {
-    return new Promise((resolve, reject) => {
-      this.giveUp = () => resolve(null);
-      if (this.parts.stop?.aborted === true) this.giveUp();
-      wait.then(resolve, reject);
-    });
-  }
-
   /** Reports, evaluates, calls hooks and saves where it is time to. @param hookStep the step just made, where hooks want to know of it. */
   private async betweenSteps(hookStep: number | null, epochEnded: boolean): Promise<StopReason | null> {
     const { settings, now, evaluation } = this.parts;
     this.collect();
+    await this.tellWindows();
     const nowMs = now();
     if (this.reports.isDue(nowMs)) await this.report();
     const bySteps = settings.evalEvery > 0 && this.step % settings.evalEvery === 0;
@@ -216,7 +236,10 @@ export class TrainLoop implements HookActions {
   /** Takes the losses of finished steps, in order. */
   private collect(): void {
     this.timeline.collect();
-    this.losses.collect(this.parts.engine, (loss, examples) => this.reports.addLoss(loss, examples));
+    this.losses.collect(this.parts.engine, (loss, { examples, round, step }) => {
+      this.reports.addLoss(loss, examples);
+      this.windows?.done(round, step + 1);
+    });
   }
 
   /** Waits for the steps in flight, then does something that is not training: its time does not count. */
@@ -287,9 +310,7 @@ export class TrainLoop implements HookActions {
 
   /** For hooks. */
   retain({ newest, best }: Retention): void {
-    if (!Number.isSafeInteger(newest) || newest < 0) {
-      throw new MonolithError('InvalidArgument', `retain: newest must be an integer ≥ 0, got ${newest}`, { newest });
-    }
+    checkNewest(newest);
     this.newest = newest === 0 ? KEEP_ALL : newest;
     if (best !== undefined) this.bestWatch.keepBestBy(best);
   }
@@ -350,6 +371,7 @@ export class TrainLoop implements HookActions {
       finished: this.ended === 'early stopping',
       ...(this.evaluationDue ? { evaluationDue: true } : {}),
       ...(hooks === undefined ? {} : { hooks }),
+      ...(this.windows === null ? {} : { windows: this.windows.state() }),
     };
   }
 
@@ -374,27 +396,5 @@ export class TrainLoop implements HookActions {
       ),
     );
     this.savedAtMs = this.parts.now();
-  }
-
-  private async result(reason: StopReason): Promise<TrainResult> {
-    const { engine, train } = this.parts;
-    const seconds = this.activeMs / 1000;
-    const { rows } = await engine.sizes();
-    return {
-      step: this.step,
-      examples: this.examples,
-      runExamples: this.runExamples,
-      seconds,
-      examplesPerSecond: seconds > 0 ? this.runExamples / seconds : 0,
-      loss: this.losses.recentMean(),
-      evaluation: this.evaluation,
-      checkpoint: this.saves.path,
-      reason,
-      stoppedEarly: reason !== 'end of data' && reason !== 'max steps',
-      hookStop: reason === 'stopped by hook' ? this.hooks.stopRequest : null,
-      stages: stageSeconds(engine.stageTimes()),
-      rows: rows.reduce((a, b) => a + b, 0),
-      badRecords: train.stats().badRecords,
-    };
   }
 }

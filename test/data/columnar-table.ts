@@ -90,7 +90,7 @@ export function tableParquet(rows: readonly TableRow[], form: ParquetForm = {}):
   ];
   const column = (name: keyof TableRow): unknown[] => rows.map((row) => row[name]);
   const encoding = form.textEncoding === undefined ? {} : { encoding: form.textEncoding };
-  parquetWrite({
+  void parquetWrite({
     writer,
     schema: schema as never,
     columnData: [

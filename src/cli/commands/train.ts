@@ -10,7 +10,7 @@ import {
   type TrainResult,
   warmStartLines,
 } from '../../estimator/index.js';
-import { banner, evaluationLine, eventLine, ProgressReporter, resultText } from '../../telemetry/index.js';
+import { banner, evaluationLine, eventLine, ProgressReporter, resultText, windowLine } from '../../telemetry/index.js';
 import { ExitCode } from '../exit-codes.js';
 import type { Output } from '../output.js';
 import { StopSignals } from '../signals.js';
@@ -35,11 +35,15 @@ export async function train(resolved: ResolvedConfig, output: Output): Promise<n
     onStart: () => json.hook?.onStart(),
     onProgress: (update) => {
       json.hook?.onProgress(update);
-      progress.update({ ...update, epoch: update.epoch + 1, epochs: config.epochs, fraction: update.fraction });
+      progress.update({ ...update, epoch: update.epoch + 1, epochs: config.stream.enabled ? 0 : config.epochs, fraction: update.fraction });
     },
     onEvaluation: (event) => {
       json.hook?.onEvaluation(event);
       say(`${evaluationLine(event.step, event.metrics)}${event.best ? ', best so far' : ''}`);
+    },
+    onWindow: (event) => {
+      json.hook?.onWindow(event);
+      say(windowLine(event));
     },
     onCheckpoint: (event) => {
       json.hook?.onCheckpoint(event);
