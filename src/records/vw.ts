@@ -158,7 +158,10 @@ async function createVw(path: string, fields: readonly RecordField[], options: R
   if (head[0] < 0) {
     throw new MonolithError(
       'InvalidConfig',
-      `format vw needs a label; there is no column "${given.label ?? 'label'}" among ${fields.slice(0, 10).map(({ name }) => name).join(', ')}: name it with the option label=NAME`,
+      `format vw needs a label; there is no column "${given.label ?? 'label'}" among ${fields
+        .slice(0, 10)
+        .map(({ name }) => name)
+        .join(', ')}: name it with the option label=NAME`,
       { fields: [] },
     );
   }

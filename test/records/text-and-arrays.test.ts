@@ -240,21 +240,19 @@ const npzColumns: readonly (readonly [string, fc.Arbitrary<unknown>, RecordField
   ['<U', fc.string({ unit: 'grapheme', maxLength: 6 }).filter((text) => !text.endsWith('\0')), 'text'],
   ['|S', fc.string({ maxLength: 6 }).filter((text) => !text.endsWith('\0')), 'text'],
 ];
-const npzTable = fc
-  .array(fc.tuple(fc.constantFrom(...npzColumns), fc.nat(3)), { minLength: 1, maxLength: 6 })
-  .chain((columns) =>
-    fc
-      .array(fc.tuple(...columns.map(([[, one], width]) => (width === 0 ? one : fc.array(one, { minLength: width, maxLength: width })))), {
-        minLength: 1,
-        maxLength: 14,
-      })
-      .map(
-        (rows): Table => ({
-          fields: columns.map(([[as, , kind], width], i) => ({ name: `a${i}`, kind, isList: width > 0, as })),
-          rows: rows as unknown[][],
-        }),
-      ),
-  );
+const npzTable = fc.array(fc.tuple(fc.constantFrom(...npzColumns), fc.nat(3)), { minLength: 1, maxLength: 6 }).chain((columns) =>
+  fc
+    .array(fc.tuple(...columns.map(([[, one], width]) => (width === 0 ? one : fc.array(one, { minLength: width, maxLength: width })))), {
+      minLength: 1,
+      maxLength: 14,
+    })
+    .map(
+      (rows): Table => ({
+        fields: columns.map(([[as, , kind], width], i) => ({ name: `a${i}`, kind, isList: width > 0, as })),
+        rows: rows as unknown[][],
+      }),
+    ),
+);
 
 test('.npz: any table of numbers and texts comes back with its types, stored and compressed', async () => {
   let run = 0;
