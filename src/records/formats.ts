@@ -1,3 +1,4 @@
+import { arrowFormat } from './arrow.js';
 import { avroFormat } from './avro.js';
 import { criteoBinFormat, criteoFormat } from './criteo.js';
 import { csvFormat, tsvFormat } from './delimited/format.js';
@@ -27,5 +28,6 @@ export const recordFormats: readonly RecordFormat[] = [
   exampleBatchFormat,
   exampleBatchRowMajorFormat,
   parquetFormat,
+  arrowFormat,
   avroFormat,
 ];
