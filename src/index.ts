@@ -1,6 +1,7 @@
 /**
  * The public package: train, evaluate and predict from a program. Importing starts nothing.
  */
+
 export {
   type ErrorCode,
   extractFid,
@@ -55,6 +56,7 @@ export {
   type FeatureListEntry,
   type Frame,
   type Framing,
+  filesFromPattern,
   formatFeatureList,
   type MonolithMessage,
   type MonolithMessageName,
@@ -136,6 +138,7 @@ export {
   EarlyStoppingHook,
   type EarlyStoppingOptions,
   EvaluationHook,
+  FileCloseHook,
   FunctionHook,
   HookList,
   LearningRateHook,
@@ -180,6 +183,20 @@ export {
   type QueueDevice,
   type TensorLeaf,
 } from './queues/index.js';
+export {
+  type DecodedExample,
+  type DecodedFeature,
+  decodeExample,
+  type ExampleFeature,
+  type ExampleFeatures,
+  encodeExample,
+  readTfRecords,
+  type TfRecord,
+  type TfRecordCompression,
+  type TfRecordReadOptions,
+  TfRecordWriter,
+  WritableFile,
+} from './records/index.js';
 export {
   copyCheckpointFromRestoreDir,
   getCheckpointStateWithRestoreOverride,

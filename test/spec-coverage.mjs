@@ -12,10 +12,10 @@ const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => Stri
 
 /**
  * Behaviours of parameter servers, clients, barriers, LocalCluster, discovery and the runner on several hosts; of run configurations, restores,
- * estimators, hooks, queues, launchers' environments and path helpers.
+ * estimators, hooks, queues, launchers' environments, path helpers, patterns of files and files of records.
  */
 export const items = [
-  ...['3a', '5a', '5b', '5c', '5d', '5e', '5f', '5g', '6b', '6c', '7a', '7b'],
+  ...['3a', '5a', '5b', '5c', '5d', '5e', '5f', '5g', '5i', '6a', '6b', '6c', '7a', '7b'],
   ...range(8, 21),
   ...['22a', '22b'],
   ...range(23, 82),
@@ -86,8 +86,8 @@ export function coveragePage(coverage = specCoverage()) {
   return `# Which test shows which behaviour
 
 Numbered behaviours of parameter servers, their clients and barriers, LocalCluster, discovery, the runner on several hosts, run
-configurations, restores, estimators, hooks, queues, launchers' environments and path helpers, each with the tests that show it through the
-package's public exports. Made by \`npm test -- --list-spec --write\`; run them with \`npm test -- spec\`.
+configurations, restores, estimators, hooks, queues, launchers' environments, path helpers, patterns of files and files of records, each with the tests
+that show it through the package's public exports. Made by \`npm test -- --list-spec --write\`; run them with \`npm test -- spec\`.
 \`\${…}\` in a name stands for the cases that one test is written for.
 
 ${coverageTable(coverage)}

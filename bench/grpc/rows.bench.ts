@@ -10,7 +10,7 @@ import type { ShardSpec } from '../../src/ps/index.js';
 import { ExchangeRegion, SHARD_REQUEST_WORDS, type ShardLine, ShardOp } from '../../src/ps/index.js';
 import { RemoteShard, rpcControl, rpcExchange, ShardBridge } from '../../src/ps-rpc/index.js';
 import { AbortWord, Counter, MpscRing } from '../../src/sharedarraybuffer-ring/index.js';
-import { benchArguments, report } from '../lib/report.js';
+import { benchArguments, report, wanted } from '../lib/report.js';
 
 const DIM = 16;
 const VOCABULARY = 1 << 20;
@@ -125,8 +125,9 @@ for (const [rows, regions] of [
   [16_384, 4],
   [65_536, 4],
 ]) {
-  const { figures, workerUs, shardUs } = await measure(rows, regions);
   const name = `pull + push, ${rows} rows of ${DIM} floats, ${regions} batches under way`;
+  if (!wanted(`${name}: rows`) && !wanted(`${name}: bytes`)) continue;
+  const { figures, workerUs, shardUs } = await measure(rows, regions);
   report({
     name: `${name}: rows`,
     unit: 'M rows/s',

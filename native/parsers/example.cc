@@ -1,4 +1,4 @@
-// TFRecord framing and tf.train.Example. Twins: src/data/twins/tfrecord.ts and example.ts.
+// TFRecord framing around tf.train.Example and SequenceExample. Twins: src/data/twins/tfrecord.ts and example.ts.
 #include <memory>
 #include <vector>
 
@@ -13,9 +13,11 @@ namespace {
 enum Kind : int32_t { kMissing = 0, kBytes = 1, kFloat = 2, kInt64 = 3 };
 
 struct Feature {
+  // Of a list: its values. Of a sequence: its steps, each a Feature.
   const uint8_t* data = nullptr;
   const uint8_t* end = nullptr;
   Kind kind = kMissing;
+  bool sequence = false;
 };
 
 size_t decimal(int64_t value, uint8_t* text) {
@@ -31,9 +33,25 @@ size_t decimal(int64_t value, uint8_t* text) {
   return at;
 }
 
+// The list of a Feature's bytes: the last of its kinds counts. False: malformed.
+bool find_list(const uint8_t* p, const uint8_t* end, Feature* feature) {
+  feature->kind = kMissing;
+  while (p < end) {
+    Field list;
+    p = read_field(p, end, &list);
+    if (p == nullptr) return false;
+    if (list.number < 1 || list.number > 3) continue;
+    if (list.wire != 2) return false;
+    feature->kind = static_cast<Kind>(list.number);
+    feature->data = list.data;
+    feature->end = list.end;
+  }
+  return true;
+}
+
 // Calls `each` for every value of a list; it returns a code, OK goes on.
 template <typename Each>
-int32_t for_each_value(const Feature& feature, Each each) {
+int32_t for_each_value_of_list(const Feature& feature, Each each) {
   const uint8_t* p = feature.data;
   while (p < feature.end) {
     Field field;
@@ -63,6 +81,24 @@ int32_t for_each_value(const Feature& feature, Each each) {
         code = each(Token{}, 0.0, static_cast<int64_t>(value));
       }
     }
+    if (code != OK) return code;
+  }
+  return OK;
+}
+
+// The same for a feature, be it a list or a sequence, whose steps are one after another.
+template <typename Each>
+int32_t for_each_value(const Feature& feature, Each each) {
+  if (!feature.sequence) return for_each_value_of_list(feature, each);
+  for (const uint8_t* p = feature.data; p < feature.end;) {
+    Field field;
+    p = read_field(p, feature.end, &field);
+    if (p == nullptr) return B_EXAMPLE;
+    if (field.number != 1) continue;
+    Feature step;
+    if (field.wire != 2 || !find_list(field.data, field.end, &step)) return B_EXAMPLE;
+    if (step.kind == kMissing || step.data == step.end) continue;
+    const int32_t code = for_each_value_of_list(step, each);
     if (code != OK) return code;
   }
   return OK;
@@ -127,16 +163,20 @@ class ExampleParser {
   int32_t extra = 0;
 
   int32_t parse(const uint8_t* p, const uint8_t* end) {
-    for (Feature& feature : features_) feature.kind = kMissing;
+    for (Feature& feature : features_) {
+      feature.kind = kMissing;
+      feature.sequence = false;
+    }
     column = 0;
     extra = 0;
     while (p < end) {
       Field field;
       p = read_field(p, end, &field);
       if (p == nullptr) return B_EXAMPLE;
-      if (field.number != 1) continue;
+      // 1: the features of an Example, the context of a SequenceExample; 2: its feature lists.
+      if (field.number > 2) continue;
       if (field.wire != 2) return B_EXAMPLE;
-      if (!scan_features(field.data, field.end)) return B_EXAMPLE;
+      if (!scan_features(field.data, field.end, field.number == 2)) return B_EXAMPLE;
     }
     for (int32_t i = 0; i < program_[P_NUM_ACTIONS]; i++) {
       const int32_t* a = program_.action(i);
@@ -151,7 +191,7 @@ class ExampleParser {
   }
 
  private:
-  bool scan_features(const uint8_t* p, const uint8_t* end) {
+  bool scan_features(const uint8_t* p, const uint8_t* end, bool sequences) {
     while (p < end) {
       Field entry;
       p = read_field(p, end, &entry);
@@ -176,17 +216,32 @@ class ExampleParser {
       const int32_t number = names_.find(key);
       if (number < 0) continue;
       Feature& feature = features_[static_cast<size_t>(number)];
-      feature.kind = kMissing;
-      for (const uint8_t* q = value; q < value_end;) {
-        Field list;
-        q = read_field(q, value_end, &list);
-        if (q == nullptr) return false;
-        if (list.number < 1 || list.number > 3) continue;
-        if (list.wire != 2) return false;
-        feature.kind = static_cast<Kind>(list.number);
-        feature.data = list.data;
-        feature.end = list.end;
+      if (sequences) {
+        feature.sequence = true;
+        if (!scan_steps(value, value_end, &feature)) return false;
+        // A name that stands in both is that of the sequence.
+      } else if (!feature.sequence && !find_list(value, value_end, &feature)) {
+        return false;
       }
+    }
+    return true;
+  }
+
+  // Settles the kind of a sequence: that of its first step with a value, which the other steps with values share.
+  bool scan_steps(const uint8_t* p, const uint8_t* end, Feature* feature) {
+    feature->kind = kMissing;
+    feature->data = p;
+    feature->end = end;
+    while (p < end) {
+      Field field;
+      p = read_field(p, end, &field);
+      if (p == nullptr) return false;
+      if (field.number != 1) continue;
+      Feature step;
+      if (field.wire != 2 || !find_list(field.data, field.end, &step)) return false;
+      if (step.kind == kMissing || step.data == step.end) continue;
+      if (feature->kind != kMissing && feature->kind != step.kind) return false;
+      feature->kind = step.kind;
     }
     return true;
   }
@@ -237,7 +292,7 @@ class ExampleParser {
   }
 
   int32_t categories(const int32_t* a, const Feature& feature) {
-    if (feature.kind == kFloat) return feature.data == feature.end ? out_.missing_category(a) : static_cast<int32_t>(B_KIND);
+    if (feature.kind == kFloat) return !feature.sequence && feature.data == feature.end ? out_.missing_category(a) : static_cast<int32_t>(B_KIND);
     const bool single = a[A_MAX_LENGTH] == 0 && a[A_SEPARATOR] < 0;
     int32_t count = 0;
     int64_t values = 0;

@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'NonFiniteParameters'
   | 'DiskFull'
   | 'WriteFailed'
+  | 'BrokenPipe'
+  | 'InvalidInput'
   | 'NonFiniteLoss'
   | 'HookFailed'
   | 'InvalidConfiguration'

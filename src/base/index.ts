@@ -53,6 +53,7 @@ export {
   type Variables,
 } from './launcher-environment.js';
 export { type FolderSources, findMain, getLibopsPath, isabs, isHdfsPath } from './monolith-folders.js';
+export { packageVersion } from './package-version.js';
 export { pageAlignedBuffer } from './page-aligned.js';
 export { mix64, type RandomState, SeededRandom, seedFromNames } from './random.js';
 export { editDistance, suggest } from './suggest.js';

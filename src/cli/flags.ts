@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { MonolithError } from '../base/index.js';
+import { MonolithError, type Variables } from '../base/index.js';
 import { type ResolvedConfig, resolveConfig } from '../config/index.js';
 
 /** What yargs hands to a command: flags as texts, the config file under `config`. */
@@ -19,13 +19,13 @@ const NO_SPLIT = {
 };
 
 /** The configuration of `train`, `describe` and `config`: defaults < file < environment < flags. @throws InvalidConfig */
-export function configOf(args: CommandArguments): ResolvedConfig {
-  return resolveConfig({ file: fileOf(args), env: process.env, flags: optionFlags(args) });
+export function configOf(args: CommandArguments, env: Variables): ResolvedConfig {
+  return resolveConfig({ file: fileOf(args), env, flags: optionFlags(args) });
 }
 
 /** The configuration of `worker`. @throws InvalidConfig, also for worker 0, which is the chief */
-export function configOfWorker(args: CommandArguments): ResolvedConfig {
-  const resolved = configOf({ ...args, distributed: true, role: 'worker' });
+export function configOfWorker(args: CommandArguments, env: Variables): ResolvedConfig {
+  const resolved = configOf({ ...args, distributed: true, role: 'worker' }, env);
   const { distributed, discovery, workers } = resolved.config;
   // These discoveries say which process this is, whatever the options do.
   if (distributed.role === 'chief' && discovery.kind !== 'tf-config' && discovery.kind !== 'mlp') {
@@ -39,7 +39,7 @@ export function configOfWorker(args: CommandArguments): ResolvedConfig {
  * The configuration of `eval` and `predict`: without a file, that of the run folder. `--data` names the data to be looked at.
  * @throws InvalidConfig
  */
-export function configOfTrained(args: CommandArguments): ResolvedConfig {
+export function configOfTrained(args: CommandArguments, env: Variables): ResolvedConfig {
   const flags = { ...optionFlags(args) };
   if (flags.data !== undefined && flags['eval-data'] === undefined) {
     flags['eval-data'] = flags.data;
@@ -50,11 +50,11 @@ export function configOfTrained(args: CommandArguments): ResolvedConfig {
   const modelDir = typeof flags['model-dir'] === 'string' ? flags['model-dir'] : null;
   const saved = modelDir === null ? null : join(modelDir, 'config.yaml');
   const file = fileOf(args) ?? (saved !== null && existsSync(saved) ? saved : undefined);
-  return resolveConfig({ file, env: process.env, flags });
+  return resolveConfig({ file, env, flags });
 }
 
 /** Endings of data files, plain or compressed: nobody's config file. */
-const DATA_FILE = /\.(csv|tsv|txt|gz|zst|bin|tfrecords?|libsvm|svm|libffm|ffm|parquet)$/i;
+const DATA_FILE = /\.(csv|tsv|txt|gz|zlib|zz|zst|snappy|sz|bin|tfrecords?|jsonl|ndjson|vw|npz|libsvm|svm|libffm|ffm|parquet)$/i;
 
 function fileOf(args: CommandArguments): string | undefined {
   if (typeof args.config !== 'string') return undefined;

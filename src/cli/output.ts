@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 
 /** Where a command writes: results to standard output, everything else to standard error. */
 export type Output = {
   result(text: string): void;
+  /** Results without end: resolves when there is room for more. */
+  pour(text: string): Promise<void>;
   talk(text: string): void;
   /** The process is to end when the command has, whatever else is still under way, such as a connection to a host that is gone. */
   leaveAtEnd(): void;
@@ -28,6 +31,9 @@ export function processOutput(keepRunning: boolean): Output & { end(): Promise<v
   return {
     result: (text) => {
       process.stdout.write(text);
+    },
+    pour: async (text) => {
+      if (!process.stdout.write(text)) await once(process.stdout, 'drain');
     },
     talk: (text) => {
       process.stderr.write(text);

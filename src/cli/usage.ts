@@ -11,6 +11,7 @@ export const commandNames = [
   'predict',
   'inspect',
   'rows',
+  'data',
   'describe',
   'config',
   'doctor',
@@ -34,6 +35,9 @@ export function usageError(line: readonly string[], complaint: string): Monolith
   }
   if (complaint.startsWith('Not enough non-option arguments') && line[0] === 'rows') {
     return wrongUsage('rows export: name a run folder or a checkpoint-<step>.json');
+  }
+  if (complaint.startsWith('Not enough non-option arguments') && line[0] === 'data') {
+    return wrongUsage(`data ${line[1] ?? ''}: name the files; 'monolith-local data --help' shows what it takes`);
   }
   if (complaint.startsWith('Not enough non-option arguments') && line.includes('inspect')) {
     // A flag that is not known takes the word behind it: that is the mistake to name.

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { MonolithError, type SerializedError, threadArguments } from '../base/index.js';
-import type { RunSpec, SavedSnapshot, SnapshotJob, SnapshotWriter } from '../training/index.js';
+import type { RunSpec, SavedSnapshot, SnapshotJob, SnapshotWriter } from '../steps/index.js';
 
 /** What the thread answers to a job. */
 export type WriterAnswer =

@@ -1,5 +1,5 @@
 import { MonolithError, monotonicMs } from '../base/index.js';
-import type { RunSpec } from '../training/index.js';
+import type { RunSpec } from '../steps/index.js';
 import { type ClusterConfig, checkClusterConfig, invalidConfiguration, type LocalClusterOptions } from './cluster-config.js';
 import { type NamedGradients, NamedValues } from './named-values.js';
 import { RoleThreads, type ShardThreads } from './role-threads.js';

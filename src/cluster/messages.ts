@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { SerializedError } from '../base/index.js';
-import type { RunSpec, TableRows } from '../training/index.js';
+import type { RunSpec, TableRows } from '../steps/index.js';
 import type { BadBatch } from './bad-batch.js';
 import type { ClusterBuffers } from './topology.js';
 

@@ -1,7 +1,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { MonolithError, threadArguments } from '../base/index.js';
 import { SHARD_REQUEST_WORDS, ShardOp } from '../ps/index.js';
-import type { RunSpec } from '../training/index.js';
+import type { RunSpec } from '../steps/index.js';
 import type { ShardAnswer, ShardControl } from './messages.js';
 import { ShardPort } from './shard-port.js';
 import { ABORT_CLOSED, Supervisor } from './supervisor.js';

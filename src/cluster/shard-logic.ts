@@ -2,7 +2,7 @@ import { EmbeddingTable } from '../embedding/index.js';
 import type { KernelBackend } from '../kernels/index.js';
 import { learningRateAt } from '../optimizers/index.js';
 import { DenseShard, PsShard, planDenseBlocks } from '../ps/index.js';
-import type { RunSpec } from '../training/index.js';
+import type { RunSpec } from '../steps/index.js';
 import type { ClusterMemory } from './topology.js';
 
 /**

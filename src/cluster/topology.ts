@@ -14,8 +14,8 @@ import {
   spinBudget,
   Turn,
 } from '../sharedarraybuffer-ring/index.js';
+import { exchangeLayout, LOSS_HISTORY, type RunSpec, WORKER_COMMAND_WORDS, WORKER_STATS } from '../steps/index.js';
 import { BatchSlot } from '../tensor/index.js';
-import { exchangeLayout, LOSS_HISTORY, type RunSpec, WORKER_COMMAND_WORDS, WORKER_STATS } from '../training/index.js';
 
 /** The shared buffers of a run; sent to every thread at its start, by reference. What is carved from each begins at its first cache line. */
 export type ClusterBuffers = {

@@ -2,7 +2,7 @@ import { seedFromNames } from '../base/index.js';
 import { type KernelBackend, Precision } from '../kernels/index.js';
 import { loadModel, ModelRuntime } from '../models/index.js';
 import { EmbeddingClient, InPlaceShardChannel, LocalShardChannel, type ShardChannel, type SparseView } from '../ps/index.js';
-import { exchangeLayout, type RunSpec, type WorkerContext, type WorkerLines } from '../training/index.js';
+import { exchangeLayout, type RunSpec, type WorkerContext, type WorkerLines } from '../steps/index.js';
 import { attachTables, createShardLogic } from './shard-logic.js';
 import type { ClusterMemory } from './topology.js';
 

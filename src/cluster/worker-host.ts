@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { type MonolithError, threadArguments } from '../base/index.js';
 import { planDenseBlocks, type ShardLine } from '../ps/index.js';
-import { type RunSpec, WORKER_COMMAND_WORDS, WorkerOp } from '../training/index.js';
+import { type RunSpec, WORKER_COMMAND_WORDS, WorkerOp } from '../steps/index.js';
 import type { BadBatch } from './bad-batch.js';
 import type { ThreadMessage } from './messages.js';
 import { ABORT_CLOSED, Supervisor } from './supervisor.js';

@@ -3,9 +3,11 @@ import { type ErrorCode, MonolithError } from '../base/index.js';
 import type { PlannedBlock } from './columnar/plan.js';
 import type { FileDescription } from './inspect.js';
 import { otherSeparator } from './inspect.js';
+import { JsonProblem } from './jsonl/scanner.js';
 import { monolithProblem } from './monolith/problems.js';
 import { isMonolithFormat } from './options.js';
 import { Bad, BadWord, BadWords, P, type Program } from './program.js';
+import { jsonProblem, vwProblem } from './text-problems.js';
 
 export type BadRecord = {
   /** 1-based number of the record in its file. */
@@ -16,6 +18,8 @@ export type BadRecord = {
   readonly code: number;
   readonly column: number;
   readonly extra: number;
+  /** Where the bytes complained of begin, from the record's start. */
+  readonly tokenAt: number;
   /** The bytes complained of. */
   readonly token: Uint8Array;
 };
@@ -36,6 +40,7 @@ export function readBadRecord(
     code: list[at + BadWord.code],
     column: list[at + BadWord.column],
     extra: list[at + BadWord.extra],
+    tokenAt: list[at + BadWord.tokenStart] - list[at + BadWord.at],
     token: raw.slice(
       start + list[at + BadWord.tokenStart],
       start + Math.min(list[at + BadWord.tokenEnd], list[at + BadWord.tokenStart] + 4096),
@@ -51,7 +56,7 @@ export function badRecordError(
   planned: PlannedBlock | null = null,
 ): MonolithError {
   const monolith = isMonolithFormat(file.format);
-  const binary = file.format === 'tfrecord' || file.format === 'criteo-bin' || file.format === 'avro' || monolith;
+  const binary = ['tfrecord', 'criteo-bin', 'avro', 'npz'].includes(file.format) || monolith;
   const row = monolith && bad.line > 1 ? `, example ${bad.line - 1} of its batch` : '';
   const place =
     planned !== null
@@ -96,15 +101,21 @@ function columnName(file: FileDescription, program: Program, bad: BadRecord): st
     Bad.tooManyValues,
     Bad.fid,
     Bad.batch,
+    ...(bad.code === Bad.json && bad.extra === JsonProblem.duplicate ? [Bad.json] : []),
   ];
   if (!aboutColumn.includes(bad.code)) return null;
-  if (file.format === 'tfrecord' || isMonolithFormat(file.format)) {
+  if (namesItsColumns(file.format)) {
     const number = program.words[P.namesFirst] + bad.column;
     const ends = program.words.subarray(program.words[P.stringsAt]);
     return Buffer.from(program.strings.slice(ends[number], ends[number + 1])).toString('utf8');
   }
   if (file.format === 'libsvm' || file.format === 'libffm') return bad.column === 0 ? 'label' : `pair ${bad.column}`;
   return file.columns?.[bad.column] ?? String(bad.column + 1);
+}
+
+/** Formats whose programs name columns that the file does not list. */
+function namesItsColumns(format: string): boolean {
+  return format === 'tfrecord' || format === 'jsonl' || format === 'vw' || isMonolithFormat(format);
 }
 
 function describe(file: FileDescription, program: Program, bad: BadRecord, column: string | null): { code: ErrorCode; text: string } {
@@ -154,11 +165,15 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
     case Bad.tooLong:
       return corrupt(`length ${lengthOf(bad.token)} exceeds ${program.words[P.maxRecord]} bytes (maxRecordBytes)`);
     case Bad.example:
-      return data('is no tf.train.Example (malformed protocol buffer)');
+      return data('is no tf.train.Example or SequenceExample (malformed protocol buffer, or a sequence whose steps are of several kinds)');
     case Bad.kind:
       return data(
         `feature "${column}" holds floats; a categorical feature or a list of texts needs bytes or int64. Declare it numeric or bucketized`,
       );
+    case Bad.json:
+      return data(jsonProblem(bad.extra, token, bad.tokenAt, column));
+    case Bad.vw:
+      return data(vwProblem(bad.extra, token));
     case Bad.tooManyValues:
       return data(`feature "${column}" holds ${bad.extra} values, one was expected. For a bag set maxLength in the schema`);
     default:
@@ -168,7 +183,7 @@ function describe(file: FileDescription, program: Program, bad: BadRecord, colum
 
 /** The label complained of, where the bad bytes show it. */
 function labelText(file: FileDescription, { token }: BadRecord): string {
-  if (file.format === 'tfrecord' || isMonolithFormat(file.format)) return '';
+  if (file.format === 'tfrecord' || file.format === 'npz' || isMonolithFormat(file.format)) return '';
   if (file.format !== 'criteo-bin') return `${Buffer.from(token.subarray(0, 40)).toString('latin1')} `;
   const view = new DataView(token.buffer, token.byteOffset, token.length);
   return `${file.labelType === 'float32' ? view.getFloat32(0, true) : view.getInt32(0, true)} `;
@@ -189,6 +204,7 @@ function pairCause(file: FileDescription, bad: BadRecord): string {
 }
 
 function truncatedText(file: FileDescription, bad: BadRecord): string {
+  if (file.format === 'npz') return `the rows end ${bad.extra} bytes into one`;
   if (file.format === 'criteo-bin') return `the file ends ${bad.extra} bytes into a record of 160 bytes; are headerBytes right?`;
   const left = file.info.size === null ? bad.token.length : file.info.size - bad.byte;
   if (left < 12) return `the file ends ${left} bytes into a record header of 12 bytes`;

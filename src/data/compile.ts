@@ -1,8 +1,10 @@
 import { MonolithError, suggest } from '../base/index.js';
 import { defaultMissingValues, type FeatureSchema, splitFeatures } from '../features/index.js';
 import { parseColumnName } from './monolith/columns.js';
-import { isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
+import type { NpzColumns } from './npz/columns.js';
+import { hasListsOfAnyLength, isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
 import { A, ActionWords, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';
+import { parseVwColumn } from './vw/columns.js';
 
 /** The features of one batch group, as the program needs them. */
 export type CompiledGroup = { readonly features: readonly number[]; readonly hasValues: boolean };
@@ -23,6 +25,8 @@ export type CompileInput = {
   /** Criteo files with a header of their own: label and dense types win over the options. */
   readonly labelType: 'int32' | 'float32';
   readonly denseType: 'int32' | 'float32';
+  /** What the columns of an .npz file are; null for other formats. */
+  readonly npz?: NpzColumns | null;
   readonly where: string;
 };
 
@@ -90,6 +94,9 @@ class ProgramBuilder {
     words.push(...this.fieldTable());
     header[P.actionsAt] = at();
     for (const action of this.actions) words.push(...action.words);
+    header[P.rowBytes] = input.npz?.rowBytes ?? 0;
+    header[P.tableAt] = at();
+    words.push(...(input.npz?.table ?? []));
     header[P.stringsAt] = at();
     header[P.numStrings] = this.strings.length;
     let end = 0;
@@ -177,6 +184,7 @@ class ProgramBuilder {
   private addSparse(schema: FeatureSchema, columnOf: (feature: { name: string; column?: string | undefined }) => string): void {
     const { sparse } = splitFeatures(schema);
     const monolith = isMonolithFormat(this.input.format);
+    const listsOfAnyLength = hasListsOfAnyLength(this.input.format);
     const given = new Map(schema.features.map((feature) => [feature.name, feature as { slot?: number | undefined }]));
     this.input.groups.forEach((group, g) => {
       group.features.forEach((number, j) => {
@@ -193,7 +201,7 @@ class ProgramBuilder {
           const bag = isList || feature.separator !== undefined || (feature.maxLength ?? 1) > 1;
           action[A.separator] = feature.separator === undefined ? -1 : feature.separator.charCodeAt(0);
           action[A.maxLength] = feature.maxLength ?? 0;
-          action[A.missingToken] = (feature.missing ?? (bag || monolith ? 'skip' : 'token')) === 'token' ? 1 : 0;
+          action[A.missingToken] = (feature.missing ?? (bag || listsOfAnyLength ? 'skip' : 'token')) === 'token' ? 1 : 0;
           action[A.replaceSlot] = monolith && given.get(feature.name)?.slot !== undefined ? 1 : 0;
         } else if (feature.boundaries !== undefined) {
           action[A.constantFirst] = this.constants.push(...feature.boundaries) - feature.boundaries.length;
@@ -223,7 +231,9 @@ class ProgramBuilder {
 
   private column(name: string, what: string): number {
     if (this.columnIndex === null) {
-      if (isMonolithFormat(this.input.format)) parseColumnName(name, this.input.format === 'instance', `${this.input.where}: ${what}`);
+      const { format, where } = this.input;
+      if (isMonolithFormat(format)) parseColumnName(name, format === 'instance', `${where}: ${what}`);
+      if (format === 'vw') parseVwColumn(name, `${where}: ${what}`);
       const known = this.names.get(name);
       if (known !== undefined) return known;
       this.names.set(name, this.names.size);
@@ -277,6 +287,12 @@ function formatWord(format: ResolvedFormat): number {
       return ProgramFormat.libffm;
     case 'tfrecord':
       return ProgramFormat.tfrecord;
+    case 'jsonl':
+      return ProgramFormat.jsonl;
+    case 'vw':
+      return ProgramFormat.vw;
+    case 'npz':
+      return ProgramFormat.npz;
     case 'instance':
       return ProgramFormat.instance;
     case 'example':

@@ -16,6 +16,8 @@ export function lastRecordEnd(program: Program, bytes: Uint8Array, length: numbe
   switch (program.words[P.format]) {
     case ProgramFormat.criteoBin:
       return length - (length % CRITEO_RECORD);
+    case ProgramFormat.npz:
+      return length - (length % program.words[P.rowBytes]);
     case ProgramFormat.tfrecord:
       return lastFrameEnd(bytes, length, program.words[P.maxRecord]);
     case ProgramFormat.instance:

@@ -1,9 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip, createInflate, type Gunzip, type Inflate } from 'node:zlib';
 import { MonolithError } from '../base/index.js';
+import { COMPRESSION_HEAD, type Compression, detectCompression } from './compression/compression.js';
+import { decodeSnappy } from './compression/snappy.js';
+import { decodeZstd } from './compression/zstd.js';
+import { NpzSource } from './npz/rows.js';
 import { standardInput } from './paths.js';
 
 /** Bytes of a decompressed chunk: large, since each one is copied once and costs a turn of the event loop. */
@@ -19,31 +22,32 @@ export type ByteSource = {
 /** What can be known of a file without reading it. */
 export type FileInfo = {
   readonly path: string;
-  readonly gzip: boolean /** null for gzip and standard input */;
+  readonly compression: Compression;
+  /** null for compressed files and standard input */
   readonly size: number | null;
   /** Bytes as stored, compressed or not; null for standard input. */
   readonly storedBytes: number | null;
 };
 
 /**
- * Looks at a file: whether it is gzip (by its first bytes) and how long it is.
+ * Looks at a file: how it is compressed (by its first bytes) and how long it is.
  * @throws DataNotFound where it can't be opened.
  */
 export async function fileInfo(path: string): Promise<FileInfo> {
   if (path === standardInput) {
-    const head = await peekStandardInput(2);
-    if (isGzip(head)) {
-      throw new MonolithError('DataFormat', 'standard input is gzip: decompress it on the way in (gzip -dc file | …)', { path });
+    const compression = detectCompression(await peekStandardInput(COMPRESSION_HEAD));
+    if (compression !== 'none') {
+      throw new MonolithError('DataFormat', `standard input is ${compression}: decompress it on the way in (gzip -dc file | …)`, { path });
     }
-    return { path, gzip: false, size: null, storedBytes: null };
+    return { path, compression, size: null, storedBytes: null };
   }
   const handle = await openFile(path);
   try {
-    const head = new Uint8Array(2);
-    const { bytesRead } = await handle.read(head, 0, 2, 0);
-    const gzip = bytesRead === 2 && isGzip(head);
+    const head = new Uint8Array(COMPRESSION_HEAD);
+    const { bytesRead } = await handle.read(head, 0, head.length, 0);
+    const compression = detectCompression(head.subarray(0, bytesRead));
     const { size } = await stat(path);
-    return { path, gzip, size: gzip ? null : size, storedBytes: size };
+    return { path, compression, size: compression === 'none' ? size : null, storedBytes: size };
   } finally {
     await handle.close();
   }
@@ -51,16 +55,26 @@ export async function fileInfo(path: string): Promise<FileInfo> {
 
 /**
  * Opens a file at a byte of its decompressed stream.
- * @throws DataNotFound, RecordCorrupt (damaged or truncated gzip, when reading).
+ * @throws DataNotFound, RecordCorrupt (a compressed file that is damaged or cut off, when reading).
  */
 export async function openSource(file: FileInfo, offset: number): Promise<ByteSource> {
   if (file.path === standardInput) {
-    return skip(new StreamSource(process.stdin, file.path), offset);
+    return skip(new StreamSource(process.stdin, process.stdin, file), offset);
   }
-  if (file.gzip) {
-    return skip(new StreamSource(gunzip(createReadStream(file.path, { highWaterMark: CHUNK_BYTES })), file.path), offset);
+  if (file.compression === 'none') return new PlainSource(await openFile(file.path), offset);
+  if (file.compression === 'npz') return NpzSource.open(file.path, offset);
+  const stored = createReadStream(file.path, { highWaterMark: CHUNK_BYTES });
+  switch (file.compression) {
+    case 'gzip':
+    case 'zlib': {
+      const output = inflated(stored, file);
+      return skip(new StreamSource(allOf(output, file), output, file), offset);
+    }
+    case 'zstd':
+      return skip(new StreamSource(decodeZstd(stored[Symbol.asyncIterator](), file.path), stored, file), offset);
+    default:
+      return skip(new StreamSource(decodeSnappy(file.compression, stored[Symbol.asyncIterator](), file.path), stored, file), offset);
   }
-  return new PlainSource(await openFile(file.path), offset);
 }
 
 /** The first bytes of a file's decompressed stream, at most `bytes`; standard input keeps them for the later reader. */
@@ -108,16 +122,17 @@ class StreamSource implements ByteSource {
   private position = 0;
 
   constructor(
+    chunks: AsyncIterable<Uint8Array>,
     private readonly stream: Readable,
-    private readonly path: string,
+    private readonly file: FileInfo,
   ) {
-    this.chunks = stream[Symbol.asyncIterator]();
+    this.chunks = chunks[Symbol.asyncIterator]();
   }
 
   async read(into: Uint8Array, at: number, most: number): Promise<number> {
     while (this.rest.length === 0) {
       const next = await this.chunks.next().catch((error: unknown) => {
-        throw damaged(this.path, this.position, error);
+        throw damaged(this.file, this.position, error);
       });
       if (next.done === true) return 0;
       this.rest = next.value;
@@ -145,15 +160,19 @@ async function skip(source: ByteSource, offset: number): Promise<ByteSource> {
   return source;
 }
 
-function gunzip(input: Readable): Readable {
-  const output = createGunzip({ chunkSize: CHUNK_BYTES });
+function inflated(input: Readable, { compression }: FileInfo): Gunzip | Inflate {
+  const output = compression === 'gzip' ? createGunzip({ chunkSize: CHUNK_BYTES }) : createInflate({ chunkSize: CHUNK_BYTES });
   // Errors of either stream surface through the output's iterator.
   pipeline(input, output, () => {});
   return output;
 }
 
-function isGzip(head: Uint8Array): boolean {
-  return head[0] === 0x1f && head[1] === 0x8b;
+/** A zlib stream has no second one behind it as gzip has: what follows it would be left out without a word. */
+async function* allOf(output: Gunzip | Inflate, { compression, storedBytes }: FileInfo): AsyncGenerator<Uint8Array> {
+  yield* output as AsyncIterable<Uint8Array>;
+  const used = output.bytesWritten;
+  if (compression !== 'zlib' || storedBytes === null || used >= storedBytes) return;
+  throw Object.assign(new Error(`they end at byte ${used} of ${storedBytes}, and something else follows`), { code: 'Z_DATA_ERROR' });
 }
 
 async function openFile(path: string): Promise<FileHandle> {
@@ -162,17 +181,18 @@ async function openFile(path: string): Promise<FileHandle> {
   });
 }
 
-function damaged(path: string, position: number, error: unknown): MonolithError {
+function damaged({ path, compression }: FileInfo, position: number, error: unknown): MonolithError {
+  if (error instanceof MonolithError) return error;
   const code = (error as { code?: string }).code ?? '';
   const what =
     code === 'Z_BUF_ERROR'
-      ? 'the gzip file is cut off'
+      ? `the ${compression} file is cut off`
       : code.startsWith('Z_')
-        ? `the gzip data are damaged (${(error as Error).message})`
+        ? `the ${compression} data are damaged (${(error as Error).message})`
         : `reading failed (${code || (error as Error).message})`;
   return new MonolithError(
     'RecordCorrupt',
-    `${path}: ${what} after byte ${position} of the decompressed stream. Fetch the file again, or check it with 'gzip -t'`,
+    `${path}: ${what} after byte ${position} of the decompressed stream. Fetch the file again${compression === 'gzip' ? ", or check it with 'gzip -t'" : ''}`,
     { path, position },
     { cause: error },
   );

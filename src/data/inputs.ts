@@ -7,7 +7,7 @@ import type { CompiledGroup } from './compile.js';
 import { criteoSchema } from './criteo-schema.js';
 import { type FileInfo, fileInfo, openSource } from './file-source.js';
 import { describeFile, type FileDescription } from './inspect.js';
-import { isMonolithFormat, type PipelineOptions, pipelineDefaults, type ResolvedFormat } from './options.js';
+import { hasListsOfAnyLength, type PipelineOptions, pipelineDefaults, type ResolvedFormat } from './options.js';
 import { expandFiles, standardInput } from './paths.js';
 
 /** Numbers of the combiners as kernels know them. */
@@ -105,9 +105,13 @@ export async function planData(given: Partial<PipelineOptions>): Promise<DataPla
     return { options, files, format, first, schema: null, numFields, inputs: { dense: [], sparse } };
   }
   if (schema === null) {
-    throw new MonolithError('InvalidConfig', `${head.path}: format ${format} needs a feature schema (label and features)`, {
-      path: head.path,
-    });
+    throw new MonolithError(
+      'InvalidConfig',
+      `${head.path}: format ${format} needs a feature schema (label and features)${format === 'vw' ? '; its columns are label, importance, tag and the namespaces' : ''}`,
+      {
+        path: head.path,
+      },
+    );
   }
   const { dense, sparse } = splitFeatures(schema);
   const inputs = {
@@ -125,7 +129,7 @@ function schemaFor(format: ResolvedFormat, options: PipelineOptions): FeatureSch
 
 /** The groups of a plan: those of the options, or one of all features; with values where the format has them. */
 export function compileGroups(plan: DataPlan): CompiledGroup[] {
-  const hasValues = plan.numFields > 0;
+  const hasValues = plan.numFields > 0 || plan.format === 'vw';
   const all = plan.inputs.sparse.map((_, i) => i);
   const groups = plan.options.groups.length > 0 ? plan.options.groups : all.length > 0 ? [{ features: all }] : [];
   return groups.map(({ features }) => ({ features, hasValues }));
@@ -144,8 +148,7 @@ function idBound(plan: DataPlan, features: readonly number[]): number {
 
 function longestBag(feature: SparseFeature | undefined, format: ResolvedFormat, lists: ReadonlySet<string>): number | null {
   if (feature === undefined || feature.type !== 'categorical') return 1;
-  // Lists of Monolith's messages are bags of any length.
-  const isBag = feature.separator !== undefined || isMonolithFormat(format) || lists.has(feature.column ?? feature.name);
+  const isBag = feature.separator !== undefined || hasListsOfAnyLength(format) || lists.has(feature.column ?? feature.name);
   return feature.maxLength ?? (isBag ? null : 1);
 }
 

@@ -4,9 +4,13 @@ import { AVRO_MAGIC, type AvroHeader, type ColumnarFormat, type ColumnField, col
 import type { FeatureSchema } from '../features/index.js';
 import { avroRecordBytes } from './columnar/avro-cut.js';
 import { type ColumnarPlan, namedColumns, PLAN_START, planColumnar } from './columnar/plan.js';
+import { withoutCompressionEnding } from './compression/compression.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
+import { sniffEncoding } from './encoding.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
+import { type NpzColumns, npzColumns } from './npz/columns.js';
+import { parseNpzHead } from './npz/rows.js';
 import { monolithFormats, type PipelineOptions, type ResolvedFormat } from './options.js';
 import { standardInput } from './paths.js';
 
@@ -32,8 +36,12 @@ export type FileDescription = {
   readonly fields: readonly ColumnField[] | null;
   /** Header of an Avro file. */
   readonly avro: AvroHeader | null;
+  /** What was told by looking, not by the options, in words; empty where nothing was. */
+  readonly found: string;
   /** Blocks of a file that is read by position. */
   readonly columnar: ColumnarPlan | null;
+  /** npz: what its columns are. */
+  readonly npz?: NpzColumns;
 };
 
 /**
@@ -42,7 +50,12 @@ export type FileDescription = {
  */
 export async function describeFile(info: FileInfo, options: PipelineOptions): Promise<FileDescription> {
   const head = await readHead(info, HEAD_BYTES);
-  const format = options.format === 'auto' ? detectFormat(info.path, head, options.schema) : options.format;
+  const format = options.format === 'auto' ? detectFormat(info, head, options.schema) : options.format;
+  if (textFormats.has(format)) refuseUtf16(info.path, head);
+  if ((format === 'npz') !== (info.compression === 'npz')) {
+    const what = format === 'npz' ? 'is no .npz file' : 'is an .npz file';
+    throw new MonolithError('DataFormat', `${info.path}: ${what}, the format is ${format}`, { path: info.path });
+  }
   const base = {
     info,
     format,
@@ -54,6 +67,7 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     denseType: options.denseType,
     fields: null,
     avro: null,
+    found: '',
     columnar: null,
   };
   switch (format) {
@@ -74,6 +88,13 @@ export async function describeFile(info: FileInfo, options: PipelineOptions): Pr
     case 'parquet':
     case 'arrow':
       return { ...base, ...(await describeColumnar(info, format, options)) };
+    case 'npz': {
+      const rows = parseNpzHead(head, info.path);
+      const npz = npzColumns(rows);
+      return { ...base, npz, columns: npz.names, dataStart: rows.headBytes, recordBytes: Math.max(1, rows.rowBytes) };
+    }
+    case 'jsonl':
+    case 'vw':
     case 'libsvm':
     case 'libffm':
       return { ...base, dataStart: bomLength(head), recordBytes: meanLine(head) };
@@ -96,6 +117,20 @@ function describeAvro(
   return { dataStart: avro.end, columns, fields: leaves, recordBytes: avroRecordBytes(head, avro.end), avro };
 }
 
+const textFormats: ReadonlySet<ResolvedFormat> = new Set(['csv', 'tsv', 'criteo', 'libsvm', 'libffm', 'jsonl', 'vw']);
+
+/** The parsers read ASCII separators and digits as single bytes. @throws DataFormat */
+function refuseUtf16(path: string, head: Uint8Array): void {
+  const { encoding, reason } = sniffEncoding(head.subarray(0, 4096));
+  if (encoding !== 'utf-16le' && encoding !== 'utf-16be') return;
+  const beginning = Buffer.from(head.subarray(0, 24)).toString('latin1');
+  throw new MonolithError(
+    'DataFormat',
+    `${path} line 1: ${beginning} is ${encoding.toUpperCase()} (${reason}), no UTF-8 text, and training reads UTF-8. Make it so: monolith-local data convert ${path} --out NEW.csv, or iconv -f ${encoding.toUpperCase()} -t UTF-8`,
+    { path, line: 1, encoding },
+  );
+}
+
 async function describeColumnar(
   info: FileInfo,
   format: ColumnarFormat,
@@ -116,15 +151,18 @@ async function describeColumnar(
 
 function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Array, options: PipelineOptions): FileDescription {
   const { format, info } = base;
-  const text = options.separator ?? (format === 'csv' ? ',' : '\t');
+  const text = options.separator ?? sniffSeparator(format, head, options);
   if (Buffer.byteLength(text) !== 1) {
     throw new MonolithError('InvalidConfig', `separator "${text}": must be one ASCII character`, { separator: text });
   }
   const separator = text.charCodeAt(0);
   const recordBytes = meanLine(head);
   const start = bomLength(head);
+  const parts = [options.separator === null && format !== 'criteo' ? `separator ${JSON.stringify(text)}` : ''];
+  if (sniffEncoding(head).encoding === 'latin1') parts.push('bytes that are no UTF-8 are taken as they are');
+  const words = (...more: string[]): string => [...parts, ...more].filter((part) => part !== '').join(', ');
   if (format === 'criteo' && options.schema === null) {
-    return { ...base, separator, recordBytes, dataStart: start, columns: criteoNames() };
+    return { ...base, separator, recordBytes, dataStart: start, columns: criteoNames(), found: words() };
   }
   const schema = options.schema;
   if (schema === null) {
@@ -139,12 +177,43 @@ function describeText(base: Omit<FileDescription, 'recordBytes'>, head: Uint8Arr
     if (schema.columns === undefined) {
       throw new MonolithError('InvalidConfig', `${info.path}: without a header the schema needs \`columns\``, { path: info.path });
     }
-    return { ...base, separator, recordBytes, dataStart: start, columns: schema.columns };
+    return {
+      ...base,
+      separator,
+      recordBytes,
+      dataStart: start,
+      columns: schema.columns,
+      found: words(options.header === 'auto' ? 'no header' : ''),
+    };
   }
   const columns = first.map((name) => plainName(name, schema));
   checkHeader(info.path, columns, first, schema, text, head);
   const firstLine = 1 + head.subarray(0, headerEnd).reduce((lines, byte) => lines + (byte === 10 ? 1 : 0), 0);
-  return { ...base, separator, recordBytes, dataStart: headerEnd, firstLine, columns };
+  return {
+    ...base,
+    separator,
+    recordBytes,
+    dataStart: headerEnd,
+    firstLine,
+    columns,
+    found: words(options.header === 'auto' ? 'a header' : ''),
+  };
+}
+
+/**
+ * The separator of csv where nobody names it: with format auto another usual one than the comma where the first line has names (or, without a
+ * header, the number) of the schema's columns between it and not between commas.
+ */
+function sniffSeparator(format: ResolvedFormat, head: Uint8Array, { format: asked, schema, trim }: PipelineOptions): string {
+  if (format !== 'csv') return '\t';
+  if (asked !== 'auto' || schema === null) return ',';
+  const wanted = schemaColumns(schema);
+  for (const separator of [',', ';', '|']) {
+    const end = firstRecordEnd(head, bomLength(head), separator.charCodeAt(0), trim, true);
+    const fields = splitFields(Buffer.from(head.subarray(bomLength(head), end)).toString('utf8'), separator, true);
+    if (fields.some((name) => wanted.has(name)) || (fields.length > 1 && fields.length === schema.columns?.length)) return separator;
+  }
+  return ',';
 }
 
 export function criteoNames(): string[] {
@@ -217,13 +286,14 @@ export function otherSeparator(bytes: Uint8Array, separator: string): string | n
   return null;
 }
 
-function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
+function detectFormat({ path, compression }: FileInfo, head: Uint8Array, schema: FeatureSchema | null): ResolvedFormat {
+  if (compression === 'npz') return 'npz';
   if (startsWith(head, criteoMagic)) return 'criteo-bin';
   if (startsWith(head, AVRO_MAGIC)) return 'avro';
   if (startsWith(head, 'PAR1')) return 'parquet';
   if (startsWith(head, 'ARROW1')) return 'arrow';
   if (head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === view(head).getUint32(8, true)) return 'tfrecord';
-  const name = path.toLowerCase().replace(/\.gz$/, '');
+  const name = withoutCompressionEnding(path.toLowerCase());
   const extension = name.slice(name.lastIndexOf('.') + 1);
   if (['tfrecord', 'tfrecords', 'tfrec'].includes(extension)) return 'tfrecord';
   if (['libsvm', 'svm', 'svmlight'].includes(extension)) return 'libsvm';
@@ -232,20 +302,25 @@ function detectFormat(path: string, head: Uint8Array, schema: FeatureSchema | nu
   if (extension === 'avro') return 'avro';
   if (['parquet', 'pq'].includes(extension)) return 'parquet';
   if (['arrow', 'arrows', 'feather', 'ipc'].includes(extension)) return 'arrow';
+  if (['jsonl', 'ndjson', 'jsonlines'].includes(extension)) return 'jsonl';
+  if (extension === 'vw') return 'vw';
   const line = firstDataLine(head);
   const tabs = line.split('\t').length;
   if (schema === null && (tabs === CRITEO_COLUMNS || tabs === CRITEO_COLUMNS - 1) && /^-?\d*$/.test(line.slice(0, line.indexOf('\t'))))
     return 'criteo';
+  if (/^\{\s*("|\})/.test(line)) return 'jsonl';
   if (extension === 'csv') return 'csv';
   if (['tsv', 'tab', 'inter', 'item', 'user'].includes(extension)) return 'tsv';
   if (/^\S+(\s+\d+:\d+:\S+)+\s*$/.test(line)) return 'libffm';
   if (/^[^\s:,]+(\s+\d+:[^\s:,]+)+\s*$/.test(line)) return 'libsvm';
+  if (/^[-+.\d\seE]*('?\S*)?\|\S* /.test(line) && /^[-+.\d]/.test(line)) return 'vw';
   if (tabs > 1) return 'tsv';
   if (line.includes(',')) return 'csv';
   if (head.length === 0) throw emptyFile(path);
+  refuseUtf16(path, head);
   throw new MonolithError(
     'DataFormat',
-    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, avro, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
+    `${path}: the format can't be told from its name or its first bytes ${JSON.stringify(line.slice(0, 40))}. Name it with \`format\` (csv, tsv, criteo, criteo-bin, libsvm, libffm, tfrecord, jsonl, vw, npz, avro, ${columnarFormats.join(', ')}, ${monolithFormats.join(', ')})`,
     { path },
   );
 }

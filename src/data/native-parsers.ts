@@ -1,6 +1,6 @@
 import { loadAddon } from '../kernels/index.js';
 import { lastRecordEnd } from './cut.js';
-import { parseMonolith } from './monolith/parser.js';
+import { otherParser } from './other-parsers.js';
 import { ParsedBlock } from './parsed-block.js';
 import { Flag, P, type Program, ProgramFormat } from './program.js';
 
@@ -125,10 +125,8 @@ export function loadNativeParsers(): Parsers | null {
   return {
     name: 'native',
     parseRecords: (program, raw, start, length, common, shape, block, result) => {
-      // Monolith's formats have no native parser yet.
-      if (program.words[P.format] >= ProgramFormat.instance) {
-        return parseMonolith(program, raw.subarray(start, start + length), new ParsedBlock(block, common, shape), result);
-      }
+      const other = otherParser(program);
+      if (other !== null) return other(program, raw.subarray(start, start + length), new ParsedBlock(block, common, shape), result);
       return parseRecords(
         program.words,
         program.constants,

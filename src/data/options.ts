@@ -1,3 +1,4 @@
+import type { MonolithError } from '../base/index.js';
 import { type ColumnarFormat, columnarFormats } from '../columnar/index.js';
 import type { FeatureSchema } from '../features/index.js';
 import type { CriteoIntegers } from './criteo-schema.js';
@@ -15,6 +16,11 @@ export function isColumnarFormat(format: string): format is ColumnarFormat {
   return (columnarFormats as readonly string[]).includes(format);
 }
 
+/** Formats whose columns are bags of any length, whether or not the schema says so. */
+export function hasListsOfAnyLength(format: string): boolean {
+  return format === 'vw' || isMonolithFormat(format);
+}
+
 /** Record formats. 'auto' decides by extension, magic bytes and content. */
 export type DataFormat =
   | 'auto'
@@ -26,6 +32,9 @@ export type DataFormat =
   | 'libffm'
   | 'tfrecord'
   | 'avro'
+  | 'jsonl'
+  | 'vw'
+  | 'npz'
   | MonolithFormat
   | ColumnarFormat;
 export type ResolvedFormat = Exclude<DataFormat, 'auto'>;
@@ -45,7 +54,7 @@ export type SplitOptions = {
 
 /** What to read and how. Every field but `files` has a default ({@link pipelineDefaults}). */
 export type PipelineOptions = {
-  /** Paths, glob patterns (* ? ** [..] {a,b}), comma lists, folders; '-' is standard input. */
+  /** Paths, glob patterns (* ? ** [..] {a,b}), comma lists, folders, `@list` (a file of them); '-' is standard input. */
   readonly files: readonly string[];
   readonly format: DataFormat;
   /** null: the built-in Criteo schema; LibSVM and LibFFM need none. */
@@ -74,6 +83,8 @@ export type PipelineOptions = {
   readonly unitLabels: boolean;
   /** Data without any example are no error: there are just no steps. */
   readonly allowEmpty: boolean;
+  /** Told of every bad record that is skipped. */
+  readonly onBadRecord: ((problem: MonolithError) => void) | null;
   /** A bad record becomes an example with label NaN, weight 0, no ids. */
   readonly keepBadRecords: boolean;
   readonly backend: 'auto' | 'native' | 'reference';
@@ -123,6 +134,7 @@ export const pipelineDefaults: PipelineOptions = {
   requireLabel: true,
   unitLabels: false,
   allowEmpty: false,
+  onBadRecord: null,
   keepBadRecords: false,
   backend: 'auto',
   headerBytes: 0,

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { MonolithError } from '../base/index.js';
 
@@ -6,8 +6,8 @@ import { MonolithError } from '../base/index.js';
 export const standardInput = '-';
 
 /**
- * The files that patterns name: paths, globs (*, ?, **, [..], {a,b}), comma lists, folders (their regular files). Pattern order, then
- * sorted names; a file that several patterns match comes once. '-' stays as it is.
+ * The files that patterns name: paths, globs (*, ?, **, [..], {a,b}), comma lists, folders (their regular files), `@list` for a text file
+ * with one of these a line. Pattern order, then sorted names; a file that several patterns match comes once. '-' stays as it is.
  *
  * @throws InvalidConfig for a file that is written down twice.
  * @throws DataNotFound naming the first pattern that matches nothing.
@@ -16,7 +16,7 @@ export async function expandFiles(patterns: readonly string[]): Promise<string[]
   const seen = new Set<string>();
   const named = new Set<string>();
   const files: string[] = [];
-  for (const pattern of patterns.flatMap(splitCommas)) {
+  for (const pattern of await termsOf(patterns)) {
     const found = pattern === standardInput ? [standardInput] : await expandOne(pattern);
     if (found.length === 0) {
       throw new MonolithError('DataNotFound', `no file matches "${pattern}" (in ${process.cwd()}): check the path`, { pattern });
@@ -44,6 +44,61 @@ export async function expandFiles(patterns: readonly string[]): Promise<string[]
   }
   if (files.length === 0) throw new MonolithError('DataNotFound', 'no data files are named');
   return files;
+}
+
+/**
+ * The files that one pattern names: a path or glob, a comma list of them, or `@list`, a text file with one of them a line (blank lines and
+ * those that begin with # are passed over; commas in a line do not split it). Each file once, sorted by path. A path without a file is
+ * left out, and told to `leftOut`.
+ *
+ * @throws DataNotFound where no file is left, or the list can't be read. @throws InvalidConfig for a glob with a bracket or brace that is never closed.
+ */
+export async function filesFromPattern(pattern: string, leftOut: (term: string) => void = () => {}): Promise<string[]> {
+  const files = new Map<string, string>();
+  for (const term of await termsOf([pattern])) {
+    checkGlob(term);
+    const found = (await stat(term).catch(() => null))?.isDirectory() ? [] : await expandOne(term);
+    if (found.length === 0) leftOut(term);
+    for (const file of found) if (!files.has(resolve(file))) files.set(resolve(file), file);
+  }
+  if (files.size === 0) throw new MonolithError('DataNotFound', `No files matched pattern: ${pattern} (in ${process.cwd()})`, { pattern });
+  return [...files.values()].sort();
+}
+
+/** Comma lists taken apart, lists in files read. */
+async function termsOf(patterns: readonly string[]): Promise<string[]> {
+  const terms: string[] = [];
+  for (const term of patterns.flatMap(splitCommas)) {
+    if (term.startsWith('@')) terms.push(...(await readList(term.slice(1))));
+    else terms.push(term);
+  }
+  return terms;
+}
+
+async function readList(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new MonolithError(
+      'DataNotFound',
+      `@${path}: the list of files can't be read (${error.code ?? error.message}); a file whose own name begins with @ is written ./@…`,
+      { path },
+      { cause: error },
+    );
+  });
+  const lines = text.replace(/^\ufeff/, '').split('\n');
+  return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+function checkGlob(term: string): void {
+  const open = term.search(/\[[^\]]*$/) >= 0 ? '[' : bracesOpen(term) ? '{' : null;
+  if (open !== null) throw new MonolithError('InvalidConfig', `"${term}": ${open} is never closed`, { pattern: term });
+}
+
+function bracesOpen(term: string): boolean {
+  let depth = 0;
+  for (const c of term)
+    if (c === '{') depth++;
+    else if (c === '}' && depth > 0) depth--;
+  return depth > 0;
 }
 
 /** Splits at commas outside braces; a name with a comma can be reached by a glob. */

@@ -33,6 +33,8 @@ export type DataStats = {
   /** Part of all epochs that has been handed out, 0 … 1; null where it can't be told. */
   readonly progress: number | null;
   readonly format: ResolvedFormat;
+  /** What was told of the first file by looking at it (format, separator, header), in words; empty where the options said it all. */
+  readonly found: string;
   readonly backend: 'native' | 'reference';
 };
 
@@ -204,6 +206,7 @@ export class BatchPipeline {
       totalBytes,
       progress: whole > 0 ? (ended ? 1 : Math.min(1, bytes / whole)) : null,
       format: this.plan.format,
+      found: this.plan.first.found,
       // Monolith's formats and columnar ones have no native parser.
       backend:
         isMonolithFormat(this.plan.format) || isColumnarFormat(this.plan.format) || this.plan.format === 'avro'

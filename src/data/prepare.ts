@@ -27,6 +27,7 @@ export async function prepareFile(plan: DataPlan, groups: readonly CompiledGroup
     separator,
     labelType,
     denseType,
+    npz: description.npz ?? null,
     where: info.path,
   });
   return { description, program };

@@ -2,7 +2,7 @@
 // twin and cross threads without being copied. Keep in step with native/parsers/program.h.
 //
 //   words      header [32] · groups [numGroups × 2: features, hasValues] · fields [numFields × 2: group or −1, index] (LibFFM)
-//              · actions [numActions × 16] · string ends [numStrings + 1: byte offsets into strings]
+//              · actions [numActions × 16] · table of columns (npz) · string ends [numStrings + 1: byte offsets into strings]
 //   constants  Float64: transform numbers, boundaries
 //   strings    UTF-8: missing texts, positive labels, eval values, TFRecord feature names
 
@@ -19,6 +19,9 @@ export const ProgramFormat = {
   parquet: 10,
   arrow: 11,
   avro: 12,
+  jsonl: 13,
+  vw: 14,
+  npz: 15,
 } as const;
 
 /** Header words. */
@@ -41,12 +44,15 @@ export const P = {
   actionsAt: 15,
   stringsAt: 16,
   numStrings: 17,
-  /** TFRecord and Monolith: string number of the first feature name; `columns` names follow. */
+  /** TFRecord, Monolith, JSON lines and Vowpal Wabbit: string number of the first feature name; `columns` names follow. */
   namesFirst: 18,
   /** Longest record in bytes (TFRecord lengths above it are corrupt). */
   maxRecord: 19,
   /** Avro: string number of the schema; codec and marker follow. */
   extraFirst: 20,
+  /** npz: bytes of a row, and where the table of its columns begins [columns × NpzWords]. */
+  rowBytes: 26,
+  tableAt: 27,
   headerWords: 32,
 } as const;
 
@@ -86,6 +92,10 @@ export const A = {
   /** 1: fids of the data get the action's slot in place of their own. */
   replaceSlot: 15,
 } as const;
+
+/** Words of a column's entry in the table of npz. */
+export const NpzWords = 5;
+export const NpzWord = { type: 0, bigEndian: 1, itemBytes: 2, count: 3, offset: 4 } as const;
 
 export const Op = { label: 1, weight: 2, numeric: 3, categorical: 4, boundaries: 5, log2squared: 6, evalValue: 7, labelLimit: 8 } as const;
 export const Transform = { none: 0, log1p: 1, standardize: 2 } as const;
@@ -130,6 +140,10 @@ export const Bad = {
   /** A column of a batch has another number of features than the batch has examples. */
   batch: 23,
   batchSize: 24,
+  /** No JSON object (extra: a value of JsonProblem). */
+  json: 25,
+  /** No line of Vowpal Wabbit (extra: a value of VwProblem). */
+  vw: 26,
 } as const;
 
 /** Words of one entry of the bad list of a parsed block. */

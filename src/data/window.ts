@@ -166,7 +166,10 @@ export class WindowBuilder {
   private countBad(ends: boolean, error: () => MonolithError): void {
     if (ends) throw error();
     this.badRecords++;
-    if (this.options.keepBadRecords || this.badRecords <= this.options.maxBadRecords) return;
+    if (this.options.keepBadRecords || this.badRecords <= this.options.maxBadRecords) {
+      this.options.onBadRecord?.(error());
+      return;
+    }
     if (this.options.maxBadRecords === 0) throw error();
     throw tooManyBadRecords(this.options.maxBadRecords, error());
   }

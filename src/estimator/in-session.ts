@@ -1,9 +1,8 @@
-import { MonolithError, suggest } from '../base/index.js';
+import { MonolithError, packageVersion, suggest } from '../base/index.js';
 import type { TrainingConfig } from '../config/index.js';
 import { checkHooks, type TrainResult } from '../training/index.js';
 import { check, type StepLimits } from './step-limits.js';
 import { type SessionOptions, TrainingSession } from './training-session.js';
-import { packageVersion } from './version.js';
 
 /** Hooks, a signal to stop and how far to go: `steps` from here, `maxSteps` from the very first start; neither: as the configuration says. */
 export type TrainOptions = SessionOptions &

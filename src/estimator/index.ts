@@ -28,4 +28,3 @@ export { openNewest } from './session.js';
 export type { StepLimits } from './step-limits.js';
 export type { EvaluationResult } from './trained.js';
 export type { RunEngine } from './training-session.js';
-export { packageVersion } from './version.js';

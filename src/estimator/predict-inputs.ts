@@ -67,7 +67,7 @@ function encoded(
     return { data: { format, numFields }, text: encodePairs(inputs, numFields) };
   }
   const schema = schemaInForce(config.data, format);
-  if (schema === null || format === 'criteo-bin' || isMonolithFormat(format)) {
+  if (schema === null || format === 'criteo-bin' || format === 'vw' || isMonolithFormat(format)) {
     throw new MonolithError(
       'InvalidConfig',
       `predictWithInputs: data of format ${format} have no features that a program could name; write a file and use predict`,

@@ -21,4 +21,6 @@ export type RunInfo = {
   readonly evalFiles: readonly string[];
   readonly trainBytes: number | null;
   readonly format: string;
+  /** What was told of the training files by looking at them, in words. */
+  readonly found: string;
 };

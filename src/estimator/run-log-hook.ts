@@ -1,7 +1,7 @@
+import { packageVersion } from '../base/index.js';
 import { checkpointEvent, doneEvent, evalEvent, progressEvent, type RunEvent, type RunLog, startEvent } from '../telemetry/index.js';
 import type { CheckpointEvent, EvaluationEvent, Progress, TrainHook, TrainResult } from '../training/index.js';
 import type { RunInfo } from './run-info.js';
-import { packageVersion } from './version.js';
 
 /** The events of a run, in the order and names of `--json`, handed to one receiver. */
 export class EventHook implements TrainHook {

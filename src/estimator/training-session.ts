@@ -128,6 +128,7 @@ export class TrainingSession {
         evalFiles: evaluation === null ? [] : evaluation.files,
         trainBytes: train.stats().totalBytes,
         format: train.stats().format,
+        found: train.stats().found,
       };
       const saver = new CheckpointSaver({
         engine: cluster,

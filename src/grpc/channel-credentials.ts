@@ -1,4 +1,4 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
 import { type ChannelCredentials, credentials, experimental } from '@grpc/grpc-js';
 import { MonolithError } from '../base/index.js';
@@ -37,13 +37,14 @@ export function channelCredentials(address: string, security: ChannelSecurity): 
 /**
  * Begins one connection to an address: TCP, and TLS where `security` has it, with what the files hold now. Errors are those of the socket;
  * 'connect' or 'secureConnect' says that it stands.
+ * A socket without TLS reads as `onread` says, one with TLS says 'data'.
  * Throws InvalidConfig as {@link channelCredentials} does.
  */
-export function openSocket(address: string, security: ChannelSecurity): Socket {
+export function openSocket(address: string, security: ChannelSecurity, onread: OnReadOpts): Socket {
   checkSecurity(address, security);
   const { host, port } = splitAddress(address);
   const { tls } = security;
-  if (tls === undefined) return connectTcp({ host, port, noDelay: true });
+  if (tls === undefined) return connectTcp({ host, port, noDelay: true, onread });
   const { caFile, certFile, keyFile, serverName } = tls;
   const ca = caFile === undefined ? null : new WatchedFile(caFile, 'authority').content();
   const cert = certFile === undefined ? null : new WatchedFile(certFile, 'client certificate').content();

@@ -2,7 +2,7 @@ import { Client, type ClientDuplexStream, Metadata, type ServiceError } from '@g
 import { MonolithError } from '../base/index.js';
 import { splitAddress } from './address.js';
 import { type ChannelSecurity, channelCredentials } from './channel-credentials.js';
-import { DuplexBase } from './duplex-base.js';
+import { CarriedDuplex } from './duplex-base.js';
 import { asBuffer, type RpcDuplex } from './service.js';
 import { fromServiceError } from './status.js';
 import { Tokens } from './token.js';
@@ -149,7 +149,7 @@ export class RpcChannel {
   }
 }
 
-class ClientDuplex extends DuplexBase<ClientDuplexStream<Buffer, Buffer>> {
+class ClientDuplex extends CarriedDuplex<ClientDuplexStream<Buffer, Buffer>> {
   #failure: Error | null = null;
 
   constructor(

@@ -13,5 +13,5 @@ export {
   type UnaryHandler,
   unaryOf,
 } from './service.js';
-export { PREFIX_BYTES } from './stream/message-deframer.js';
 export { openStream, type StreamOptions } from './stream/stream-client.js';
+export { ROOM_BYTES } from './stream/wire-duplex.js';

@@ -1,7 +1,7 @@
 import type { handleBidiStreamingCall, handleUnaryCall, MethodDefinition, ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
 import { MonolithError, monotonicMs } from '../base/index.js';
-import { DuplexBase } from './duplex-base.js';
+import { CarriedDuplex } from './duplex-base.js';
 import { asBuffer, type CallContext, type DuplexHandler, peerOf, type UnaryHandler } from './service.js';
 import { toStatus } from './status.js';
 
@@ -102,7 +102,7 @@ export function duplexHandler(handler: DuplexHandler, defect: DefectListener): h
   };
 }
 
-class ServerDuplex extends DuplexBase<ServerDuplexStream<Buffer, Buffer>> {
+class ServerDuplex extends CarriedDuplex<ServerDuplexStream<Buffer, Buffer>> {
   constructor(call: ServerDuplexStream<Buffer, Buffer>, peer: string, path: string) {
     super(call, peer);
     call.on('cancelled', () => this.settle(streamLost(peer, path)));

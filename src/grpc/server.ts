@@ -97,13 +97,13 @@ export class RpcServer {
         return;
       }
       socket.on('error', () => socket.destroy());
-      const decided = (marked: boolean): void => {
-        if (marked) endpoint.accept(socket);
-        else injector.injectConnection(socket);
-      };
-      peekStreamMark(socket, FIRST_BYTES_MS, decided, () => {
-        log(`connection from ${socket.remoteAddress ?? '?'} closed: it sent no HTTP/2 preface within ${FIRST_BYTES_MS} ms`);
-        socket.destroy();
+      peekStreamMark(socket, FIRST_BYTES_MS, {
+        marked: (read) => endpoint.accept(socket, read),
+        other: () => injector.injectConnection(socket),
+        silent: () => {
+          log(`connection from ${socket.remoteAddress ?? '?'} closed: it sent no HTTP/2 preface within ${FIRST_BYTES_MS} ms`);
+          socket.destroy();
+        },
       });
     };
     listener.on(certificates === null ? 'connection' : 'secureConnection', ready);

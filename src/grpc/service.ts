@@ -7,7 +7,7 @@ export type RpcDuplex = {
   /**
    * Sends a message. False: the send buffer is full, better wait for `onDrain`. A message may be viewed until it is sent: don't change it.
    * `sent` says that the bytes are no longer looked at; a client's channel does so only with `keepNothing`.
-   * `framed` is the same message with {@link PREFIX_BYTES} bytes in front that may be written over: saves some streams a copy.
+   * `framed` is the same message with {@link ROOM_BYTES} bytes in front that may be written over: saves some streams a copy.
    */
   write(message: Uint8Array, sent?: () => void, framed?: Uint8Array): boolean;
   /** Messages are good during the call only. */

@@ -1,6 +1,7 @@
 export { CheckpointHook, type CheckpointHookOptions, type SaveFunction } from './checkpoint-hook.js';
 export { EarlyStoppingHook, type EarlyStoppingOptions } from './early-stopping-hook.js';
 export { EvaluationHook } from './evaluation-hook.js';
+export { FileCloseHook } from './file-close-hook.js';
 export { FunctionHook } from './function-hook.js';
 export { HookList } from './hook-list.js';
 export { hooksOf } from './hooks-of-config.js';

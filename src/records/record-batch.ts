@@ -1,3 +1,5 @@
+import type { MonolithError } from '../base/index.js';
+
 // Records of any format with all their fields, for tools that read and write files whole. Training does not go this way: its parsers write
 // the columns that a model wants into batches directly (data/).
 
@@ -9,6 +11,8 @@ export type RecordField = {
   readonly kind: ValueKind;
   /** Whether a record may hold any number of values of it; otherwise one, or none where it is missing. */
   readonly isList: boolean;
+  /** What its own format calls it where the kind alone would lose that (`fid_v2`); other formats pass it by. */
+  readonly as?: string | undefined;
 };
 
 /** The values of one field in a batch. Those of row r are values[offsets[r] … offsets[r + 1]); without offsets there is one a row. */
@@ -26,6 +30,12 @@ export type RecordBatch = { readonly rows: number; readonly columns: readonly Re
 export interface RecordSource {
   readonly path: string;
   readonly fields: readonly RecordField[];
+  /** What was found out about the file that it does not say itself, and by what; one line each. */
+  readonly findings?: readonly string[] | undefined;
+  /** Options of `data` in a training configuration that this file asks for, beside its format. */
+  readonly trainingOptions?: Readonly<Record<string, string | boolean>> | undefined;
+  /** From now on bad records are told here and left out, instead of ending the reading; not there where a format can't go on behind one. */
+  readonly tolerate?: ((onBad: (problem: MonolithError) => void) => void) | undefined;
   /** Batches in the order of the file; once. Errors name file, record or line, and byte. */
   batches(): AsyncIterable<RecordBatch>;
   close(): Promise<void>;

@@ -14,6 +14,8 @@ export type BannerInfo = {
   /** Bytes of the training files; null when not known (standard input). */
   readonly trainBytes: number | null;
   readonly format: string;
+  /** How the format was told and what else was found in the files; empty where nobody had to look. */
+  readonly found?: string;
   /** Kernels that run, and their instruction set. */
   readonly backend: string;
   readonly instructionSet: string | null;
@@ -92,7 +94,10 @@ export function banner(info: BannerInfo): string {
   const rows: [string, string][] = [
     ['model', `${printable(config.model)}, ${grouped(info.denseParameters)} dense parameters`],
     ['tables', named.length === 0 ? 'none' : named.join(', ')],
-    ['data', `${filesText(info.trainFiles)} (${info.format}${size})`],
+    [
+      'data',
+      `${filesText(info.trainFiles)} (${info.format}${size}${info.found === undefined || info.found === '' ? '' : `; ${info.found}`})`,
+    ],
     ['evaluation', evaluationText(info)],
     ['cluster', `${counted(config.workers, 'worker')}, ${counted(config.ps, 'shard')}, ${config.mode}${staleness}`],
     ['kernels', `${info.backend}${info.instructionSet === null ? '' : `, ${info.instructionSet}`}, ${config.precision}${rows16}`],

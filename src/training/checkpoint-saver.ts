@@ -1,9 +1,8 @@
 import { MonolithError } from '../base/index.js';
 import { type BaseReference, checkpointName, type ManifestFields, referenceTo } from '../checkpoint/index.js';
+import { rowShape, type SavedSnapshot, type SnapshotWriter } from '../steps/index.js';
 import type { TrainingEngine } from './engine.js';
-import type { SavedSnapshot, SnapshotWriter } from './frozen-snapshot.js';
 import { saveSnapshot } from './snapshot.js';
-import { rowShape } from './snapshot-parts.js';
 
 /** One checkpoint to make of the present state. */
 export type SaveRequest = {

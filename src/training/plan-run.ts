@@ -4,8 +4,8 @@ import { resolveInitializer } from '../embedding/index.js';
 import { completeOptions, type ModelDefinition, type ModelInputs, type ModelPlan, planModel, type TablePlan } from '../models/index.js';
 import { checkSchedule, movingAverageOptimizer, type OptimizerSpec, resolveOptimizer } from '../optimizers/index.js';
 import { type DenseTensor, planDenseBlocks } from '../ps/index.js';
+import type { RunSpec, TableSpec } from '../steps/index.js';
 import type { BatchLayout } from '../tensor/index.js';
-import type { RunSpec, TableSpec } from './run-spec.js';
 
 /** Batches in flight a worker: one computed, one ready, one being filled, and one more so that filling never waits for a hand-over. */
 const SLOTS_PER_WORKER = 4;

@@ -1,8 +1,8 @@
 import type { TrainingConfig } from '../config/index.js';
 import { BatchPipeline, inspectInputs, type PipelineOptions } from '../data/index.js';
 import { loadModel, type ModelDefinition, type ModelInputs, type ModelPlan } from '../models/index.js';
+import type { RunSpec } from '../steps/index.js';
 import { planOfRun, planRun } from './plan-run.js';
-import type { RunSpec } from './run-spec.js';
 
 /** Which part of the data, and how it is read. */
 export type DataUse = 'train' | 'evaluate' | 'predict';

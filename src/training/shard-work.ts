@@ -1,6 +1,6 @@
 import { MonolithError } from '../base/index.js';
 import { selectBackend } from '../kernels/index.js';
-import type { RunSpec } from './run-spec.js';
+import type { RunSpec } from '../steps/index.js';
 
 /**
  * Decides who does the work of shards that lie in this process and fits the spec to it. With `in-place` a worker has one region: rows come when it

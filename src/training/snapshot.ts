@@ -1,10 +1,25 @@
 import { MonolithError } from '../base/index.js';
 import { type CheckpointReader, CheckpointWriter, type ManifestFields, prune } from '../checkpoint/index.js';
 import type { RowStorage } from '../embedding/index.js';
-import type { TableRows, TrainingEngine } from './engine.js';
-import type { TableSpec } from './run-spec.js';
-import { bytesOf, nameOfValue, PARAMETERS, parameterAt, requireFinite, rowShape, type SavedTable, STATE } from './snapshot-parts.js';
-import { bucketBitsOf, decodeRows, encodeHeader, encodeRows, mergeRows, tableSectionName } from './table-section.js';
+import {
+  bucketBitsOf,
+  bytesOf,
+  decodeRows,
+  encodeHeader,
+  encodeRows,
+  mergeRows,
+  nameOfValue,
+  PARAMETERS,
+  parameterAt,
+  requireFinite,
+  rowShape,
+  type SavedTable,
+  STATE,
+  type TableRows,
+  type TableSpec,
+  tableSectionName,
+} from '../steps/index.js';
+import type { TrainingEngine } from './engine.js';
 
 export type SnapshotOptions = {
   readonly modelDir: string;

@@ -1,9 +1,9 @@
 import type { CheckpointReader } from '../checkpoint/index.js';
 import { EmbeddingTable, type RowStorage, rowLayout, type SliceInfo } from '../embedding/index.js';
 import type { KernelBackend } from '../kernels/index.js';
-import type { TableRows, TrainingEngine } from './engine.js';
+import type { SavedTable, TableRows } from '../steps/index.js';
+import type { TrainingEngine } from './engine.js';
 import { readTableSection } from './snapshot.js';
-import type { SavedTable } from './snapshot-parts.js';
 
 /** Where the floats of one slice lie in a record of the checkpoint and in one of the model, and how many. */
 export type SliceCopy = { readonly from: number; readonly to: number; readonly length: number };

@@ -8,14 +8,14 @@ import { suiteNames } from '../../src/bench/suites.js';
 import { scalingPlans, trainingGroups, trainingPlans } from '../../src/bench/training-plan.js';
 import { figuresOf, trainingArguments } from '../../src/bench/training-run.js';
 import { ExitCode } from '../../src/cli/exit-codes.js';
-import { runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, runCli, temporaryFolder } from '../helpers/cli.js';
 
 const folder = await temporaryFolder('bench');
 after(() => folder.remove());
 
 describe('monolith-local bench', () => {
   test('without words lists the suites', async () => {
-    const { code, stdout } = await runCli(['bench']);
+    const { code, stdout } = await callCli(['bench']);
     assert.equal(code, ExitCode.done);
     for (const name of suiteNames) assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
   });
@@ -25,7 +25,7 @@ describe('monolith-local bench', () => {
       ['bench', 'rings'],
       ['bench', 'ring', '--secs', '1'],
     ]) {
-      const { code, stderr } = await runCli(line);
+      const { code, stderr } = await callCli(line);
       assert.equal(code, ExitCode.usage);
       assert.match(stderr, /did you mean (ring|--seconds)\?|unknown flag/);
     }
@@ -82,12 +82,12 @@ describe('monolith-local bench', () => {
       return folder.in(name);
     };
     const [old, now] = [write('old.json', 100), write('new.json', 80)];
-    assert.equal((await runCli(['bench', 'compare', old, now])).code, ExitCode.done);
-    const worse = await runCli(['bench', 'compare', old, now, '--fail-below', '0.9']);
+    assert.equal((await callCli(['bench', 'compare', old, now])).code, ExitCode.done);
+    const worse = await callCli(['bench', 'compare', old, now, '--fail-below', '0.9']);
     assert.equal(worse.code, ExitCode.failed);
     assert.match(worse.stdout, /s: n .*0\.800×/);
-    assert.equal((await runCli(['bench', 'compare', now, old, '--fail-below', '0.9'])).code, ExitCode.done);
-    assert.equal((await runCli(['bench', 'compare', old, folder.in('none.json')])).code, ExitCode.usage);
+    assert.equal((await callCli(['bench', 'compare', now, old, '--fail-below', '0.9'])).code, ExitCode.done);
+    assert.equal((await callCli(['bench', 'compare', old, folder.in('none.json')])).code, ExitCode.usage);
   });
 
   test('peers without a folder says so and measures nothing', async () => {

@@ -3,7 +3,7 @@ import { cpSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { verify } from '../../src/checkpoint/index.js';
-import { runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, temporaryFolder } from '../helpers/cli.js';
 
 const golden = fileURLToPath(new URL('../../../test/golden/checkpoint-v1/', import.meta.url));
 
@@ -24,7 +24,7 @@ describe('a checkpoint of version 1', () => {
     const manifest = await verify(folder.in('run'));
     assert.equal(manifest.formatVersion, 1);
     assert.equal(manifest.base, null);
-    const result = await runCli(command('predict', '--data', folder.in('run/test.csv')));
+    const result = await callCli(command('predict', '--data', folder.in('run/test.csv')));
     assert.equal(result.code, 0, result.stderr);
     const numbers = (text: string): number[] => text.trim().split('\n').map(Number);
     const expected = numbers(readFileSync(`${golden}predictions.txt`, 'utf8'));
@@ -36,7 +36,7 @@ describe('a checkpoint of version 1', () => {
 
   test('is gone on from, and is a base for deltas', async () => {
     const flags = ['--epochs', '3', '--delta-every', '5', '--checkpoint-every', '0', '--keep-checkpoints', '9', '--json'];
-    const result = await runCli(command('train', ...flags));
+    const result = await callCli(command('train', ...flags));
     assert.equal(result.code, 0, result.stderr);
     assert.match(result.stdout, /"resumed_step":14/);
     const steps = [...result.stdout.matchAll(/"event":"checkpoint","step":(\d+)/g)].map(([, step]) => Number(step));

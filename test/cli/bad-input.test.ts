@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { maskedCrc32c } from '../../src/base/index.js';
-import { lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, lastEvent, temporaryFolder } from '../helpers/cli.js';
 import { clickLines, clickSchema, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -192,7 +192,7 @@ describe('train refuses', () => {
   for (const [title, flags, code, name, patterns] of cases) {
     test(title, async () => {
       const run = folder.in(`run-${title.replaceAll(/\W+/g, '-')}`);
-      const result = await runCli(['train', ...flags((file) => folder.in(file)), '--model-dir', run, '--shuffle', '0']);
+      const result = await callCli(['train', ...flags((file) => folder.in(file)), '--model-dir', run, '--shuffle', '0']);
       assert.equal(result.code, code, result.stderr);
       assert.equal(result.stdout, '');
       const message = result.stderr.trim().split('\n').at(-1) ?? '';
@@ -209,7 +209,7 @@ describe('train refuses', () => {
   }
 
   test('nothing when bad records are as many as allowed, and counts them', async () => {
-    const result = await runCli([
+    const result = await callCli([
       'train',
       '--data',
       folder.in('three-bad.csv'),
@@ -229,20 +229,20 @@ describe('train refuses', () => {
 describe('a damaged checkpoint', () => {
   test('with one flipped bit is refused, and the older one is offered by name', async () => {
     const flags = ['train', '--data', folder.in('train.csv'), ...click, '--checkpoint-every', '4', '--model-dir', folder.in('flip')];
-    assert.equal((await runCli(flags)).code, 0);
+    assert.equal((await callCli(flags)).code, 0);
     const manifests = readdirSync(folder.in('flip')).filter((name) => /^checkpoint-\d+\.json$/.test(name));
     const steps = manifests.map((name) => Number(/\d+/.exec(name)?.[0])).sort((a, b) => b - a);
     const section = folder.in('flip', `checkpoint-${steps[0]}`, 'dense.parameters');
     const bytes = readFileSync(section);
     bytes[10] ^= 1;
     writeFileSync(section, bytes);
-    const result = await runCli(flags);
+    const result = await callCli(flags);
     assert.equal(result.code, 4, result.stderr);
     assert.match(
       result.stderr,
       new RegExp(`CheckpointCorrupt  .*dense\\.parameters block 0 .*crc32c 0x.*Newest good checkpoint: checkpoint-${steps[1]}`),
     );
-    const shown = await runCli(['inspect', folder.in('flip'), '--verify']);
+    const shown = await callCli(['inspect', folder.in('flip'), '--verify']);
     assert.equal(shown.code, 4);
   });
 });

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'yaml';
 import { Estimator, type FeatureSchema, type PartialTrainingConfig } from '../../src/index.js';
-import { lastEvent, main, runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, lastEvent, main, runCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, clickLines, clickSchema, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -17,7 +17,7 @@ before(async () => {
   writeClicks(folder.in('train.csv'), 1500, 1);
   writeClicks(folder.in('test.csv'), 400, 2);
   writeFileSync(folder.in('run.yaml'), clickConfig(folder.path));
-  trained = await runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in('run')]);
+  trained = await runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in('run'), '--data.parse-threads', 'null']);
 });
 after(() => folder.remove());
 
@@ -53,7 +53,7 @@ describe('train --json', () => {
 
   test('reports progress up to the last step, however short the run', async () => {
     const flags = ['--json', '--epochs', '1', '--max-steps', '2', '--model-dir', folder.in('short')];
-    const result = await runCli(['train', folder.in('run.yaml'), ...flags]);
+    const result = await callCli(['train', folder.in('run.yaml'), ...flags]);
     assert.equal(result.code, 0, result.stderr);
     const events = result.stdout
       .trim()
@@ -103,7 +103,7 @@ describe('train for people', () => {
 describe('eval', () => {
   test('gives the figures of the evaluation at the end of training, on any number of workers', async () => {
     for (const workers of ['1', '3']) {
-      const result = await runCli(['eval', ...trainedFlags('--json', '--workers', workers)]);
+      const result = await callCli(['eval', ...trainedFlags('--json', '--workers', workers)]);
       assert.equal(result.code, 0, result.stderr);
       const { event, step, ...figures } = lastEvent(result);
       assert.equal(event, 'eval');
@@ -114,7 +114,7 @@ describe('eval', () => {
   });
 
   test('without a checkpoint says so with exit code 4', async () => {
-    const result = await runCli(['eval', folder.in('run.yaml'), '--model-dir', folder.in('nothing')]);
+    const result = await callCli(['eval', folder.in('run.yaml'), '--model-dir', folder.in('nothing')]);
     assert.equal(result.code, 4);
     assert.match(result.stderr, /^CheckpointNotFound {2}.*train first/);
   });
@@ -123,7 +123,7 @@ describe('eval', () => {
 describe('predict', () => {
   async function predictions(text: string | Uint8Array, name: string, ...more: string[]): Promise<string[]> {
     writeFileSync(folder.in(name), text);
-    const result = await runCli(['predict', ...trainedFlags('--data', folder.in(name), ...more)]);
+    const result = await callCli(['predict', ...trainedFlags('--data', folder.in(name), ...more)]);
     assert.equal(result.code, 0, result.stderr);
     assert.ok(result.stdout === '' || result.stdout.endsWith('\n'));
     return result.stdout.split('\n').slice(0, -1);
@@ -177,7 +177,7 @@ describe('predict', () => {
     writeFileSync(folder.in('four.csv'), `${[header, ...clickLines(4, 9)].join('\n')}\n`);
     writeFileSync(folder.in('real.txt'), 'old');
     symlinkSync('real.txt', folder.in('link.txt'));
-    assert.equal((await runCli(['predict', ...flags, '--output', folder.in('link.txt')])).code, 0);
+    assert.equal((await callCli(['predict', ...flags, '--output', folder.in('link.txt')])).code, 0);
     assert.ok(lstatSync(folder.in('link.txt')).isSymbolicLink());
     assert.equal(readFileSync(folder.in('real.txt'), 'utf8').split('\n').length, 5);
     // A pipe of our own stands for all that is no plain file; never a device of the machine that runs the tests.
@@ -213,14 +213,14 @@ describe('predict', () => {
 
 describe('the other commands', () => {
   test('inspect shows tables, parameters and sections, and verifies every byte', async () => {
-    const result = await runCli(['inspect', folder.in('run'), '--verify']);
+    const result = await callCli(['inspect', folder.in('run'), '--verify']);
     assert.equal(result.code, 0, result.stderr);
     for (const part of [/every byte verified/, /table +rows/, /deep\.0\.weight/, /dense\.parameters/]) assert.match(result.stdout, part);
-    const json = lastEvent(await runCli(['inspect', folder.in('run'), '--json']));
+    const json = lastEvent(await callCli(['inspect', folder.in('run'), '--json']));
     const sections = folder.in('run', `checkpoint-${String(json.step)}`);
     const [ofSections, noCheckpoint, typo, absent] = await Promise.all(
       [[sections, '--json'], [folder.in('run', 'metrics.csv')], ['--verfy', folder.in('run')], [folder.in('absent')]].map((args) =>
-        runCli(['inspect', ...args]),
+        callCli(['inspect', ...args]),
       ),
     );
     assert.deepEqual(lastEvent(ofSections), json);
@@ -232,13 +232,13 @@ describe('the other commands', () => {
   });
 
   test('describe prints layers and tables', async () => {
-    const result = await runCli(['describe', folder.in('run.yaml')]);
+    const result = await callCli(['describe', folder.in('run.yaml')]);
     assert.equal(result.code, 0, result.stderr);
     assert.match(result.stdout, /model deepfm: 1 numeric columns, 3 categorical features/);
   });
 
   test('config --explain says where a value comes from', async () => {
-    const result = await runCli(['config', folder.in('run.yaml'), '--explain', '--workers', '3'], { env: { MONOLITH_LOCAL_SEED: '5' } });
+    const result = await callCli(['config', folder.in('run.yaml'), '--explain', '--workers', '3'], { env: { MONOLITH_LOCAL_SEED: '5' } });
     assert.equal(result.code, 0, result.stderr);
     assert.match(result.stdout, /\nworkers +3 +--workers/);
     assert.match(result.stdout, /\nseed +5 +MONOLITH_LOCAL_SEED/);
@@ -247,12 +247,12 @@ describe('the other commands', () => {
   });
 
   test('doctor looks at the machine', async () => {
-    const result = await runCli(['doctor']);
+    const result = await callCli(['doctor']);
     for (const part of [/Node\.js/, /native addon/, /memory/, /disk/]) assert.match(result.stdout, part);
   });
 
   test('demo comes near the best AUC that is possible', async () => {
-    const result = await runCli(['demo', '--rows', '120000']);
+    const result = await callCli(['demo', '--rows', '120000']);
     assert.equal(result.code, 0, result.stderr);
     const reached = Number(/AUC +(0\.\d+)/.exec(result.stdout)?.[1]);
     const best = Number(/best possible AUC (0\.\d+)/.exec(result.stdout)?.[1]);

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { makeFidV1, SeededRandom } from '../../src/base/index.js';
 import { encodeFrame } from '../../src/data/index.js';
 import { loadProtos } from '../../src/proto/index.js';
-import { lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, lastEvent, temporaryFolder } from '../helpers/cli.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 before(async () => {
@@ -58,7 +58,7 @@ test('train and evaluate on Instances as Monolith frames them', async () => {
     '--model-dir',
     folder.in('run'),
   ];
-  const run = await runCli(['train', ...flags, ...data, ...training, '--json']);
+  const run = await callCli(['train', ...flags, ...data, ...training, '--json']);
   assert.equal(run.code, 0, run.stderr);
   const done = lastEvent(run) as { examples: number; eval: { auc: number } };
   assert.equal(done.examples, 6000);

@@ -155,20 +155,39 @@ function field(number: number, bytes: Uint8Array | readonly number[]): number[] 
 
 export type ExampleValue = { bytes: readonly string[] } | { floats: readonly number[] } | { ints: readonly bigint[] } | null;
 
+function feature(value: ExampleValue): number[] {
+  if (value === null) return [];
+  if ('bytes' in value)
+    return field(
+      1,
+      value.bytes.flatMap((text) => field(1, Buffer.from(text))),
+    );
+  if ('floats' in value) return field(2, field(1, new Uint8Array(Float32Array.from(value.floats).buffer)));
+  return field(3, field(1, value.ints.flatMap(varint)));
+}
+
+function entry(name: string, value: readonly number[]): number[] {
+  return field(1, [...field(1, Buffer.from(name)), ...field(2, value)]);
+}
+
 /** A tf.train.Example; null is a feature with an empty kind. */
 export function example(features: Readonly<Record<string, ExampleValue>>): Uint8Array {
-  const entries = Object.entries(features).flatMap(([name, value]) => {
-    let feature: number[] = [];
-    if (value !== null && 'bytes' in value)
-      feature = field(
-        1,
-        value.bytes.flatMap((text) => field(1, Buffer.from(text))),
-      );
-    else if (value !== null && 'floats' in value) feature = field(2, field(1, new Uint8Array(Float32Array.from(value.floats).buffer)));
-    else if (value !== null) feature = field(3, field(1, value.ints.flatMap(varint)));
-    return field(1, [...field(1, Buffer.from(name)), ...field(2, feature)]);
-  });
+  const entries = Object.entries(features).flatMap(([name, value]) => entry(name, feature(value)));
   return Uint8Array.from(field(1, entries));
+}
+
+/** A tf.train.SequenceExample: features of the context, and feature lists with one value of this type a step. */
+export function sequenceExample(
+  context: Readonly<Record<string, ExampleValue>>,
+  lists: Readonly<Record<string, readonly ExampleValue[]>>,
+): Uint8Array {
+  const entries = Object.entries(lists).flatMap(([name, steps]) =>
+    entry(
+      name,
+      steps.flatMap((step) => field(1, feature(step))),
+    ),
+  );
+  return Uint8Array.from([...example(context), ...field(2, entries)]);
 }
 
 /** label, a number, two categories, one bag: enough to see every kind of column. */

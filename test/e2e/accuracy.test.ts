@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
 import { readTableSection, savedTables } from '../../src/training/index.js';
 import { sharedData } from '../data/helpers.js';
-import { lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, lastEvent, temporaryFolder } from '../helpers/cli.js';
 
 // The whole table of reference sets, three seeds each, is `node examples/accuracy.mjs DATA-FOLDER`.
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -19,7 +19,7 @@ const example = (name: string): string => fileURLToPath(new URL(`../../../exampl
 type Done = { readonly checkpoint: string; readonly eval: { readonly auc: number; readonly logloss: number; readonly examples: number } };
 
 async function train(name: string, ...flags: string[]): Promise<Done> {
-  const result = await runCli(['train', example(name), '--json', '--fresh', '--model-dir', folder.in(name), ...flags]);
+  const result = await callCli(['train', example(name), '--json', '--fresh', '--model-dir', folder.in(name), ...flags]);
   assert.equal(result.code, 0, result.stderr);
   return lastEvent(result) as unknown as Done;
 }

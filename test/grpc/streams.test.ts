@@ -4,19 +4,16 @@ import { after, describe, test } from 'node:test';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { MonolithError, SeededRandom } from '../../src/base/index.js';
 import {
-  defaultRpcLimits,
   openStream,
-  PREFIX_BYTES,
+  ROOM_BYTES,
   RpcChannel,
   type RpcDuplex,
   RpcServer,
   type RpcServerOptions,
   type RpcService,
 } from '../../src/grpc/index.js';
-import { CallGate } from '../../src/grpc/limits.js';
 import { rawMethod } from '../../src/grpc/server-calls.js';
-import { MessageDeframer, writePrefix } from '../../src/grpc/stream/message-deframer.js';
-import { StreamEndpoint } from '../../src/grpc/stream/stream-endpoint.js';
+import { MessageDeframer, PREFIX_BYTES, writePrefix } from '../../src/grpc/stream/message-deframer.js';
 import { bearsStreamMark, peekStreamMark } from '../../src/grpc/stream/stream-mark.js';
 import { rpcMessages } from '../../src/ps-rpc/index.js';
 import { TestAuthority } from '../helpers/certificates.js';
@@ -69,9 +66,9 @@ async function echo(stream: RpcDuplex): Promise<void> {
   stream.onMessage((message) => back.push(Buffer.from(message)));
   let sent = 0;
   for (const [i, size] of sizes.entries()) {
-    const framed = new Uint8Array(size + PREFIX_BYTES).fill(i + 1);
-    if (i % 2 === 0) stream.write(framed.subarray(PREFIX_BYTES), () => sent++, framed);
-    else stream.write(framed.subarray(PREFIX_BYTES), () => sent++);
+    const framed = new Uint8Array(size + ROOM_BYTES).fill(i + 1);
+    if (i % 2 === 0) stream.write(framed.subarray(ROOM_BYTES), () => sent++, framed);
+    else stream.write(framed.subarray(ROOM_BYTES), () => sent++);
   }
   stream.end();
   assert.equal(await closed(stream), null);
@@ -104,22 +101,18 @@ describe('streams of our own endpoint', () => {
       await waitUntil('connections end', () => server.connections === 0, 5000);
     }));
 
-  test('a client of grpc-js gets through to the endpoint itself, and its errors', async () => {
-    const gate = new CallGate(defaultRpcLimits);
-    const endpoint = new StreamEndpoint({ services: [service], limits: defaultRpcLimits, gate, refuses: () => null, defect: () => {} });
-    const address = await listen(createServer((socket) => endpoint.accept(socket)));
-    const channel = new RpcChannel(address);
-    await echo(channel.duplex('/test.Stream/Echo'));
-    const failed = await closed(channel.duplex('/test.Stream/Fail'));
-    assert.equal(failed?.code, 'FailedPrecondition');
-    assert.match(failed.message, /not now: déjà vu/);
-    assert.deepEqual(failed.details.when, 'later');
-    await assert.rejects(channel.unary('/test.Stream/Plain', new Uint8Array(1), { deadlineMs: 5000 }), { code: 'Unimplemented' });
-    await assert.rejects(channel.unary('/test.Stream/Open', new Uint8Array(1), { deadlineMs: 200 }), { code: 'DeadlineExceeded' });
-    channel.close();
-    await waitUntil('calls end', () => gate.running === 0, 5000);
-    endpoint.drain(0);
-  });
+  test('a client of grpc-js gets the same streams through the same port, and their errors', () =>
+    withServer({}, async (server) => {
+      const channel = new RpcChannel(server.address);
+      await echo(channel.duplex('/test.Stream/Echo'));
+      const failed = await closed(channel.duplex('/test.Stream/Fail'));
+      assert.equal(failed?.code, 'FailedPrecondition');
+      assert.match(failed.message, /not now: déjà vu/);
+      assert.deepEqual(failed.details.when, 'later');
+      await assert.rejects(channel.unary('/test.Stream/None', new Uint8Array(1), { deadlineMs: 5000 }), { code: 'Unimplemented' });
+      channel.close();
+      await waitUntil('connections end', () => server.connections === 0, 5000);
+    }));
 
   test('our client gets through to a server of grpc-js', async () => {
     const server = new Server();
@@ -316,15 +309,14 @@ describe('the gate of our own endpoint', () => {
     let verdict = '';
     const address = await listen(
       createServer((socket) => {
-        peekStreamMark(
-          socket,
-          200,
-          () => {},
-          () => {
+        peekStreamMark(socket, 200, {
+          marked: () => {},
+          other: () => {},
+          silent: () => {
             verdict = 'silent';
             socket.destroy();
           },
-        );
+        });
       }),
     );
     const socket = createConnection(Number(address.split(':')[1]), '127.0.0.1');
@@ -335,13 +327,13 @@ describe('the gate of our own endpoint', () => {
 
   test('the mark is found in settings that are whole, at whatever place', () => {
     const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    const marked = Buffer.concat([preface, Buffer.from([0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0x4d, 0x4c, 0, 0, 0, 1, 9, 9])]);
+    const marked = Buffer.concat([preface, Buffer.from([0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0x4d, 0x4c, 0, 0, 0, 2, 9, 9])]);
     const whole = marked.length - 2;
     for (let length = 0; length <= marked.length; length++) {
       assert.equal(bearsStreamMark(marked.subarray(0, length)), length >= whole ? true : null, `${length} bytes`);
     }
     const other = Buffer.from(marked);
-    other[whole - 1] = 2;
+    other[whole - 1] = 1;
     assert.equal(bearsStreamMark(other), false);
     other.writeUIntBE(4096, preface.length, 3);
     assert.equal(bearsStreamMark(other), false);
@@ -356,7 +348,7 @@ test('messages are the same however their bytes are cut', () => {
     const wire = Buffer.concat(
       lengths.map((length, i) => {
         const framed = new Uint8Array(length + PREFIX_BYTES).fill(i);
-        writePrefix(framed, length);
+        writePrefix(framed, 0, length);
         return framed;
       }),
     );

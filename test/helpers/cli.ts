@@ -4,6 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Output } from '../../src/cli/output.js';
+import { runProgram } from '../../src/cli/program.js';
 
 /** The program of the command line. */
 export const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -52,6 +54,29 @@ export function startCli(
 /** Runs `monolith-local …` to its end. */
 export function runCli(args: readonly string[], options: Parameters<typeof startCli>[1] = {}): Promise<CliResult> {
   return startCli(args, options).done;
+}
+
+/**
+ * `monolith-local …` in this process: everything that {@link runCli} does but the start of a process and what belongs to one: signals, standard
+ * input, lines of progress, the text of `--help`, and failpoints and other variables that are no options. For tests that are about what a command does.
+ */
+export async function callCli(args: readonly string[], options: { env?: Record<string, string> } = {}): Promise<CliResult> {
+  let stdout = '';
+  let stderr = '';
+  const output: Output = {
+    result: (text) => {
+      stdout += text;
+    },
+    pour: async (text) => {
+      stdout += text;
+    },
+    talk: (text) => {
+      stderr += text;
+    },
+    leaveAtEnd: () => {},
+  };
+  const code = await runProgram(args, output, options.env ?? {});
+  return { code, signal: null, stdout, stderr };
 }
 
 /** The last line of standard output as JSON: the `done` event of a run with --json. */

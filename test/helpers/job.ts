@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { callCli } from './cli.js';
 
 const program = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -163,14 +164,7 @@ export function sectionsOf(modelDir: string): Record<string, string> {
 export async function trainedLocally(folder: string, config: string, flags: readonly string[]): Promise<Record<string, string>> {
   const modelDir = join(folder, 'local');
   rmSync(modelDir, { recursive: true, force: true });
-  const child = spawn(process.execPath, [program, 'train', config, '--quiet', '--model-dir', modelDir, ...flags], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (bytes: Buffer) => {
-    stderr += bytes.toString();
-  });
-  const code = await new Promise((resolve) => child.once('close', resolve));
+  const { code, stderr } = await callCli(['train', config, '--quiet', '--model-dir', modelDir, ...flags]);
   assert.equal(code, 0, stderr);
   return sectionsOf(modelDir);
 }

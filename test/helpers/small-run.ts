@@ -17,9 +17,7 @@ export async function smallData(name: string, rows: number): Promise<SmallData> 
   const folder = await temporaryFolder(name);
   writeClicks(folder.in('train.csv'), rows, 1);
   writeClicks(folder.in('test.csv'), 200, 2);
-  // A thread that parses takes longer to start than these data to parse.
-  const given = parse(clickConfig(folder.path)) as PartialTrainingConfig;
-  const base: PartialTrainingConfig = { ...given, data: { ...given.data, parseThreads: 0 } };
+  const base = parse(clickConfig(folder.path)) as PartialTrainingConfig;
   return {
     ...folder,
     estimator: (run, values = {}) =>

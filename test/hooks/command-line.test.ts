@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { events, lastEvent, runCli } from '../helpers/cli.js';
+import { callCli, events, lastEvent, runCli } from '../helpers/cli.js';
 import { clickConfig } from '../helpers/click-data.js';
 import { type SmallData, smallData } from '../helpers/small-run.js';
 
@@ -13,8 +13,8 @@ before(async () => {
 });
 after(() => data.remove());
 
-function train(run: string, ...flags: string[]): ReturnType<typeof runCli> {
-  return runCli(['train', data.in('run.yaml'), '--json', '--epochs', '1', '--model-dir', data.in(run), ...flags]);
+function args(run: string, ...flags: string[]): string[] {
+  return ['train', data.in('run.yaml'), '--json', '--epochs', '1', '--model-dir', data.in(run), ...flags];
 }
 
 test('--hooks brings hooks of a module; --stop-file ends the run, is consumed, and the same command goes on', async () => {
@@ -34,10 +34,10 @@ export async function hooks(config) {
 `,
   );
   writeFileSync(data.in('stop'), '');
-  const stopped = await train('mine', '--stop-file', data.in('stop'), '--hooks', data.in('mine.mjs'));
+  const stopped = await callCli(args('mine', '--stop-file', data.in('stop'), '--hooks', data.in('mine.mjs')));
   assert.equal(stopped.code, 0, stopped.stderr);
   assert.deepEqual([lastEvent(stopped).reason, lastEvent(stopped).step, existsSync(data.in('stop'))], ['stopped by hook', 0, false]);
-  const whole = await train('mine', '--stop-file', data.in('stop'), '--hooks', data.in('mine.mjs'), '--seed', '7', '--fresh');
+  const whole = await callCli(args('mine', '--stop-file', data.in('stop'), '--hooks', data.in('mine.mjs'), '--seed', '7', '--fresh'));
   assert.equal(whole.code, 0, whole.stderr);
   assert.equal(lastEvent(whole).step, 40);
   const seen = JSON.parse(readFileSync(data.in('seen.json'), 'utf8')) as { step: number; at: number; seed: number };
@@ -48,7 +48,7 @@ test('a module without hooks is a wrong use that names the file; a hook that thr
   const bad = async (source: string | null, pattern: RegExp, code: number): Promise<void> => {
     const file = data.in('bad.mjs');
     if (source !== null) writeFileSync(file, source);
-    const result = await train('bad', '--hooks', source === null ? data.in('nowhere.mjs') : file);
+    const result = await runCli(args('bad', '--hooks', source === null ? data.in('nowhere.mjs') : file));
     assert.equal(result.code, code, result.stderr);
     assert.match(result.stderr, pattern);
   };
@@ -67,7 +67,7 @@ test('a module without hooks is a wrong use that names the file; a hook that thr
 
 test('--keep-best, --log-every and --profile-steps do what they say', async () => {
   const flags = ['--keep-best', 'auc', '--eval-every', '3', '--keep-checkpoints', '1', '--checkpoint-every', '0'];
-  const result = await train('flags', ...flags, '--log-every', '3600', '--profile-steps', '2..4');
+  const result = await callCli(args('flags', ...flags, '--log-every', '3600', '--profile-steps', '2..4'));
   assert.equal(result.code, 0, result.stderr);
   const evaluations = events(result).filter(({ event, step }) => event === 'eval' && step !== 40) as unknown as {
     step: number;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type ErrorCode, Estimator, MonolithError, type PartialTrainingConfig, resolveConfig } from '../../src/index.js';
 import { sharedData } from '../data/helpers.js';
-import { checkpointContent, events, runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, checkpointContent, events, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -61,7 +61,7 @@ describe('training from a restore folder', () => {
       ...['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in('restored'), '--max-steps', maxSteps],
       ...['--restore-dir', folder.in('source'), '--restore-ckpt', 'checkpoint-40'],
     ];
-    const first = await runCli(command('80'));
+    const first = await callCli(command('80'));
     assert.equal(first.code, 0, first.stderr);
     assert.equal(events(first)[0].resumed_step, 40);
     assert.match(first.stderr, /restored from \S+source\/checkpoint-40/);
@@ -74,7 +74,7 @@ describe('training from a restore folder', () => {
     const monolith = readFileSync(folder.in('restored', 'monolith_checkpoint'), 'utf8');
     assert.match(monolith, /^exempt_model_checkpoint_paths: ".*source\/checkpoint-40"$/m);
 
-    const again = await runCli(command('100'));
+    const again = await callCli(command('100'));
     assert.equal(again.code, 0, again.stderr);
     assert.equal(events(again)[0].resumed_step, 80);
     assert.match(again.stderr, /not restored again/);

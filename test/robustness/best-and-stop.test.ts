@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { listCheckpoints, RunLock } from '../../src/checkpoint/index.js';
 import { resolveConfig } from '../../src/config/index.js';
 import { Estimator } from '../../src/estimator/index.js';
-import { events, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, events, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -18,7 +18,7 @@ after(() => folder.remove());
 
 test('with early stopping the best state has a checkpoint, whatever checkpointEvery says', async () => {
   const modelDir = folder.in('best');
-  const result = await runCli([
+  const result = await callCli([
     ...['train', folder.in('run.yaml'), '--json', '--model-dir', modelDir, '--checkpoint-every', '0', '--keep-checkpoints', '1'],
     ...['--epochs', '40', '--eval-every', '10', '--early-stop.patience', '3', '--optimizer.sparse.learning-rate', '0.5'],
   ]);
@@ -39,7 +39,7 @@ test('a second run in the same folder ends at once and changes nothing', async (
   assert.equal(second.code, 4);
   assert.match(second.stderr, new RegExp(`^RunFolderBusy .*process ${process.pid} is training there`, 'm'));
   await lock.close();
-  const third = await runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', modelDir, '--max-steps', '2']);
+  const third = await callCli(['train', folder.in('run.yaml'), '--json', '--model-dir', modelDir, '--max-steps', '2']);
   assert.equal(third.code, 0, third.stderr);
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { type CliResult, callCli, checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 import { shardWorkChoices } from '../helpers/shard-work.js';
 
@@ -18,7 +18,11 @@ after(() => folder.remove());
 let runs = 0;
 /** Trains into a fresh folder; returns what the final checkpoint holds. */
 async function train(...flags: string[]): Promise<ReturnType<typeof checkpointContent>> {
-  const result = await runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(`run-${runs++}`), ...flags]);
+  return trainBy(callCli, ...flags);
+}
+
+async function trainBy(call: (args: string[]) => Promise<CliResult>, ...flags: string[]): Promise<ReturnType<typeof checkpointContent>> {
+  const result = await call(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in(`run-${runs++}`), ...flags]);
   assert.equal(result.code, 0, result.stderr);
   return checkpointContent(String(lastEvent(result).checkpoint));
 }
@@ -42,8 +46,9 @@ describe('synchronous training', () => {
   for (const workers of ['1', '2']) {
     test(`gives the same checkpoint for 1, 2 and 3 shards${workers === '1' ? '' : ' and when repeated'}, with ${workers} worker(s)`, async () => {
       const first = await train('--workers', workers, '--ps', '1');
-      for (const ps of workers === '1' ? ['2', '3'] : ['2', '3', '1'])
-        assert.deepEqual(await train('--workers', workers, '--ps', ps), first, `ps ${ps}`);
+      for (const ps of ['2', '3']) assert.deepEqual(await train('--workers', workers, '--ps', ps), first, `ps ${ps}`);
+      // In a process of its own: there memory lies elsewhere.
+      if (workers === '2') assert.deepEqual(await trainBy(runCli, '--workers', workers, '--ps', '1'), first);
     });
   }
 
@@ -55,7 +60,7 @@ describe('synchronous training', () => {
 
   test('does not depend on the number of parse threads, nor on compression', async () => {
     const first = await trained();
-    for (const threads of ['0', '1', '3']) assert.deepEqual(await train('--data.parse-threads', threads), first, `threads ${threads}`);
+    for (const threads of ['null', '1', '3']) assert.deepEqual(await train('--data.parse-threads', threads), first, `threads ${threads}`);
     const { data, ...compressed } = await train('--data', folder.in('train.csv.gz'));
     assert.ok(data);
     assert.deepEqual(compressed, { sections: first.sections, trainer: first.trainer, metrics: first.metrics });

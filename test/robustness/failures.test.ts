@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Figure } from '../helpers/board.js';
-import { checkpointContent, lastEvent, runCli, startCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, checkpointContent, lastEvent, startCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 
 const fullDisks = new Figure('R5', 'disks really full: DiskFull with path and bytes, room lets it go on');
@@ -43,10 +43,10 @@ describe('a thread that dies in the middle of a run', () => {
   ] as const) {
     test(`because it ${how} ends the run and is named; the same command goes on from the checkpoint`, async () => {
       const run = ['train', folder.in('run.yaml'), '--json', '--model-options', '{}', '--model-dir', folder.in(`run-${how}`)];
-      const result = await runCli([...run, '--model', modelFile(`dies-${how}.mjs`, action, 40)]);
+      const result = await callCli([...run, '--model', modelFile(`dies-${how}.mjs`, action, 40)]);
       assert.equal(result.code, code, result.stderr);
       assert.match(result.stderr, pattern);
-      const again = await runCli([...run, '--model', modelFile(`lives-${how}.mjs`, '', 0)]);
+      const again = await callCli([...run, '--model', modelFile(`lives-${how}.mjs`, '', 0)]);
       assert.equal(again.code, 0, again.stderr);
       assert.match(again.stdout, /"resumed_step":20/);
     });
@@ -66,7 +66,7 @@ describe("a user's model that fails while it is built", () => {
         `import { isMainThread } from 'node:worker_threads';\nexport const model = { name: 'unbuilt', build: ${build} };\n`,
       );
       const run = folder.in(`unbuilt-${condition.length}`);
-      const result = await runCli(['train', folder.in('run.yaml'), '--model-options', '{}', '--model', file, '--model-dir', run]);
+      const result = await callCli(['train', folder.in('run.yaml'), '--model-options', '{}', '--model', file, '--model-dir', run]);
       assert.equal(result.code, 2, result.stderr);
       assert.match(result.stderr, /^InvalidModel {2}.*unbuilt.*cannot be built/m);
       assert.equal(existsSync(run), false);
@@ -97,18 +97,18 @@ describe('a full disk', () => {
     try {
       await fullDisks.trial(async () => {
         const run = ['train', folder.in('run.yaml'), '--json', '--model-dir', `${disk}/run`, '--keep-checkpoints', '50'];
-        const result = await runCli([...run, '--checkpoint-every', '4']);
+        const result = await callCli([...run, '--checkpoint-every', '4']);
         assert.equal(result.code, 4, result.stderr);
         assert.match(result.stderr, /^DiskFull {2}.*run/m);
         assert.deepEqual(
           readdirSync(`${disk}/run`).filter((name) => /tmp/.test(name)),
           [],
         );
-        assert.equal((await runCli(['inspect', `${disk}/run`, '--verify'])).code, 0);
+        assert.equal((await callCli(['inspect', `${disk}/run`, '--verify'])).code, 0);
         spawnSync('mount', ['-o', 'remount,size=20m', disk]);
-        const again = await runCli([...run, '--checkpoint-every', '20']);
+        const again = await callCli([...run, '--checkpoint-every', '20']);
         assert.equal(again.code, 0, again.stderr);
-        const uncut = await runCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in('uncut')]);
+        const uncut = await callCli(['train', folder.in('run.yaml'), '--json', '--model-dir', folder.in('uncut')]);
         assert.deepEqual(
           checkpointContent(String(lastEvent(again).checkpoint)).sections,
           checkpointContent(String(lastEvent(uncut).checkpoint)).sections,

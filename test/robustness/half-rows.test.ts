@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { type CliResult, checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { type CliResult, callCli, checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -16,7 +16,7 @@ after(() => folder.remove());
 let float32: CliResult | undefined;
 /** The run with float32 rows, once for all tests. */
 async function float32Run(): Promise<CliResult> {
-  float32 ??= await runCli(args('fp32', 'fp32'));
+  float32 ??= await callCli(args('fp32', 'fp32'));
   return float32;
 }
 
@@ -37,14 +37,14 @@ for (const storage of ['bf16', 'fp16']) {
     let training: CliResult;
     let uncut: ReturnType<typeof checkpointContent>;
     before(async () => {
-      training = await runCli(args(`${storage}-uncut`, storage, '--ps', '1'));
+      training = await callCli(args(`${storage}-uncut`, storage, '--ps', '1'));
       uncut = contentOf(training);
     });
 
     test('give the same checkpoint for 1 and 2 shards, for 3 and any number of batches ahead, and another one than float32', async () => {
-      assert.deepEqual(contentOf(await runCli(args(`${storage}-2`, storage, '--ps', '2'))), uncut);
+      assert.deepEqual(contentOf(await callCli(args(`${storage}-2`, storage, '--ps', '2'))), uncut);
       const flags = ['--ps', '3', '--shard-work', 'threads', '--embedding-prefetch-capacity', '4'];
-      const run = await runCli(args(`${storage}-ahead`, storage, ...flags));
+      const run = await callCli(args(`${storage}-ahead`, storage, ...flags));
       assert.ok((lastEvent(run).stages as { shard_refresh: number }).shard_refresh > 0, 'rows looked up ahead were refreshed');
       const ahead = contentOf(run);
       assert.deepEqual(ahead, uncut);
@@ -54,14 +54,14 @@ for (const storage of ['bf16', 'fp16']) {
     test('are restored to the bit: a run that is killed ends like one that is not, on another number of shards', async () => {
       const kill = { env: { MONOLITH_LOCAL_FAILPOINTS: 'checkpoint.afterCommit=kill@3' } };
       assert.equal((await runCli(args(`${storage}-killed`, storage, '--ps', '2'), kill)).signal, 'SIGKILL');
-      const resumed = await runCli(args(`${storage}-killed`, storage, '--ps', '3'));
+      const resumed = await callCli(args(`${storage}-killed`, storage, '--ps', '3'));
       assert.match(resumed.stdout, /"resumed_step":60/);
       assert.doesNotMatch(resumed.stderr, said);
       assert.deepEqual(contentOf(resumed), uncut);
     });
 
     test('are evaluated as they were at the end of training', async () => {
-      const evaluation = await runCli(['eval', '--model-dir', folder.in(`${storage}-uncut`), '--json']);
+      const evaluation = await callCli(['eval', '--model-dir', folder.in(`${storage}-uncut`), '--json']);
       assert.equal(evaluation.code, 0, evaluation.stderr);
       const { auc, logloss } = lastEvent(training).eval as { auc: number; logloss: number };
       assert.deepEqual([lastEvent(evaluation).auc, lastEvent(evaluation).logloss], [auc, logloss]);
@@ -69,10 +69,10 @@ for (const storage of ['bf16', 'fp16']) {
 
     test('take those of a float32 checkpoint rounded, and say so; float32 rows take theirs exactly', async () => {
       const run = `${storage}-from-fp32`;
-      contentOf(await runCli(args(run, 'fp32', '--epochs', '1')));
+      contentOf(await callCli(args(run, 'fp32', '--epochs', '1')));
       const rounded = await runCli(args(run, storage, '--epochs', '2'));
       assert.deepEqual(said.exec(rounded.stderr)?.slice(1), ['fp32', storage]);
-      const back = await runCli(args(run, 'fp32', '--epochs', '3'));
+      const back = await callCli(args(run, 'fp32', '--epochs', '3'));
       assert.doesNotMatch(back.stderr, said);
       contentOf(back);
       const { auc } = lastEvent(back).eval as { auc: number };

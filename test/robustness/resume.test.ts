@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { type CliResult, checkpointContent, lastEvent, runCli, startCli, temporaryFolder } from '../helpers/cli.js';
+import { type CliResult, callCli, checkpointContent, lastEvent, runCli, startCli, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, clickLines, writeClicks } from '../helpers/click-data.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -12,7 +12,7 @@ before(async () => {
   writeClicks(folder.in('other.csv'), 1000, 3);
   writeClicks(folder.in('test.csv'), 500, 2);
   writeFileSync(folder.in('run.yaml'), clickConfig(folder.path, 'workers: 2\nps: 2'));
-  uncut = contentOf(await runCli(args('uncut')));
+  uncut = contentOf(await callCli(args('uncut')));
 });
 after(() => folder.remove());
 
@@ -47,7 +47,7 @@ describe('a checkpoint just before the last step of an epoch', () => {
     const flags = ['--checkpoint-every', '46', '--early-stop.patience', '5'];
     const kill = { env: { MONOLITH_LOCAL_FAILPOINTS: 'checkpoint.afterCommit=kill@1' } };
     assert.equal((await runCli(args('boundary', ...flags), kill)).signal, 'SIGKILL');
-    const resumed = await runCli(args('boundary', ...flags));
+    const resumed = await callCli(args('boundary', ...flags));
     assert.match(resumed.stdout, /"resumed_step":46/);
     const evaluated = [...resumed.stdout.matchAll(/"event":"eval","step":(\d+)/g)].map(([, step]) => Number(step));
     assert.deepEqual(evaluated, [47, 94, 141]);
@@ -65,7 +65,7 @@ describe('a run with deltas that is killed', () => {
     assert.deepEqual(files.sort(), ['checkpoint-40.json', 'checkpoint-49.json', 'checkpoint-56.json']);
     const again = await runCli(args('deltas', ...flags), { env: { MONOLITH_LOCAL_FAILPOINTS: 'checkpoint.beforeManifestRename=kill@2' } });
     assert.equal(again.signal, 'SIGKILL');
-    const resumed = await runCli(args('deltas', ...flags));
+    const resumed = await callCli(args('deltas', ...flags));
     assert.match(resumed.stdout, /"resumed_step":63/);
     assert.deepEqual(contentOf(resumed), uncut);
   });
@@ -85,7 +85,7 @@ describe('a signal', () => {
       assert.match(result.stderr, /saving a checkpoint and stopping/);
       assert.equal(lastEvent(result).event, 'done');
       assert.ok(existsSync(String(lastEvent(result).checkpoint)));
-      assert.deepEqual(contentOf(await runCli(args(`stopped-${signal}`))), uncut);
+      assert.deepEqual(contentOf(await callCli(args(`stopped-${signal}`))), uncut);
     });
   }
 });
@@ -117,36 +117,36 @@ describe('a second signal', () => {
     const { code, stdout } = await run.done;
     assert.equal(code, 130);
     assert.doesNotMatch(stdout, /"event":"done"/);
-    assert.deepEqual(contentOf(await runCli(args('twice'))), uncut);
+    assert.deepEqual(contentOf(await callCli(args('twice'))), uncut);
   });
 });
 
 describe('the same command again', () => {
   test('after the end does no further step and keeps the checkpoint', async () => {
-    const again = await runCli(args('uncut'));
+    const again = await callCli(args('uncut'));
     assert.deepEqual(contentOf(again), uncut);
     assert.match(again.stdout, /"resumed_step":\d+/);
   });
 
   test('with more epochs goes on and ends like a run that had them from the start', async () => {
-    await runCli(args('longer', '--epochs', '2'));
-    assert.deepEqual(contentOf(await runCli(args('longer', '--epochs', '3'))), uncut);
+    await callCli(args('longer', '--epochs', '2'));
+    assert.deepEqual(contentOf(await callCli(args('longer', '--epochs', '3'))), uncut);
   });
 
   test('with --fresh starts anew and leaves nothing of the old run', async () => {
-    contentOf(await runCli(args('fresh', '--seed', '7')));
-    const fresh = await runCli(args('fresh', '--fresh', '--epochs', '1', '--checkpoint-every', '0'));
+    contentOf(await callCli(args('fresh', '--seed', '7')));
+    const fresh = await callCli(args('fresh', '--fresh', '--epochs', '1', '--checkpoint-every', '0'));
     assert.match(fresh.stdout, /"resumed_step":null/);
     assert.equal(readdirSync(folder.in('fresh')).filter((name) => /^checkpoint-\d+\.json$/.test(name)).length, 1);
   });
 
   test('on other data says so and reads them from their beginning', async () => {
-    await runCli(args('moved'));
-    const other = await runCli(['train', folder.in('run.yaml'), '--model-dir', folder.in('moved'), '--data', folder.in('other.csv')]);
+    await callCli(args('moved'));
+    const other = await callCli(['train', folder.in('run.yaml'), '--model-dir', folder.in('moved'), '--data', folder.in('other.csv')]);
     assert.equal(other.code, 0, other.stderr);
     assert.match(other.stderr, /the data differ from those of the checkpoint: they are read from their beginning/);
     assert.match(other.stdout, /12,000 examples/);
-    const json = await runCli([...args('moved'), '--data', folder.in('train.csv'), '--max-steps', '1']);
+    const json = await callCli([...args('moved'), '--data', folder.in('train.csv'), '--max-steps', '1']);
     assert.match(json.stderr, /the data differ from those of the checkpoint: they are read from their beginning/);
   });
 });
@@ -170,7 +170,7 @@ describe('asynchronous training', () => {
     await until(first, /"event":"checkpoint"/);
     first.child.kill('SIGKILL');
     await first.done;
-    const result = await runCli(args('async', ...flags));
+    const result = await callCli(args('async', ...flags));
     assert.equal(result.code, 0, result.stderr);
     const { auc } = lastEvent(result).eval as { auc: number };
     assert.ok(auc > 0.6, String(auc));

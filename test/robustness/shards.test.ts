@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Figure } from '../helpers/board.js';
-import { checkpointContent, lastEvent, runCli, temporaryFolder } from '../helpers/cli.js';
+import { callCli, checkpointContent, lastEvent, temporaryFolder } from '../helpers/cli.js';
 import { clickConfig, writeClicks } from '../helpers/click-data.js';
 
 const shards = new Figure('R11', 'numbers of shards with the same rows, predictions and metrics');
@@ -18,7 +18,7 @@ after(() => folder.remove());
 
 /** Runs a command on the checkpoint in `run`; the result as JSON lines or text. */
 async function run(command: string, name: string, ...flags: string[]): Promise<string> {
-  const { code, stdout, stderr } = await runCli([command, folder.in('run.yaml'), '--model-dir', folder.in(name), ...flags]);
+  const { code, stdout, stderr } = await callCli([command, folder.in('run.yaml'), '--model-dir', folder.in(name), ...flags]);
   assert.equal(code, 0, stderr);
   return stdout;
 }

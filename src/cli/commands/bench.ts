@@ -1,4 +1,4 @@
-import { MonolithError } from '../../base/index.js';
+import { MonolithError, packageVersion } from '../../base/index.js';
 import {
   benchFlags,
   compareResults,
@@ -10,7 +10,6 @@ import {
   suiteNames,
   suiteOf,
 } from '../../bench/index.js';
-import { packageVersion } from '../../estimator/index.js';
 import { ExitCode } from '../exit-codes.js';
 import type { CommandArguments } from '../flags.js';
 import type { Output } from '../output.js';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { packageVersion } from '../../estimator/index.js';
+import { packageVersion } from '../../base/index.js';
 import { describeAddon } from '../../kernels/index.js';
 import type { Output } from '../output.js';
 

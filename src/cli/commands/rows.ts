@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { MonolithError } from '../../base/index.js';
+import { MonolithError, type Variables } from '../../base/index.js';
 import { listCheckpoints, RunLock } from '../../checkpoint/index.js';
 import type { ResolvedConfig } from '../../config/index.js';
 import { bindModel, Estimator, openNewest } from '../../estimator/index.js';
@@ -40,9 +39,7 @@ export async function exportRowsCommand(args: CommandArguments, output: Output):
   }
   if (format === 'npy') throw new MonolithError('InvalidConfig', 'rows export: npy is several files; name a folder for them with --output');
   const table = tableNamed(run, name);
-  await exportText(run, table, { format, state }, async (text) => {
-    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
-  });
+  await exportText(run, table, { format, state }, (text) => output.pour(text));
   return ExitCode.done;
 }
 
@@ -51,12 +48,12 @@ function exportedText(exported: readonly ExportedTable[]): string {
 }
 
 /** `rows import`: puts rows into the newest checkpoint of a run folder; where there is none, begins the run that the config describes. */
-export async function importRowsCommand(args: CommandArguments, output: Output): Promise<number> {
+export async function importRowsCommand(args: CommandArguments, output: Output, env: Variables): Promise<number> {
   const { table: tableName, input, slice, existing, ...options } = args;
   const choice = oneOf<ExistingRows>('existing', existingChoices, existing);
   const path = textOf(input);
   if (path === null || path === '') throw new MonolithError('InvalidConfig', 'rows import: name the rows with --input');
-  const resolved = options.config === undefined ? configOfTrained(options) : configOf(options);
+  const resolved = options.config === undefined ? configOfTrained(options, env) : configOf(options, env);
   const { modelDir, json } = resolved.config;
   if ((await listCheckpoints(modelDir)).length === 0) await beginRun(resolved, textOf(tableName), path, textOf(slice));
   const lock = await RunLock.take(modelDir);

@@ -1,10 +1,9 @@
-import { MonolithError } from '../../base/index.js';
+import { MonolithError, packageVersion } from '../../base/index.js';
 import type { ResolvedConfig } from '../../config/index.js';
 import {
   Estimator,
   EventHook,
   joinJob,
-  packageVersion,
   type RunInfo,
   type TrainHook,
   type TrainOptions,
@@ -118,6 +117,7 @@ function bannerText(info: RunInfo): string {
     evalFiles: info.evalFiles,
     trainBytes: info.trainBytes,
     format: info.format,
+    found: info.found,
     backend: backend.name,
     instructionSet: backend.instructionSet,
     resumedStep,

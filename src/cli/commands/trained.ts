@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MonolithError } from '../../base/index.js';
@@ -18,7 +17,7 @@ export async function evaluateCommand(resolved: ResolvedConfig, output: Output):
 /** `monolith-local predict`: exactly one line a record, in their order; `nan` (`null` in JSON) for one that can't be read or holds NaN. */
 export async function predictCommand(resolved: ResolvedConfig, outputFile: string | null, output: Output): Promise<number> {
   const { json, quiet } = resolved.config;
-  const target = outputFile === null || outputFile === '-' ? standardOutput() : await PredictionFile.open(outputFile);
+  const target = outputFile === null || outputFile === '-' ? standardOutput(output) : await PredictionFile.open(outputFile);
   let bad = 0;
   try {
     const count = await new Estimator(resolved).predict(async (predictions) => {
@@ -47,12 +46,9 @@ const FIGURES = 9;
 
 type Target = { write(text: string): Promise<void>; commit(): Promise<void>; close(): Promise<void> };
 
-function standardOutput(): Target {
+function standardOutput(output: Output): Target {
   const nothing = async (): Promise<void> => {};
-  const write = async (text: string): Promise<void> => {
-    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
-  };
-  return { write, commit: nothing, close: nothing };
+  return { write: (text) => output.pour(text), commit: nothing, close: nothing };
 }
 
 /**

@@ -4,7 +4,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { MonolithError } from '../../base/index.js';
 import { type FrozenRows, selectBackend } from '../../kernels/index.js';
-import { type RunSpec, SectionMemory, type SnapshotJob, writeFrozen } from '../../training/index.js';
+import { type RunSpec, SectionMemory, type SnapshotJob, writeFrozen } from '../../steps/index.js';
 import type { WriterAnswer } from '../checkpoint-thread.js';
 
 const { spec } = workerData as { spec: RunSpec };

@@ -58,7 +58,9 @@ const wireTypes: Readonly<Record<Scalar, number>> = {
   bytes: 2,
   string: 2,
 };
-const isScalar = (type: string): type is Scalar => Object.hasOwn(wireTypes, type);
+function isScalar(type: string): type is Scalar {
+  return Object.hasOwn(wireTypes, type);
+}
 
 const messages = new Map<string, ReadonlyMap<number, Field>>(
   Object.entries(tables).map(([message, text]) => [
@@ -74,28 +76,35 @@ const messages = new Map<string, ReadonlyMap<number, Field>>(
   ]),
 );
 
+/** Fields of each message in the order of their numbers, with the bytes of their tags; and the names that a message may have. */
+const layouts = new Map(
+  [...messages].map(([message, fields]) => {
+    const ordered = [...fields].sort(([a], [b]) => a - b).map(([number, field]) => ({ field, tag: tag(number, wireOf(field)) }));
+    return [message, { ordered, known: new Set(['unknownFields', ...ordered.map(({ field }) => field.name)]) }] as const;
+  }),
+);
+
 /**
  * A message's bytes: fields in the order of their numbers, numbers of lists packed; a value that is set is written, be it the default.
  * @throws InvalidArgument for a field or value that the message can't have.
  */
 export function encodeMessage(name: MonolithMessageName, message: MonolithMessage): Buffer {
-  const fields = messages.get(name) as ReadonlyMap<number, Field>;
-  const known = new Set(['unknownFields', ...[...fields.values()].map((field) => field.name)]);
+  const { ordered, known } = layouts.get(name) as NonNullable<ReturnType<typeof layouts.get>>;
   const odd = Object.keys(message).find((key) => !known.has(key));
   if (odd !== undefined) throw wrongValue(name, odd, 'there is no such field');
   const parts: Uint8Array[] = [];
-  for (const [number, field] of [...fields].sort(([a], [b]) => a - b)) {
+  for (const { field, tag } of ordered) {
     const value = message[field.name];
     if (value === undefined) continue;
     if (field.repeated !== Array.isArray(value)) throw wrongValue(name, field.name, field.repeated ? 'expected a list' : 'a list');
     const values = (field.repeated ? value : [value]) as readonly MonolithValue[];
     const encoded = values.map((one) => encodeValue(name, field, one));
     if (field.packed) {
-      if (encoded.length > 0) parts.push(tag(number, 2), lengthDelimited(Buffer.concat(encoded)));
+      if (encoded.length > 0) parts.push(tag, lengthDelimited(Buffer.concat(encoded)));
       continue;
     }
-    const wire = isScalar(field.type) ? wireTypes[field.type] : 2;
-    for (const one of encoded) parts.push(tag(number, wire), wire === 2 ? lengthDelimited(one) : one);
+    const isBytes = wireOf(field) === 2;
+    for (const one of encoded) parts.push(tag, isBytes ? lengthDelimited(one) : one);
   }
   if (message.unknownFields instanceof Uint8Array) parts.push(message.unknownFields);
   return Buffer.concat(parts);
@@ -214,8 +223,14 @@ function wrongValue(message: string, field: string, what: string): MonolithError
 }
 
 function varint(value: number): Uint8Array {
+  if (value < 0x80) return Buffer.from([value]);
   const bytes = Buffer.alloc(10);
   return bytes.subarray(0, writeVarint64(BigInt(value), bytes, 0));
+}
+
+/** The wire type of a field: packed numbers are bytes. */
+function wireOf({ type, packed }: Field): number {
+  return packed || !isScalar(type) ? 2 : wireTypes[type];
 }
 
 function tag(number: number, wire: number): Uint8Array {

@@ -1,6 +1,7 @@
 // Instance, Example, ExampleBatch and ExampleBatchRowMajor into the columns of a parsed block.
 import type { ParsedBlock } from '../parsed-block.js';
 import { Bad, P, type Program, ProgramFormat } from '../program.js';
+import { columnNames } from '../program-names.js';
 import { Emitter, FULL, OK } from '../twins/emitter.js';
 import { type ColumnSource, MonolithActions } from './actions.js';
 import { lineIdFields, parseColumnName } from './columns.js';
@@ -154,10 +155,4 @@ class MonolithParser {
     }
     return OK;
   }
-}
-
-/** The column names of a program, by number. */
-export function columnNames({ words, strings }: Program): string[] {
-  const ends = words.subarray(words[P.stringsAt] + words[P.namesFirst]);
-  return Array.from({ length: words[P.columns] }, (_, i) => Buffer.from(strings.slice(ends[i], ends[i + 1])).toString('utf8'));
 }

@@ -253,13 +253,14 @@ export class Emitter {
     return code !== OK ? code : this.endBag(words[a + A.group], words[a + A.index]);
   }
 
-  category(a: number, bytes: Uint8Array, start: number, end: number): number {
+  /** @param value kept where the group has values. */
+  category(a: number, bytes: Uint8Array, start: number, end: number, value = 1): number {
     const g = this.words[a + A.group];
     const at = this.nextId(g);
     if (at < 0) return FULL;
     writeHashedFid(this.words[a + A.slot], bytes, start, end, this.fidWords[g], at * 2);
     const { values } = this.block.slot.groups[g];
-    if (values !== null) values[at] = 1;
+    if (values !== null) values[at] = value;
     return OK;
   }
 

@@ -1,10 +1,11 @@
-// tf.train.Example → actions. Twin of native/parsers/example.cc (ExampleParser).
+// tf.train.Example and SequenceExample → actions. Twin of native/parsers/example.cc (ExampleParser).
 import { A, ActionWords, Bad, LabelMode, Op, P, type Program } from '../program.js';
 import { type Emitter, FULL, OK, type Token } from './emitter.js';
 import { FieldReader } from './field-reader.js';
 
 const Kind = { missing: 0, bytes: 1, float: 2, int64: 3 } as const;
-type Feature = { kind: number; start: number; end: number };
+/** Of a list its values; of a sequence its steps, each a Feature. */
+type Feature = { kind: number; start: number; end: number; sequence: boolean };
 
 type Each = (start: number, end: number, float: number, low: number, high: number) => number;
 
@@ -16,6 +17,9 @@ export class ExampleParser {
   private readonly view: DataView;
   private readonly token: Token;
   private readonly digits: Token;
+  private readonly part: FieldReader;
+  private readonly entry: FieldReader;
+  private readonly stepList: Feature = { kind: Kind.missing, start: 0, end: 0, sequence: false };
   private valueStart = 0;
   private valueEnd = 0;
   private valueNumber = 0;
@@ -26,8 +30,10 @@ export class ExampleParser {
     private readonly bytes: Uint8Array,
   ) {
     const { words, strings } = program;
+    this.part = new FieldReader(bytes);
+    this.entry = new FieldReader(bytes);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.features = Array.from({ length: words[P.columns] }, () => ({ kind: Kind.missing, start: 0, end: 0 }));
+    this.features = Array.from({ length: words[P.columns] }, () => ({ kind: Kind.missing, start: 0, end: 0, sequence: false }));
     const ends = words[P.stringsAt] + words[P.namesFirst];
     this.features.forEach((_, i) => {
       this.names.set(Buffer.from(strings.slice(words[ends + i], words[ends + i + 1])).toString('latin1'), i);
@@ -38,15 +44,19 @@ export class ExampleParser {
 
   /** Parses the Example in bytes[start, end); a code. */
   parse(start: number, end: number): number {
-    for (const feature of this.features) feature.kind = Kind.missing;
+    for (const feature of this.features) {
+      feature.kind = Kind.missing;
+      feature.sequence = false;
+    }
     this.column = 0;
     this.extra = 0;
     const field = new FieldReader(this.bytes);
     for (let p = start; p < end; ) {
       p = field.next(p, end);
       if (p < 0) return Bad.example;
-      if (field.number !== 1) continue;
-      if (field.wire !== 2 || !this.scanFeatures(field.start, field.end)) return Bad.example;
+      // 1: the features of an Example, the context of a SequenceExample; 2: its feature lists.
+      if (field.number > 2) continue;
+      if (field.wire !== 2 || !this.scanFeatures(field.start, field.end, field.number === 2)) return Bad.example;
     }
     const { words } = this.program;
     const actions = words[P.actionsAt];
@@ -62,7 +72,7 @@ export class ExampleParser {
     return OK;
   }
 
-  private scanFeatures(start: number, end: number): boolean {
+  private scanFeatures(start: number, end: number, sequences: boolean): boolean {
     const entry = new FieldReader(this.bytes);
     const part = new FieldReader(this.bytes);
     for (let p = start; p < end; ) {
@@ -85,16 +95,45 @@ export class ExampleParser {
       const number = this.names.get(key);
       if (number === undefined) continue;
       const feature = this.features[number];
-      feature.kind = Kind.missing;
-      for (let q = valueStart; q < valueEnd; ) {
-        q = part.next(q, valueEnd);
-        if (q < 0) return false;
-        if (part.number > 3) continue;
-        if (part.wire !== 2) return false;
-        feature.kind = part.number;
-        feature.start = part.start;
-        feature.end = part.end;
-      }
+      if (sequences) {
+        feature.sequence = true;
+        if (!this.scanSteps(valueStart, valueEnd, feature)) return false;
+        // A name that stands in both is that of the sequence.
+      } else if (!feature.sequence && !this.findList(valueStart, valueEnd, feature)) return false;
+    }
+    return true;
+  }
+
+  /** The list of a Feature's bytes: the last of its kinds counts. False: malformed. */
+  private findList(start: number, end: number, feature: Feature): boolean {
+    const { part } = this;
+    feature.kind = Kind.missing;
+    for (let q = start; q < end; ) {
+      q = part.next(q, end);
+      if (q < 0) return false;
+      if (part.number > 3) continue;
+      if (part.wire !== 2) return false;
+      feature.kind = part.number;
+      feature.start = part.start;
+      feature.end = part.end;
+    }
+    return true;
+  }
+
+  /** Settles the kind of a sequence: that of its first step with a value, which the other steps with values share. */
+  private scanSteps(start: number, end: number, feature: Feature): boolean {
+    const { entry, stepList } = this;
+    feature.kind = Kind.missing;
+    feature.start = start;
+    feature.end = end;
+    for (let p = start; p < end; ) {
+      p = entry.next(p, end);
+      if (p < 0) return false;
+      if (entry.number !== 1) continue;
+      if (entry.wire !== 2 || !this.findList(entry.start, entry.end, stepList)) return false;
+      if (stepList.kind === Kind.missing || stepList.start === stepList.end) continue;
+      if (feature.kind !== Kind.missing && feature.kind !== stepList.kind) return false;
+      feature.kind = stepList.kind;
     }
     return true;
   }
@@ -105,7 +144,23 @@ export class ExampleParser {
     return text;
   }
 
+  /** Every value of a feature, be it a list or a sequence, whose steps are one after another. */
   private forEachValue(feature: Feature, each: Each): number {
+    if (!feature.sequence) return this.forEachOfList(feature, each);
+    const { entry, stepList } = this;
+    for (let p = feature.start; p < feature.end; ) {
+      p = entry.next(p, feature.end);
+      if (p < 0) return Bad.example;
+      if (entry.number !== 1) continue;
+      if (entry.wire !== 2 || !this.findList(entry.start, entry.end, stepList)) return Bad.example;
+      if (stepList.kind === Kind.missing || stepList.start === stepList.end) continue;
+      const code = this.forEachOfList(stepList, each);
+      if (code !== OK) return code;
+    }
+    return OK;
+  }
+
+  private forEachOfList(feature: Feature, each: Each): number {
     const field = new FieldReader(this.bytes);
     for (let p = feature.start; p < feature.end; ) {
       p = field.next(p, feature.end);
@@ -184,7 +239,7 @@ export class ExampleParser {
   private categories(a: number, feature: Feature): number {
     const { words } = this.program;
     const { out } = this;
-    if (feature.kind === Kind.float) return feature.start === feature.end ? out.missing(a) : Bad.kind;
+    if (feature.kind === Kind.float) return !feature.sequence && feature.start === feature.end ? out.missing(a) : Bad.kind;
     const g = words[a + A.group];
     const single = words[a + A.maxLength] === 0 && words[a + A.separator] < 0;
     let count = 0;

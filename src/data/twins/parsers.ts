@@ -1,7 +1,7 @@
 import { crc32c, MonolithError } from '../../base/index.js';
 import { lastRecordEnd } from '../cut.js';
-import { parseMonolith } from '../monolith/parser.js';
 import type { Parsers } from '../native-parsers.js';
+import { otherParser } from '../other-parsers.js';
 import { ParsedBlock } from '../parsed-block.js';
 import { P, ProgramFormat } from '../program.js';
 import { parseCriteoBin } from './criteo-bin.js';
@@ -25,6 +25,8 @@ export const referenceParsers: Parsers = {
   parseRecords(program, raw, start, length, common, shape, buffer, result) {
     const bytes = raw.subarray(start, start + length);
     const block = new ParsedBlock(buffer, common, shape);
+    const other = otherParser(program);
+    if (other !== null) return other(program, bytes, block, result);
     switch (program.words[P.format]) {
       case ProgramFormat.delimited:
         return parseDelimited(program, bytes, block, result);
@@ -35,11 +37,6 @@ export const referenceParsers: Parsers = {
         return parseCriteoBin(program, bytes, block, result);
       case ProgramFormat.tfrecord:
         return parseTfrecord(program, bytes, block, result);
-      case ProgramFormat.instance:
-      case ProgramFormat.example:
-      case ProgramFormat.exampleBatch:
-      case ProgramFormat.rowMajor:
-        return parseMonolith(program, bytes, block, result);
       default:
         throw new MonolithError('Internal', `parseRecords: unknown format ${program.words[P.format]}`);
     }

@@ -6,13 +6,13 @@ export const PREFIX_BYTES = 5;
 /** First size of the buffer that messages are put together in; it grows with what has really come. */
 const FIRST_BUFFER = 64 << 10;
 
-/** Writes the prefix of a message of `length` bytes at bytes[0…4]. */
-export function writePrefix(bytes: Uint8Array, length: number): void {
-  bytes[0] = 0;
-  bytes[1] = length >>> 24;
-  bytes[2] = (length >>> 16) & 255;
-  bytes[3] = (length >>> 8) & 255;
-  bytes[4] = length & 255;
+/** Writes the prefix of a message of `length` bytes at bytes[at … at + 4]. */
+export function writePrefix(bytes: Uint8Array, at: number, length: number): void {
+  bytes[at] = 0;
+  bytes[at + 1] = length >>> 24;
+  bytes[at + 2] = (length >>> 16) & 255;
+  bytes[at + 3] = (length >>> 8) & 255;
+  bytes[at + 4] = length & 255;
 }
 
 /**

@@ -1,15 +1,17 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } from 'node:http2';
-import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Metadata, status } from '@grpc/grpc-js';
 import { MonolithError } from '../../base/index.js';
+import { RpcChannel } from '../channel.js';
 import { type ChannelSecurity, openSocket } from '../channel-credentials.js';
+import type { RpcDuplex } from '../service.js';
 import { fromServiceError } from '../status.js';
 import { Tokens } from '../token.js';
-import { CLIENT_WINDOW, FRAME_SIZE, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, SESSION_MB } from '../transport-options.js';
-import { H2Duplex } from './h2-duplex.js';
-import { keepAlive } from './keep-alive.js';
-import { STREAM_MARK_SETTING, STREAM_MARK_VALUE } from './stream-mark.js';
+import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from '../transport-options.js';
+import { type ConnectionListener, WireConnection } from './connection.js';
+import { FrameReceiver } from './frame-receiver.js';
+import { decodeFields, encodeFields, type Fields } from './header-block.js';
+import { WireDuplex } from './wire-duplex.js';
+import { Reason, WireError } from './wire-format.js';
 
 export type StreamOptions = {
   readonly security?: ChannelSecurity;
@@ -22,160 +24,194 @@ export type StreamOptions = {
   readonly keepAliveTimeoutMs?: number;
 };
 
-/** How long the rest of a connection may linger once its stream is over. */
-const LINGER_MS = 1000;
-
 /**
  * Opens one stream in both directions on a connection of its own, which ends with it. For streams that carry much: messages go out of the
- * caller's memory and come in through one buffer. Any gRPC server will do.
+ * caller's memory and come in through one buffer. A server that does not know this kind of stream serves it over an RpcChannel.
  *
  * @param path '/package.Service/Method'
  * @throws InvalidConfig as RpcChannel does; Unavailable when there is no connection within `connectMs`. Later errors arrive in `onClose`.
  */
-export async function openStream(address: string, path: string, options: StreamOptions): Promise<H2Duplex<ClientHttp2Stream>> {
+export async function openStream(address: string, path: string, options: StreamOptions): Promise<RpcDuplex> {
   const { security = {}, messageBytes = -1, keepAliveMs = KEEPALIVE_TIME_MS, keepAliveTimeoutMs = KEEPALIVE_TIMEOUT_MS } = options;
   const tokens = Tokens.from(security);
-  const session = await openSession(address, security, options.connectMs);
+  const opening = new Opening(address, security, options.connectMs);
+  const connection = await opening.connected;
+  if (connection === null) return openChannelStream(address, path, options);
   const token = tokens?.current()[0];
-  const stream = session.request(
-    {
-      ':method': 'POST',
-      ':path': path,
-      te: 'trailers',
-      'content-type': 'application/grpc',
-      'grpc-accept-encoding': 'identity',
-      'user-agent': 'monolith-local',
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    { endStream: false },
+  const stream = new ClientStream(connection, address, path, messageBytes);
+  opening.stream = stream;
+  connection.keepAlive(keepAliveMs, keepAliveTimeoutMs);
+  connection.headers(
+    encodeFields([
+      [':method', 'POST'],
+      [':scheme', security.tls === undefined ? 'http' : 'https'],
+      [':path', path],
+      [':authority', security.tls?.serverName ?? address],
+      ['te', 'trailers'],
+      ['content-type', 'application/grpc'],
+      ['grpc-accept-encoding', 'identity'],
+      ['user-agent', 'monolith-local'],
+      ...(token === undefined ? [] : ([['authorization', `Bearer ${token}`]] as const)),
+    ]),
+    false,
   );
-  const duplex = new ClientStream(stream, address, path, messageBytes);
-  keepAlive(session, keepAliveMs, keepAliveTimeoutMs, () => session.destroy());
-  duplex.onClose(() => {
-    session.close();
-    const timer = setTimeout(() => session.destroy(), LINGER_MS);
-    timer.unref();
-    session.once('close', () => clearTimeout(timer));
-  });
-  return duplex;
+  return stream;
 }
 
-function openSession(address: string, security: ChannelSecurity, connectMs: number): Promise<ClientHttp2Session> {
-  const socket = openSocket(address, security);
-  const scheme = security.tls === undefined ? 'http' : 'https';
-  const { serverName } = security.tls ?? {};
-  return new Promise((resolve, reject) => {
-    let session: ClientHttp2Session | null = null;
-    const fail = (why: string): void => {
-      clearTimeout(timer);
-      session?.destroy();
-      socket.destroy();
-      const message = `${address}: no connection ${why}. Check that the process runs, that address and port are right, and that both sides agree on TLS`;
-      reject(new MonolithError('Unavailable', message, { peer: address, timeoutMs: connectMs }));
-    };
-    const timer = setTimeout(() => fail(`within ${connectMs} ms`), connectMs);
+async function openChannelStream(address: string, path: string, { connectMs, ...options }: StreamOptions): Promise<RpcDuplex> {
+  const channel = new RpcChannel(address, { ...options, keepNothing: true });
+  try {
+    await channel.ready(connectMs);
+    const duplex = channel.duplex(path);
+    duplex.onClose(() => channel.close());
+    return duplex;
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
+}
+
+/** A connection up to the other side's first frame, and what it tells from then on. */
+class Opening implements ConnectionListener {
+  /** Null: the other side is a gRPC server, but none that knows our streams. */
+  readonly connected: Promise<WireConnection | null>;
+  stream: ClientStream | null = null;
+  #connection: WireConnection | null = null;
+  #resolve: (connection: WireConnection | null) => void = () => {};
+  #fail: (why: string) => void = () => {};
+
+  constructor(address: string, security: ChannelSecurity, connectMs: number) {
+    const receiver = new FrameReceiver();
+    const socket = openSocket(address, security, receiver.onread);
+    this.connected = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#fail(`within ${connectMs} ms`), connectMs);
+      this.#resolve = (connection) => {
+        clearTimeout(timer);
+        resolve(connection);
+      };
+      this.#fail = (why) => {
+        clearTimeout(timer);
+        socket.destroy();
+        const message = `${address}: no connection ${why}. Check that the process runs, that address and port are right, and that both sides agree on TLS`;
+        reject(new MonolithError('Unavailable', message, { peer: address, timeoutMs: connectMs }));
+      };
+    });
     let reason = 'the other side closed it';
-    const lost = (): void => fail(`(${reason})`);
-    const broke = (error: NodeJS.ErrnoException): void => {
+    socket.on('error', (error: NodeJS.ErrnoException) => {
       reason = error.code ?? error.message;
-      lost();
-    };
-    // A refusal of our certificate comes when a session stands on the socket; neither of the two closes then.
-    socket.once('error', broke);
-    socket.on('error', () => {});
-    socket.once('close', lost);
+      this.#fail(`(${reason})`);
+    });
+    socket.once('close', () => this.#fail(`(${reason})`));
     socket.once(security.tls === undefined ? 'connect' : 'secureConnect', () => {
       if (security.tls !== undefined && (socket as TLSSocket).alpnProtocol !== 'h2') {
-        reason = 'the other side does not speak HTTP/2';
-        socket.destroy();
+        this.#fail('(the other side does not speak HTTP/2)');
         return;
       }
-      session = startSession(`${scheme}://${authorityOf(address, serverName)}`, socket);
-      session.on('error', (error: NodeJS.ErrnoException) => {
-        reason = error.code ?? error.message;
-      });
-      session.once('close', lost);
-      session.once('remoteSettings', () => {
-        clearTimeout(timer);
-        socket.removeListener('close', lost);
-        socket.removeListener('error', broke);
-        session?.removeListener('close', lost);
-        if (session !== null) resolve(session);
-      });
+      this.#connection = new WireConnection(socket, address, 'client', receiver, this);
+      if (security.tls !== undefined) socket.on('data', (chunk: Buffer) => receiver.push(chunk));
     });
-  });
-}
-
-function startSession(authority: string, socket: Socket): ClientHttp2Session {
-  const session = connect(authority, {
-    createConnection: () => socket,
-    maxSessionMemory: SESSION_MB,
-    settings: {
-      enablePush: false,
-      initialWindowSize: CLIENT_WINDOW,
-      maxFrameSize: FRAME_SIZE,
-      customSettings: { [STREAM_MARK_SETTING]: STREAM_MARK_VALUE },
-    },
-  });
-  // A session says 'connect' in the next turn at the earliest.
-  session.once('connect', () => session.setLocalWindowSize(CLIENT_WINDOW));
-  return session;
-}
-
-function authorityOf(address: string, serverName: string | undefined): string {
-  return serverName === undefined ? address : serverName;
-}
-
-class ClientStream extends H2Duplex<ClientHttp2Stream> {
-  #failure: Error | null = null;
-  #answer: IncomingHttpHeaders | null = null;
-  #trailers: IncomingHttpHeaders | null = null;
-
-  constructor(stream: ClientHttp2Stream, peer: string, path: string, messageBytes: number) {
-    super(stream, peer, path, messageBytes);
-    stream.on('response', (headers) => {
-      this.#answer = headers;
-      if (headers['grpc-status'] !== undefined) this.#trailers = headers;
-    });
-    stream.on('trailers', (headers) => {
-      this.#trailers = headers;
-    });
-    stream.on('end', () => {
-      // The server's answer is complete: nothing that is still to be sent would be read.
-      if (!stream.writableEnded) setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
-    });
-    stream.on('close', () => this.settle(this.#failure ?? this.#outcome()));
   }
 
-  protected begin(): void {}
+  settings(marked: boolean): void {
+    if (marked) this.#resolve(this.#connection);
+    else {
+      this.#resolve(null);
+      this.#connection?.close();
+    }
+  }
+
+  headers(block: Buffer, last: boolean): void {
+    this.stream?.headers(block, last);
+  }
+
+  data(bytes: Buffer): void {
+    this.stream?.data(bytes);
+  }
+
+  last(): void {
+    this.stream?.last();
+  }
+
+  reset(reason: number): void {
+    this.stream?.reset(reason);
+  }
+
+  lost(error: MonolithError): void {
+    if (this.stream === null) this.#fail(`(${error.message})`);
+    else this.stream.lost(error);
+  }
+}
+
+class ClientStream extends WireDuplex {
+  #answer: Fields | null = null;
+  #trailers: Fields | null = null;
+  #ending = false;
+
+  protected begin(): boolean {
+    return !this.#ending;
+  }
 
   end(): void {
-    this.carrier.end();
+    if (this.#ending || this.isClosed) return;
+    this.#ending = true;
+    this.connection.finish();
   }
 
   fail(error: Error): void {
     if (this.isClosed) return;
-    this.#failure ??= error;
-    this.carrier.close(constants.NGHTTP2_CANCEL);
+    this.connection.reset(Reason.cancel);
+    this.#over(error);
+  }
+
+  headers(block: Buffer, last: boolean): void {
+    const fields = decodeFields(block);
+    if (this.#answer === null) {
+      this.#answer = fields;
+      if (fields.has('grpc-status')) this.#trailers = fields;
+    } else if (last) this.#trailers = fields;
+    else throw new WireError(Reason.protocol, 'HEADERS came a second time and were not the last frame');
+  }
+
+  reset(reason: number): void {
+    if (this.#trailers !== null) this.#over(this.#outcome());
+    else this.#over(this.#error(statusOfReset[reason] ?? status.UNAVAILABLE, `the stream was reset (HTTP/2 code ${reason})`));
+  }
+
+  lost(error: MonolithError): void {
+    if (this.#trailers !== null) this.#over(this.#outcome());
+    else if (error instanceof WireError) this.#over(new MonolithError(error.code, `${this.peer}: ${error.message}`, { peer: this.peer }));
+    else this.#over(this.#error(status.UNAVAILABLE, error.message));
+  }
+
+  protected override ended(tell: () => void): void {
+    const outcome = this.#outcome();
+    if (outcome === null) tell();
+    // The server's answer is complete: nothing that is still to be sent would be read.
+    if (!this.#ending) this.connection.reset(Reason.none);
+    this.#over(outcome);
+  }
+
+  #over(outcome: Error | null): void {
+    if (this.isClosed) return;
+    this.connection.close();
+    this.settle(outcome);
   }
 
   #outcome(): MonolithError | null {
-    const { peer, path } = this;
-    const of = (code: number, details: string, headers: IncomingHttpHeaders = {}): MonolithError =>
-      fromServiceError({ code, details, metadata: Metadata.fromHttp2Headers(headers) }, peer, path);
-    const answered = this.#trailers?.['grpc-status'];
+    const answered = this.#trailers?.get('grpc-status');
     if (answered !== undefined) {
       const code = Number(answered);
-      if (code === status.OK) return this.cutShort ? of(status.UNAVAILABLE, 'the stream ended within a message') : null;
-      return of(Number.isInteger(code) ? code : status.UNKNOWN, unescaped(this.#trailers?.['grpc-message']), this.#trailers ?? {});
+      if (code === status.OK) return this.cutShort ? this.#error(status.UNAVAILABLE, 'the stream ended within a message') : null;
+      return this.#error(Number.isInteger(code) ? code : status.UNKNOWN, unescaped(this.#trailers?.get('grpc-message')));
     }
-    const http = Number(this.#answer?.[':status'] ?? 200);
-    if (http !== 200) return of(statusOfHttp[http] ?? status.UNKNOWN, `the server answered with HTTP status ${http}, not with gRPC`);
-    const { rstCode } = this.carrier;
-    return of(
-      statusOfReset[rstCode] ?? status.UNAVAILABLE,
-      rstCode === 0 ? 'Connection dropped' : `the stream was reset (HTTP/2 code ${rstCode})`,
-    );
+    const http = Number(this.#answer?.get(':status') ?? 200);
+    if (http === 200) return this.#error(status.UNAVAILABLE, 'the stream ended without a status');
+    return this.#error(statusOfHttp[http] ?? status.UNKNOWN, `the server answered with HTTP status ${http}, not with gRPC`);
+  }
+
+  #error(code: number, details: string): MonolithError {
+    const metadata = Metadata.fromHttp2Headers(Object.fromEntries(this.#trailers ?? []));
+    return fromServiceError({ code, details, metadata }, this.peer, this.path);
   }
 }
 
@@ -188,14 +224,14 @@ const statusOfHttp: Readonly<Record<number, number>> = {
 
 /** HTTP/2 error codes that mean something other than a lost connection. */
 const statusOfReset: Readonly<Record<number, number>> = {
-  [constants.NGHTTP2_CANCEL]: status.CANCELLED,
-  [constants.NGHTTP2_ENHANCE_YOUR_CALM]: status.RESOURCE_EXHAUSTED,
-  [constants.NGHTTP2_INADEQUATE_SECURITY]: status.PERMISSION_DENIED,
+  [Reason.cancel]: status.CANCELLED,
+  [Reason.calm]: status.RESOURCE_EXHAUSTED,
+  [Reason.security]: status.PERMISSION_DENIED,
 };
 
 /** grpc-message is percent-encoded UTF-8. */
-function unescaped(text: string | string[] | undefined): string {
-  const plain = String(text ?? '');
+function unescaped(text: string | undefined): string {
+  const plain = text ?? '';
   try {
     return decodeURIComponent(plain);
   } catch {

@@ -1,30 +1,17 @@
-import {
-  constants,
-  createServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2';
 import type { Socket } from 'node:net';
-import { MonolithError, monotonicMs } from '../../base/index.js';
+import { MonolithError } from '../../base/index.js';
 import { joinAddress } from '../address.js';
 import type { CallGate, RpcLimits } from '../limits.js';
 import { type DefectListener, streamLost } from '../server-calls.js';
 import type { CallContext, DuplexHandler, RpcService } from '../service.js';
 import { toStatus } from '../status.js';
-import {
-  FIRST_SERVER_WINDOW,
-  FRAME_SIZE,
-  GROWN_AFTER_BYTES,
-  KEEPALIVE_TIME_MS,
-  KEEPALIVE_TIMEOUT_MS,
-  SERVER_WINDOW,
-  SESSION_MB,
-} from '../transport-options.js';
-import { H2Duplex } from './h2-duplex.js';
-import { keepAlive } from './keep-alive.js';
+import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from '../transport-options.js';
+import { type ConnectionListener, LINGER_MS, WireConnection } from './connection.js';
+import { FrameReceiver } from './frame-receiver.js';
+import { decodeFields, encodeFields, type Fields, fits } from './header-block.js';
+import { readInto } from './read-into.js';
+import { WireDuplex } from './wire-duplex.js';
+import { PREFACE } from './wire-format.js';
 
 export type StreamEndpointOptions = {
   readonly services: readonly RpcService[];
@@ -38,228 +25,219 @@ export type StreamEndpointOptions = {
 /** A connection without a stream for so long is closed: clients open one at once and close the connection after it. */
 const IDLE_MS = 10_000;
 
-/** How long a client has to take the end of a stream that was failed or that it does not end itself. */
-const LINGER_MS = 1000;
-
 /** gRPC's reading of what no stream of it would be. */
 const CONTENT_TYPE = /^application\/grpc(?:$|[+;])/;
 
+/** Words of an error whose details are too large for a block of header fields. */
+const MOST_MESSAGE = 4096;
+
 /**
- * Serves the streams of services on connections that it is given: gRPC over node:http2 without the copies of @grpc/grpc-js. Unary calls are not
- * served here.
+ * Serves the streams of services on connections of our own clients that it is given, without the copies of @grpc/grpc-js. Unary calls and
+ * other clients are not served here.
  */
 export class StreamEndpoint {
   readonly #handlers = new Map<string, DuplexHandler>();
-  readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #server: Http2Server;
+  readonly #connections = new Set<ServerConnection>();
 
   constructor(private readonly options: StreamEndpointOptions) {
     for (const { name, duplex = {} } of options.services) {
       for (const method of Object.keys(duplex)) this.#handlers.set(`/${name}/${method}`, duplex[method]);
     }
-    this.#server = createServer({
-      maxSessionMemory: SESSION_MB,
-      settings: {
-        initialWindowSize: FIRST_SERVER_WINDOW,
-        maxFrameSize: FRAME_SIZE,
-        maxConcurrentStreams: options.limits.streamsPerConnection,
-      },
-    });
-    this.#server.on('session', (session) => this.#open(session));
-    this.#server.on('sessionError', () => {});
   }
 
-  /** Takes a connection over. It may have bytes that came and are not read. */
-  accept(socket: Socket): void {
-    this.#server.emit('connection', socket);
+  /** Takes a connection over, of which `read`, the preface of HTTP/2 at least, has been read. */
+  accept(socket: Socket, read: Buffer): void {
+    const connection = new ServerConnection(socket, this.options, this.#handlers, read);
+    if (socket.destroyed) return;
+    this.#connections.add(connection);
+    socket.once('close', () => this.#connections.delete(connection));
   }
 
   /** Takes no more streams; those that run may end within `ms`. */
   drain(ms: number): void {
-    for (const session of this.#sessions) {
-      session.close();
-      const timer = setTimeout(() => session.destroy(), ms);
-      timer.unref();
-      session.once('close', () => clearTimeout(timer));
+    for (const connection of this.#connections) connection.drain(ms);
+  }
+}
+
+/** One connection: waits for its stream, gives it to its handler. */
+class ServerConnection implements ConnectionListener {
+  readonly #wire: WireConnection;
+  readonly #idle: NodeJS.Timeout;
+  readonly #peer: string;
+  #stream: ServerStream | null = null;
+  #draining: NodeJS.Timeout | null = null;
+
+  constructor(
+    accepted: Socket,
+    private readonly options: StreamEndpointOptions,
+    private readonly handlers: ReadonlyMap<string, DuplexHandler>,
+    read: Buffer,
+  ) {
+    this.#peer = peerOf(accepted);
+    const receiver = new FrameReceiver();
+    // Before the socket asks where to read to.
+    receiver.push(read.subarray(PREFACE.length));
+    const socket = readInto(accepted, receiver);
+    this.#wire = new WireConnection(socket, this.#peer, 'server', receiver, this);
+    this.#wire.keepAlive(KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS);
+    this.#idle = setTimeout(() => this.#wire.destroy(), IDLE_MS);
+    this.#idle.unref();
+    receiver.filled(0);
+  }
+
+  drain(ms: number): void {
+    if (this.#stream === null) {
+      this.#wire.close();
+      return;
     }
+    this.#wire.announceEnd();
+    this.#draining ??= setTimeout(() => this.#wire.destroy(), ms);
+    this.#draining.unref();
   }
 
-  #open(session: ServerHttp2Session): void {
-    this.#sessions.add(session);
-    keepAlive(session, KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, () => session.destroy());
-    let running = 0;
-    let received = 0;
-    let grown = false;
-    const idle = setTimeout(() => {
-      if (running === 0) session.destroy();
-    }, IDLE_MS);
-    idle.unref();
-    session.on('close', () => {
-      this.#sessions.delete(session);
-      clearTimeout(idle);
-    });
-    session.on('error', () => session.destroy());
-    session.on('stream', (stream, headers) => {
-      running++;
-      if (!grown) {
-        // Counts only until there has been enough.
-        const count = (chunk: Buffer): void => {
-          received += chunk.length;
-          if (received < GROWN_AFTER_BYTES) return;
-          stream.removeListener('data', count);
-          if (grown || session.destroyed) return;
-          grown = true;
-          session.setLocalWindowSize(SERVER_WINDOW);
-          session.settings({ initialWindowSize: SERVER_WINDOW });
-        };
-        stream.on('data', count);
-      }
-      stream.once('close', () => {
-        if (--running === 0) idle.refresh();
-      });
-      this.#serve(stream, headers, peerOf(session.socket));
-    });
-  }
+  settings(): void {}
 
-  #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: string): void {
+  headers(block: Buffer): void {
+    clearTimeout(this.#idle);
+    const fields = decodeFields(block);
     const { refuses, gate, limits, defect } = this.options;
-    const path = headers[':path'] ?? '';
-    if (headers[':method'] !== 'POST' || !CONTENT_TYPE.test(headers['content-type'] ?? '')) {
-      stream.on('error', () => {});
-      stream.respond({ ':status': 415 }, { endStream: true });
-      stream.close(constants.NGHTTP2_NO_ERROR);
+    const path = fields.get(':path') ?? '';
+    if (fields.get(':method') !== 'POST' || !CONTENT_TYPE.test(fields.get('content-type') ?? '')) {
+      this.#wire.headers(encodeFields([[':status', '415']]), true);
+      this.#wire.close(LINGER_MS);
       return;
     }
-    const context = new StreamContext(headers, peer, path);
-    const duplex = new ServerStream(stream, context, limits.messageBytes);
-    const handler = this.#handlers.get(path);
+    const context = new StreamContext(fields, this.#peer, path);
+    const stream = new ServerStream(this.#wire, context, limits.messageBytes);
+    this.#stream = stream;
+    const handler = this.handlers.get(path);
     const unknown = new MonolithError('Unimplemented', `${path}: no stream of this name is served here`);
-    const problem = refuses(path, headers.authorization) ?? (handler === undefined ? unknown : gate.enter());
+    const problem = refuses(path, fields.get('authorization')) ?? (handler === undefined ? unknown : gate.enter());
     if (problem !== null || handler === undefined) {
-      duplex.fail(problem ?? unknown);
+      stream.fail(problem ?? unknown);
       return;
     }
-    duplex.onClose(() => gate.leave());
+    stream.onClose(() => gate.leave());
     try {
-      handler(duplex, context);
-      duplex.begin();
+      handler(stream, context);
+      stream.begin();
     } catch (error) {
       if (!(error instanceof MonolithError)) defect(path, error);
-      duplex.fail(error as Error);
+      stream.fail(error as Error);
     }
+  }
+
+  data(bytes: Buffer): void {
+    this.#stream?.data(bytes);
+  }
+
+  last(): void {
+    this.#stream?.last();
+  }
+
+  reset(): void {
+    this.#stream?.lost();
+  }
+
+  lost(): void {
+    clearTimeout(this.#idle);
+    if (this.#draining !== null) clearTimeout(this.#draining);
+    this.#stream?.lost();
   }
 }
 
 class StreamContext implements CallContext {
-  readonly deadlineMs: number;
+  readonly deadlineMs = Number.POSITIVE_INFINITY;
   readonly abort = new AbortController();
-  readonly reply: OutgoingHttpHeaders = {};
+  readonly reply = new Map<string, string>();
 
   constructor(
-    private readonly headers: IncomingHttpHeaders,
+    private readonly fields: Fields,
     readonly peer: string,
     readonly path: string,
-  ) {
-    const timeout = timeoutMs(headers['grpc-timeout']);
-    this.deadlineMs = timeout === null ? Number.POSITIVE_INFINITY : monotonicMs() + timeout;
-  }
+  ) {}
 
   get signal(): AbortSignal {
     return this.abort.signal;
   }
 
   header(name: string): string | undefined {
-    return name === 'authorization' ? undefined : this.headers[name]?.toString();
+    return name === 'authorization' ? undefined : this.fields.get(name);
   }
 
   setHeader(name: string, value: string): void {
-    this.reply[name] = value;
+    this.reply.set(name, value);
   }
 }
 
-class ServerStream extends H2Duplex<ServerHttp2Stream> {
-  readonly #context: StreamContext;
+class ServerStream extends WireDuplex {
   #begun = false;
-  #failure: Error | null = null;
-  #trailers: OutgoingHttpHeaders = { 'grpc-status': '0' };
-  #deadline: NodeJS.Timeout | null = null;
+  #ending = false;
 
-  constructor(stream: ServerHttp2Stream, context: StreamContext, messageBytes: number) {
-    super(stream, context.peer, context.path, messageBytes);
-    this.#context = context;
-    stream.on('wantTrailers', () => {
-      if (!stream.destroyed && !stream.closed) stream.sendTrailers(this.#trailers);
-      // A client that goes on sending is told that nobody reads it.
-      this.#linger();
-    });
-    stream.on('close', () => {
-      if (this.#deadline !== null) clearTimeout(this.#deadline);
-      const regular = stream.sentTrailers !== undefined && this.#failure === null;
-      this.settle(regular ? null : (this.#failure ?? streamLost(this.peer, this.path)));
-      if (!regular) context.abort.abort();
-    });
-    if (context.deadlineMs === Number.POSITIVE_INFINITY) return;
-    const left = Math.max(0, context.deadlineMs - monotonicMs());
-    this.#deadline = setTimeout(() => {
-      this.fail(new MonolithError('DeadlineExceeded', `${this.path}: the deadline has passed`));
-    }, left);
-    this.#deadline.unref();
+  constructor(
+    connection: WireConnection,
+    private readonly context: StreamContext,
+    messageBytes: number,
+  ) {
+    super(connection, context.peer, context.path, messageBytes);
   }
 
-  begin(): void {
-    const { carrier } = this;
-    if (this.#begun || carrier.destroyed || carrier.closed) return;
-    this.#begun = true;
-    carrier.respond({ ...this.#context.reply, ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  begin(): boolean {
+    if (this.#ending || this.connection.over) return false;
+    if (!this.#begun) {
+      this.#begun = true;
+      this.connection.headers(encodeFields([[':status', '200'], ['content-type', 'application/grpc'], ...this.context.reply]), false);
+    }
+    return true;
   }
 
   end(): void {
-    if (this.isClosed || this.carrier.destroyed) return;
-    this.begin();
-    this.carrier.end();
+    if (!this.begin()) return;
+    this.#finish([['grpc-status', '0']], (error) => {
+      if (error !== null && error !== undefined) return;
+      this.settle(null);
+      this.connection.close(LINGER_MS);
+    });
   }
 
   fail(error: Error): void {
-    const { carrier } = this;
-    if (this.isClosed || this.#failure !== null) return;
-    this.#failure = error;
+    if (this.isClosed || this.#ending) return;
     const { code, details, metadata } = toStatus(error);
-    const trailers = {
-      ...metadata.toHttp2Headers(),
-      'grpc-status': String(code),
-      'grpc-message': escaped(details),
-    } as OutgoingHttpHeaders;
-    if (carrier.destroyed || carrier.closed) return;
-    if (this.#begun) {
-      this.#trailers = trailers;
-      carrier.end();
-    } else {
-      this.#begun = true;
-      carrier.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers }, { endStream: true });
+    const { connection } = this;
+    const first = [
+      ['grpc-status', String(code)],
+      ['grpc-message', escaped(details.slice(0, MOST_MESSAGE))],
+    ] as const;
+    if (!connection.over) {
+      const start = this.#begun
+        ? []
+        : ([
+            [':status', '200'],
+            ['content-type', 'application/grpc'],
+          ] as const);
+      const all = [...start, ...first, ...Object.entries(metadata.toHttp2Headers()).map(([name, value]) => [name, String(value)] as const)];
+      this.#finish(fits(encodeFields(all)) ? all : [...start, ...first]);
     }
-    carrier.resume();
-    this.#linger();
+    this.connection.close(LINGER_MS);
     this.settle(error);
+    this.context.abort.abort();
   }
 
-  #linger(): void {
-    const { carrier } = this;
-    const timer = setTimeout(() => carrier.close(constants.NGHTTP2_NO_ERROR), LINGER_MS);
-    timer.unref();
-    carrier.once('close', () => clearTimeout(timer));
+  /** The client has reset the stream, or the connection is gone. */
+  lost(): void {
+    if (this.isClosed) return;
+    this.settle(streamLost(this.peer, this.path));
+    this.context.abort.abort();
+  }
+
+  #finish(fields: readonly (readonly [string, string])[], sent?: (error?: Error | null) => void): void {
+    this.#ending = true;
+    this.connection.headers(encodeFields(fields), true, sent);
   }
 }
 
 function peerOf(socket: Socket): string {
   return socket.remoteAddress === undefined ? 'unknown' : joinAddress(socket.remoteAddress.replace(/^::ffff:/, ''), socket.remotePort ?? 0);
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
-
-/** Milliseconds of a grpc-timeout header; null: none that can be read. */
-function timeoutMs(header: string | string[] | undefined): number | null {
-  const match = /^(\d{1,8})([HMSmun])$/.exec(String(header ?? ''));
-  return match === null ? null : Math.min(Number(match[1]) * UNIT_MS[match[2]], 2 ** 31 - 1);
 }
 
 /** As grpc-message wants it: printable ASCII, everything else percent-encoded. */

@@ -1,6 +1,5 @@
 import { MonolithError } from '../../base/index.js';
 import type { MessageDuplex } from './duplex.js';
-import { FRAME_BYTES } from './frame.js';
 import { decodeControlPiece, encodeControlPiece, type Failure } from './messages.js';
 
 /** JSON and bytes: one request or answer of the control calls. */
@@ -9,6 +8,9 @@ export type ControlMessage = { readonly json: string; readonly data: Uint8Array 
 /** Bytes that one call may bring; a bucket of rows is about 40 MB. */
 const MOST_BYTES = 2 ** 31 - 1;
 const MOST_JSON = 64 << 20;
+
+/** Bytes of data in one piece: their cost counts by the piece, and what comes between them is not in a hurry. */
+const PIECE_BYTES = 1 << 18;
 
 /** A working server says so this often: the caller then knows that it is there. */
 const SIGN_OF_LIFE_MS = 500;
@@ -21,8 +23,8 @@ export function sendControl(duplex: MessageDuplex, json: object, parts: readonly
   const text = JSON.stringify({ ...json, bytes });
   let head = text;
   for (const part of parts) {
-    for (let at = 0; at < part.length; at += FRAME_BYTES) {
-      const data = part.subarray(at, Math.min(part.length, at + FRAME_BYTES));
+    for (let at = 0; at < part.length; at += PIECE_BYTES) {
+      const data = part.subarray(at, Math.min(part.length, at + PIECE_BYTES));
       duplex.send(encodeControlPiece({ json: head, data, last: false, failure: null }));
       head = '';
     }

@@ -9,7 +9,7 @@ export interface MessageDuplex {
   readonly peer: string;
   /**
    * The bytes must not change until `done` is called; an end that can't tell never calls it.
-   * `framed` is the same message with PREFIX_BYTES bytes in front that may be written over.
+   * `framed` is the same message with ROOM_BYTES bytes in front that may be written over.
    */
   send(message: Uint8Array, done?: () => void, framed?: Uint8Array): void;
   /** Ends both directions, once what was sent has gone out; twice is fine. */

@@ -1,5 +1,5 @@
 import { MonolithError } from '../base/index.js';
-import type { TableRows } from './engine.js';
+import type { TableRows } from './state.js';
 
 // One bucket of one table in a checkpoint section, little-endian (docs/formats/checkpoint.md, "Sections written by training"):
 //   0   8 bytes   "MLROWS01"

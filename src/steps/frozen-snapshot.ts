@@ -1,9 +1,9 @@
 import { pageAlignedBuffer } from '../base/index.js';
-import { type BaseReference, CheckpointWriter, type ManifestFields, prune, referenceTo } from '../checkpoint/index.js';
+import type { BaseReference, CheckpointWriter, ManifestFields } from '../checkpoint/index.js';
 import type { FrozenRows, KernelBackend } from '../kernels/index.js';
-import type { FrozenState } from './engine.js';
 import type { RunSpec, TableSpec } from './run-spec.js';
 import { bytesOf, nameOfValue, PARAMETERS, parameterAt, requireFinite, rowShape, type SavedTable, STATE } from './snapshot-parts.js';
+import type { FrozenState } from './state.js';
 import { bucketBitsOf, type RowShape, sectionBuffer, tableSectionName } from './table-section.js';
 
 /** A checkpoint to be written from a frozen state: plain data, for a thread of its own. */
@@ -77,6 +77,8 @@ export async function writeFrozen(
   frozen: readonly FrozenRows[],
   memory = new SectionMemory(),
 ): Promise<SavedSnapshot> {
+  // Of the threads of a run, workers and shards load this file too, and write nothing.
+  const { CheckpointWriter, prune, referenceTo } = await import('../checkpoint/index.js');
   const started = performance.now();
   const { step, state, base } = job;
   const writer = await CheckpointWriter.begin(job.modelDir, step, { crc32c: (bytes) => backend.crc32c(bytes) });
