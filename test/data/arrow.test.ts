@@ -140,11 +140,11 @@ test('Arrow cut at any byte, or with any byte changed, is refused or read: never
   };
   for (const stream of [false, true]) {
     const whole = new Uint8Array(readFileSync(await table('small.arrow', stream, 6, 12)));
-    for (let cut = 0; cut < whole.length; cut += 61) {
+    for (let cut = 0; cut < whole.length; cut += 127) {
       const found = await read(whole.subarray(0, cut));
       if (!stream) assert.notEqual(found, 'read', `cut at ${cut}`);
     }
-    for (let at = 0; at < whole.length; at += 83) {
+    for (let at = 0; at < whole.length; at += 151) {
       const changed = whole.slice();
       changed[at] ^= 1 << (at % 8);
       await read(changed);

@@ -37,11 +37,14 @@ function latin1(bytes: Uint8Array, start: number, end: number): string {
   return text;
 }
 
+// A number and its two words: one pair for the thread, since a logarithm is asked for with every number of a record.
+const float = new Float64Array(1);
+const words = new Uint32Array(float.buffer);
+
 /** Natural logarithm of x ≥ 1, by the same series as the native one. */
 export function naturalLog(x: number): number {
   if (!(x < Number.POSITIVE_INFINITY)) return x;
-  const float = new Float64Array([x]);
-  const words = new Uint32Array(float.buffer);
+  float[0] = x;
   let exponent = (words[1] >>> 20) - 1023;
   words[1] = (words[1] & 0xfffff) | 0x3ff00000;
   let m = float[0];
