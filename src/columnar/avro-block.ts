@@ -1,8 +1,9 @@
 // Blocks of Avro object container files into columns, without an object a record.
-import { crc32, inflateRawSync } from 'node:zlib';
+import { inflateRawSync } from 'node:zlib';
 import type { AvroLeaf, AvroNode, AvroSchema } from './avro-schema.js';
 import { ColumnBuilder } from './builders.js';
 import { type DecodedColumn, Texts } from './columns.js';
+import { crc32 } from './crc32.js';
 import { decimalText, uuidText } from './parquet-values.js';
 
 /** Bytes of a decompressed block are refused beyond this. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { crc32, deflateRawSync } from 'node:zlib';
+import { deflateRawSync } from 'node:zlib';
 import avro from 'avsc';
 import { snappyCompress } from 'hyparquet-writer/src/snappy.js';
 import { MonolithError } from '../base/index.js';
@@ -14,6 +14,7 @@ import {
   type WriteColumn,
   type WriteField,
 } from './columnar-writer.js';
+import { crc32 } from './crc32.js';
 
 /** A block ends when it has this many bytes. */
 const BLOCK_BYTES = 64 << 10;

@@ -30,6 +30,8 @@ export interface ColumnarFile {
   readonly stamp: FileStamp;
   readonly format: ColumnarFormat;
   readonly fields: readonly ColumnField[];
+  /** Columns that can't be read, each with the reason; they are no fields. */
+  readonly passedOver: readonly string[];
   readonly groups: readonly ColumnarGroup[];
   readonly rows: number;
   /** What a group is called in messages. */

@@ -1,3 +1,4 @@
+import type { ArrowWriterOptions } from './arrow-writer.js';
 import type { AvroWriterOptions } from './avro-writer.js';
 import type { ColumnarFile, ColumnarFormat } from './columnar-file.js';
 import type { ColumnarWriter, WriteField } from './columnar-writer.js';
@@ -13,15 +14,20 @@ export async function openColumnarFile(format: ColumnarFormat, path: string): Pr
       const { ParquetFile } = await import('./parquet-file.js');
       return ParquetFile.open(path);
     }
-    case 'arrow':
-      throw new Error('not yet');
+    case 'arrow': {
+      const { ArrowFile } = await import('./arrow-file.js');
+      return ArrowFile.open(path);
+    }
     default:
       return format satisfies never;
   }
 }
 
 /** The format to write and what it needs to be told. */
-export type ColumnarTarget = ({ readonly format: 'parquet' } & ParquetWriterOptions) | ({ readonly format: 'avro' } & AvroWriterOptions);
+export type ColumnarTarget =
+  | ({ readonly format: 'parquet' } & ParquetWriterOptions)
+  | ({ readonly format: 'arrow' } & ArrowWriterOptions)
+  | ({ readonly format: 'avro' } & AvroWriterOptions);
 
 /** @throws InvalidConfig, DiskFull, WriteFailed. */
 export async function createColumnarFile(target: ColumnarTarget, path: string, fields: readonly WriteField[]): Promise<ColumnarWriter> {
@@ -29,6 +35,10 @@ export async function createColumnarFile(target: ColumnarTarget, path: string, f
     case 'parquet': {
       const { createParquet } = await import('./parquet-writer.js');
       return createParquet(path, fields, target);
+    }
+    case 'arrow': {
+      const { createArrow } = await import('./arrow-writer.js');
+      return createArrow(path, fields, target);
     }
     case 'avro': {
       const { createAvro } = await import('./avro-writer.js');

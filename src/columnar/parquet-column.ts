@@ -1,7 +1,7 @@
 // One column chunk of a row group, read from row to row.
-import { crc32 } from 'node:zlib';
 import type { PageHeader } from 'hyparquet';
 import { type ColumnValues, type DecodedColumn, joinValues, Texts, takeValues } from './columns.js';
+import { crc32 } from './crc32.js';
 import { HybridDecoder } from './hybrid.js';
 import type { ParquetChunk, ParquetLeaf } from './parquet-footer.js';
 import { decodeValues, MOST_PAGE_BYTES, type PageDecoders } from './parquet-values.js';

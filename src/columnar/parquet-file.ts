@@ -8,6 +8,7 @@ import { loadPageDecoders, type PageDecoders } from './parquet-values.js';
 export class ParquetFile implements ColumnarFile {
   readonly format = 'parquet';
   readonly groupName = 'row group';
+  readonly passedOver: readonly string[] = [];
   /** The cursors of the group that was read last. */
   private cursors = new Map<number, ParquetColumnCursor>();
   private group = -1;

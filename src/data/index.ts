@@ -18,6 +18,10 @@ export {
   walkFrame,
 } from './monolith/framing.js';
 export { decodeMessage, encodeMessage, type MonolithMessage, type MonolithMessageName, type MonolithValue } from './monolith/messages.js';
+export { crc32 } from './npz/crc32.js';
+export { ItemReader } from './npz/items.js';
+export { type NpyArray, NpyType } from './npz/npy.js';
+export { type NpzRows, parseNpzHead } from './npz/rows.js';
 export {
   type DataFormat,
   isMonolithFormat,
@@ -30,4 +34,6 @@ export {
 export { expandFiles, filesFromPattern, standardInput } from './paths.js';
 export { BatchPipeline } from './pipeline.js';
 export type { DataPosition, StreamPoint } from './position.js';
+export { vwProblem } from './text-problems.js';
+export { VwLine, VwProblem, type VwVisitor } from './vw/line.js';
 export type { DataStats } from './stats.js';

@@ -2,21 +2,9 @@ import { basename } from 'node:path';
 import { MonolithError } from '../base/index.js';
 import { type BatchLayout, BatchSlot } from '../tensor/index.js';
 import { DataCache } from './cache.js';
-import { avroStrings } from './columnar/avro-cut.js';
 import { blockFilter } from './columnar/skip.js';
-import { type CompiledGroup, compileProgram } from './compile.js';
-import {
-  batchLayout,
-  checkSameLists,
-  compileGroups,
-  type DataInputs,
-  type DataPlan,
-  listColumns,
-  parsedLayout,
-  planData,
-  plannedLayout,
-} from './inputs.js';
-import { describeFile } from './inspect.js';
+import type { CompiledGroup } from './compile.js';
+import { batchLayout, compileGroups, type DataInputs, type DataPlan, parsedLayout, planData, plannedLayout } from './inputs.js';
 import type { Parsers } from './native-parsers.js';
 import { isColumnarFormat, isMonolithFormat, type PipelineOptions } from './options.js';
 import { ParsePool } from './parse-pool.js';
@@ -25,6 +13,7 @@ import { BlockStore, ParsedStream } from './parsed-stream.js';
 import { chooseParsers } from './parsers.js';
 import { standardInput } from './paths.js';
 import { checkPosition, type DataPosition, startPosition, streamStart } from './position.js';
+import { prepareFile } from './prepare.js';
 import type { PreparedFile } from './prepared-file.js';
 import { type RawBlock, RawReader } from './raw-reader.js';
 import { recordSelector } from './split.js';
@@ -332,37 +321,8 @@ export class BatchPipeline {
   }
 
   private prepare(fileIndex: number): Promise<PreparedFile> {
-    this.prepared[fileIndex] ??= this.prepareFile(fileIndex);
+    this.prepared[fileIndex] ??= prepareFile(this.plan, this.groups, fileIndex);
     return this.prepared[fileIndex] as Promise<PreparedFile>;
-  }
-
-  private async prepareFile(fileIndex: number): Promise<PreparedFile> {
-    const { plan } = this;
-    const info = plan.files[fileIndex];
-    if (info === undefined) throw new MonolithError('Internal', `no file number ${fileIndex}`);
-    // All files are read as the first one's format; each has its own header.
-    const options = { ...plan.options, format: plan.format };
-    const description = fileIndex === 0 ? plan.first : await describeFile(info, options);
-    const { columns, separator, labelType, denseType } = description;
-    const lists = listColumns(description);
-    checkSameLists(plan, description, lists);
-    const columnNames = plan.format === 'criteo-bin' ? criteoBinColumns() : columns;
-    const program = compileProgram({
-      options,
-      format: plan.format,
-      schema: plan.schema,
-      columns: columnNames,
-      lists,
-      extraStrings: description.avro === null ? [] : avroStrings(description.avro),
-      groups: this.groups,
-      numFields: plan.numFields,
-      separator,
-      labelType,
-      denseType,
-      npz: description.npz ?? null,
-      where: info.path,
-    });
-    return { description, program };
   }
 
   private noExamples(bad: number): MonolithError {
@@ -393,8 +353,4 @@ export class BatchPipeline {
     this.epoch = null;
     this.current = null;
   }
-}
-
-function criteoBinColumns(): string[] {
-  return ['label', ...Array.from({ length: 13 }, (_, i) => `I${i + 1}`), ...Array.from({ length: 26 }, (_, i) => `C${i + 1}`)];
 }

@@ -51,6 +51,8 @@ export function takeOptions<T extends Record<string, string | number | boolean>>
 export async function openRecords(format: ColumnarFormat, path: string, options: RecordOptions): Promise<RecordSource> {
   const { flatten } = takeOptions(format, options, { flatten: false });
   const file = await openColumnarFile(format, path);
+  if (file.passedOver.length > 0)
+    throw new MonolithError('DataFormat', `${path}: ${file.passedOver[0]}, which records can't hold`, { path });
   if (!flatten) {
     const nested = file.fields.find(({ listDepth }) => listDepth > 1);
     if (nested !== undefined) {

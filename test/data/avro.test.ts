@@ -29,7 +29,7 @@ test('steps of Avro do not depend on threads, nor on where they begin', async ()
   const whole = await readSteps({ ...options, parseThreads: 0 });
   assert.deepEqual(await readSteps({ ...options, parseThreads: 2 }), whole);
   assert.ok(whole.positions.some(({ start }) => start.byteOffset > 0));
-  for (let step = 0; step < whole.positions.length; step += 3) {
+  for (let step = 0; step < whole.positions.length; step += 5) {
     assert.deepEqual((await readSteps(options, whole.positions[step])).hashes, whole.hashes.slice(step), `from step ${step}`);
   }
 });
@@ -142,8 +142,8 @@ test('an Avro file cut at any byte, or with any byte changed, is refused or read
       return error.code;
     }
   };
-  for (let cut = 0; cut < whole.length; cut += 5) assert.notEqual(await read(whole.subarray(0, cut)), 'read', `cut at ${cut}`);
-  for (let at = 0; at < whole.length; at += 7) {
+  for (let cut = 0; cut < whole.length; cut += 19) assert.notEqual(await read(whole.subarray(0, cut)), 'read', `cut at ${cut}`);
+  for (let at = 0; at < whole.length; at += 23) {
     const changed = whole.slice();
     changed[at] ^= 1 << (at % 8);
     await read(changed);

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { arrowFormat } from '../../src/records/arrow.js';
 import { avroFormat } from '../../src/records/avro.js';
 import type { RecordBatch, RecordColumn, RecordField } from '../../src/records/index.js';
 import { parquetFormat } from '../../src/records/parquet.js';
@@ -80,6 +81,8 @@ function plain(rows: readonly unknown[][]): string {
 for (const { format, options } of [
   { format: parquetFormat, options: {} },
   { format: parquetFormat, options: { codec: 'gzip', rowGroupRows: 13 } },
+  { format: arrowFormat, options: {} },
+  { format: arrowFormat, options: { stream: true, batchRows: 7 } },
   { format: avroFormat, options: {} },
   { format: avroFormat, options: { codec: 'snappy' } },
   { format: avroFormat, options: { codec: 'null' } },

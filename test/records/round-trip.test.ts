@@ -91,6 +91,13 @@ const tables: Readonly<Record<string, { readonly fields: readonly RecordField[];
       [-1, [3n], [1e-7]],
     ],
   },
+  'lists of namespaces': {
+    fields: [field('label', 'float64'), field('u', 'text', true), field('u:values', 'float64', true)],
+    rows: [
+      [1, ['a', 'b'], [1, 0.5]],
+      [0, ['c', 'd'], [2, 1]],
+    ],
+  },
   'pairs with fields': {
     fields: [field('label', 'float64'), field('field', 'int64', true), field('index', 'int64', true), field('value', 'float64', true)],
     rows: [[1, [0n, 1n], [1n, 70000n], [0.1, 2]]],
@@ -158,8 +165,9 @@ describe('records written are read again', () => {
           );
           continue;
         }
-        // A label and numbers become index:value there, which is another table.
+        // A label and numbers become index:value there, which is another table; in vw columns become namespaces.
         if (format.name.startsWith('lib') && !name.startsWith('pairs')) continue;
+        if (format.name === 'vw' && name !== 'lists of namespaces') continue;
         held.push(name);
         const found = await readTable(path, format.name, name.includes('list') ? read : {});
         assert.equal(found.rows.length, table.rows.length, name);
