@@ -1,6 +1,6 @@
 // Files of one format, read one after another as if they were one.
 import { MonolithError } from '../base/index.js';
-import { expandFiles, fileInfo } from '../data/index.js';
+import { expandFiles, fileInfo, standardInput } from '../data/index.js';
 import { formatNamed, formatOfFile } from './choose.js';
 import type { RecordBatch, RecordField, RecordFormat, RecordOptions, RecordSource } from './record-batch.js';
 
@@ -19,8 +19,8 @@ export type RecordInput = {
   readonly findings: readonly string[];
   /** Options of `data` in a training configuration that the files ask for. */
   readonly trainingOptions: Readonly<Record<string, string | boolean>>;
-  /** Bytes of the files as stored; null where one is standard input. */
-  readonly storedBytes: number | null;
+  /** Bytes of the files as stored. */
+  readonly storedBytes: number;
   /**
    * The batches of all files, in order; every call reads anew.
    * @param onBad takes bad records, which are then left out; without it the first one is an error.
@@ -40,6 +40,12 @@ export async function openRecords(
   { format: name = 'auto', options = {} }: InputOptions = {},
 ): Promise<RecordInput> {
   const files = await expandFiles(patterns);
+  if (files.includes(standardInput)) {
+    throw new MonolithError(
+      'InvalidConfig',
+      'standard input can be read once, and files are looked at before they are read: write it to a file first',
+    );
+  }
   const infos = await Promise.all(files.map(fileInfo));
   const [first] = infos;
   const found = name === 'auto' ? await formatOfFile(first) : { format: formatNamed(name), reason: 'as told' };
@@ -48,10 +54,7 @@ export async function openRecords(
   await source.close();
   const fields = looseFormats.has(format.name) ? await fieldsOfAll(format, source, files, options) : source.fields;
   const later = optionsOfLater(format, fields, options);
-  const storedBytes = infos.reduce<number | null>(
-    (sum, info) => (sum === null || info.storedBytes === null ? null : sum + info.storedBytes),
-    0,
-  );
+  const storedBytes = infos.reduce((sum, info) => sum + (info.storedBytes ?? 0), 0);
   return {
     files,
     format,

@@ -18,6 +18,7 @@ import {
   suggestConfig,
   validateRecords,
 } from '../../src/records/index.js';
+import { readRows } from '../data/helpers.js';
 import { runCli } from '../helpers/cli.js';
 import { column, readTable, sharedData, temporaryFolder } from './helpers.js';
 
@@ -62,6 +63,33 @@ describe('data convert', () => {
       }
     });
   }
+
+  test('training sees the same examples in CSV, TFRecord and Parquet', { skip }, async () => {
+    const schema = {
+      label: { column: 'tips', greaterThan: { column: 'fare', times: 0.2 } },
+      features: [
+        // Transformed, a double and its float32 may differ in the last bit; whole numbers do not.
+        { name: 'fare', type: 'numeric' },
+        { name: 'trip_start_day', type: 'numeric', transform: 'log1p' },
+        { name: 'pickup_latitude', type: 'numeric' },
+        { name: 'payment_type', type: 'categorical' },
+        { name: 'company', type: 'categorical' },
+        { name: 'trip_start_hour', type: 'categorical' },
+        { name: 'trip_seconds', type: 'bucketized', method: 'log2-squared' },
+      ],
+    } as const;
+    const read = (file: string): ReturnType<typeof readRows> => readRows({ files: [file], schema, shuffle: 0 });
+    const wanted = await read(taxi);
+    assert.equal(wanted.length, 599);
+    const floats = 'fare,pickup_latitude,pickup_longitude,dropoff_latitude,dropoff_longitude,trip_miles,tips'.split(',');
+    for (const [name, kinds] of [
+      ['same.tfrecord', floats.map((column) => `${column}=float32`).join(',')],
+      ['same.parquet', undefined],
+    ] as const) {
+      await convertRecords({ files: [taxi], out: folder.in(name), write, kinds });
+      assert.deepEqual(await read(folder.in(name)), wanted, name);
+    }
+  });
 
   test('a table as LibSVM trains: numbers are index:value, texts the index of their hash', async () => {
     const out = folder.in('clicks.libsvm');
@@ -114,6 +142,10 @@ describe('data convert', () => {
     await assert.rejects(convertRecords({ files: [clickFile], out: clickFile, write: { force: true } }), {
       code: 'InvalidConfig',
       message: /is read and would be written/,
+    });
+    await assert.rejects(convertRecords({ files: ['-'], out, write }), {
+      code: 'InvalidConfig',
+      message: /standard input can be read once/,
     });
     await assert.rejects(convertRecords({ files: [clickFile], out, write, columns: ['usr'] }), {
       code: 'InvalidConfig',
