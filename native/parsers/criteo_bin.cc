@@ -131,6 +131,10 @@ void parse_criteo_bin(const Program& program, const uint8_t* data, size_t length
         std::memcpy(&id, cell, 4);
         code = out.push(a[A_GROUP], make_fid(a[A_SLOT], id), 1);
         if (code == OK) code = out.end_bag(a[A_GROUP], a[A_INDEX]);
+      } else if (a[A_OP] == OP_CROSS_PART) {
+        uint32_t id;
+        std::memcpy(&id, cell, 4);
+        code = a[A_TRANSFORM] == OP_CATEGORICAL ? out.cross_id(a, id) : out.cross_number(a, read_number(cell, float_dense));
       } else {
         code = out.bucket(a, false, read_number(cell, float_dense));
       }

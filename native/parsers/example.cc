@@ -222,6 +222,10 @@ class ExampleParser {
       case OP_BOUNDARIES:
       case OP_LOG2_SQUARED:
         return out_.bucket(a, false, number);
+      case OP_CROSS_PART:
+        if (a[A_TRANSFORM] != OP_CATEGORICAL) return out_.cross_number(a, number);
+        if (feature.kind == kFloat) return B_KIND;
+        return out_.text(a, {digits_, decimal(integer_, digits_)});
       case OP_LABEL_LIMIT:
         return out_.label_limit(a, number);
       case OP_WEIGHT:

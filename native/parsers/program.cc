@@ -34,9 +34,10 @@ const char* check_program(const Program& p) {
   }
   const int64_t columns = p[P_FORMAT] == kCriteoBin ? 40 : p[P_COLUMNS];
   int64_t last_group = 0, last_index = -1;
+  int32_t cross_parts = 0;
   for (int32_t i = 0; i < actions; i++) {
     const int32_t* a = p.action(i);
-    if (a[A_OP] < OP_LABEL || a[A_OP] > OP_LABEL_LIMIT) return "program has an unknown action";
+    if (a[A_OP] < OP_LABEL || a[A_OP] > OP_CROSS_PART) return "program has an unknown action";
     if (a[A_COLUMN] < 0 || a[A_COLUMN] >= columns) return "program reads a column that is not there";
     if (a[A_CONSTANT_FIRST] < 0 || a[A_CONSTANT_COUNT] < 0 ||
         static_cast<int64_t>(a[A_CONSTANT_FIRST]) + a[A_CONSTANT_COUNT] > static_cast<int64_t>(p.num_constants)) {
@@ -46,7 +47,15 @@ const char* check_program(const Program& p) {
     if (a[A_OP] == OP_NUMERIC && (a[A_DENSE] < 0 || a[A_DENSE] >= p[P_NUM_DENSE])) return "program writes a dense column that is not there";
     if (a[A_OP] == OP_NUMERIC && a[A_CONSTANT_COUNT] < 3 && p[P_FORMAT] != kCriteoBin) return "program lacks the constants of a number";
     if (((a[A_OP] == OP_LABEL && a[A_MODE] >= L_AT_LEAST) || a[A_OP] == OP_LABEL_LIMIT) && a[A_CONSTANT_COUNT] < 1) return "program lacks the constant of a label";
-    if (a[A_OP] >= OP_CATEGORICAL && a[A_OP] <= OP_LOG2_SQUARED) {
+    // The parts of a cross follow one another, the last one writes the bag.
+    if (a[A_OP] == OP_CROSS_PART ? a[A_DENSE] != cross_parts : cross_parts != 0) return "program leaves a cross open";
+    bool writes_bag = a[A_OP] >= OP_CATEGORICAL && a[A_OP] <= OP_LOG2_SQUARED;
+    if (a[A_OP] == OP_CROSS_PART) {
+      if (cross_parts++ == kMaxCrossParts) return "program crosses too many columns";
+      writes_bag = a[A_MODE] == X_LAST;
+      if (writes_bag) cross_parts = 0;
+    }
+    if (writes_bag) {
       const int64_t g = a[A_GROUP], j = a[A_INDEX];
       if (g < 0 || g >= groups || j < 0 || j >= table[g * 2]) return "program writes a bag that is not there";
       if (a[A_SLOT] < 0 || a[A_SLOT] > 32767) return "program has a slot outside 0..32767";
@@ -63,7 +72,7 @@ const char* check_program(const Program& p) {
       last_index = j;
     }
   }
-  return nullptr;
+  return cross_parts == 0 ? nullptr : "program leaves a cross open";
 }
 
 }  // namespace monolith

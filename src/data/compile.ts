@@ -1,8 +1,15 @@
 import { MonolithError, suggest } from '../base/index.js';
-import { defaultMissingValues, type FeatureSchema, splitFeatures } from '../features/index.js';
+import {
+  type BucketizedFeature,
+  type CrossFeature,
+  defaultMissingValues,
+  type FeatureSchema,
+  partsOf,
+  splitFeatures,
+} from '../features/index.js';
 import { parseColumnName } from './monolith/columns.js';
 import { isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
-import { A, ActionWords, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';
+import { A, ActionWords, CrossMode, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';
 
 /** The features of one batch group, as the program needs them. */
 export type CompiledGroup = { readonly features: readonly number[]; readonly hasValues: boolean };
@@ -176,7 +183,11 @@ class ProgramBuilder {
       group.features.forEach((number, j) => {
         const feature = sparse[number];
         if (feature === undefined) throw unknownFeature(number, sparse.length);
-        const op = feature.type === 'categorical' ? Op.categorical : feature.method === 'log2-squared' ? Op.log2squared : Op.boundaries;
+        if (feature.type === 'cross') {
+          this.addCross(schema, feature, g, j);
+          return;
+        }
+        const op = feature.type === 'categorical' ? Op.categorical : bucketOp(feature);
         const action = this.add(op, columnOf(feature), `feature "${feature.name}"`, 1 + g * 65536 + j);
         action[A.slot] = feature.slot;
         action[A.group] = g;
@@ -188,12 +199,29 @@ class ProgramBuilder {
           action[A.maxLength] = feature.maxLength ?? 0;
           action[A.missingToken] = (feature.missing ?? (bag || monolith ? 'skip' : 'token')) === 'token' ? 1 : 0;
           action[A.replaceSlot] = monolith && given.get(feature.name)?.slot !== undefined ? 1 : 0;
-        } else if (feature.boundaries !== undefined) {
-          action[A.constantFirst] = this.constants.push(...feature.boundaries) - feature.boundaries.length;
-          action[A.constantCount] = feature.boundaries.length;
-        }
+        } else if (feature.boundaries !== undefined) this.addBoundaries(action, feature);
       });
     });
+  }
+
+  private addCross(schema: FeatureSchema, cross: CrossFeature & { readonly slot: number }, g: number, j: number): void {
+    const parts = partsOf(schema.features, cross);
+    parts.forEach(({ column, feature }, k) => {
+      const action = this.add(Op.crossPart, column, `feature "${cross.name}"`, 1 + g * 65536 + j);
+      action[A.slot] = cross.slot;
+      action[A.group] = g;
+      action[A.index] = j;
+      action[A.dense] = k;
+      action[A.mode] = k === parts.length - 1 ? CrossMode.last : CrossMode.part;
+      action[A.missingToken] = (cross.missing ?? (isMonolithFormat(this.input.format) ? 'skip' : 'token')) === 'token' ? 1 : 0;
+      action[A.transform] = feature?.type !== 'bucketized' ? Op.categorical : bucketOp(feature);
+      if (feature?.type === 'bucketized') this.addBoundaries(action, feature);
+    });
+  }
+
+  private addBoundaries(action: Int32Array, { boundaries = [] }: BucketizedFeature): void {
+    action[A.constantFirst] = this.constants.push(...boundaries) - boundaries.length;
+    action[A.constantCount] = boundaries.length;
   }
 
   /** criteo-bin: columns are label 0, dense 1..13, ids 14..39 by position; op categorical means "the id as it is". */
@@ -240,6 +268,10 @@ class ProgramBuilder {
     for (const text of texts) this.strings.push(Buffer.from(text, 'utf8'));
     return first;
   }
+}
+
+function bucketOp(feature: BucketizedFeature): number {
+  return feature.method === 'log2-squared' ? Op.log2squared : Op.boundaries;
 }
 
 function unknownFeature(number: number, count: number): MonolithError {

@@ -1,6 +1,6 @@
 // What a file is: format, header, columns, where its records begin.
 import { MonolithError, maskedCrc32c } from '../base/index.js';
-import type { FeatureSchema } from '../features/index.js';
+import { type FeatureSchema, featureColumns } from '../features/index.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
@@ -106,7 +106,7 @@ export function criteoNames(): string[] {
 }
 
 function schemaColumns(schema: FeatureSchema): Set<string> {
-  const names = new Set(schema.features.map((feature) => feature.column ?? feature.name));
+  const names = new Set(featureColumns(schema));
   names.add(schema.label.column);
   if (schema.weight !== undefined) names.add(schema.weight.column);
   return names;

@@ -82,8 +82,20 @@ export const A = {
   replaceSlot: 15,
 } as const;
 
-export const Op = { label: 1, weight: 2, numeric: 3, categorical: 4, boundaries: 5, log2squared: 6, evalValue: 7, labelLimit: 8 } as const;
+export const Op = {
+  label: 1,
+  weight: 2,
+  numeric: 3,
+  categorical: 4,
+  boundaries: 5,
+  log2squared: 6,
+  evalValue: 7,
+  labelLimit: 8,
+  crossPart: 9,
+} as const;
 export const Transform = { none: 0, log1p: 1, standardize: 2 } as const;
+/** Mode of a crossPart: the last part's action writes the id. Its `transform` is the op that makes ids of the part's values, `dense` its number. */
+export const CrossMode = { part: 0, last: 1 } as const;
 export const LabelMode = { number: 0, positive: 1, atLeast: 2, greaterThan: 3 } as const;
 
 /** Ids of the log2-squared buckets: whole numbers ≤ 2 keep their value + 1000, x > 2 gets 1024 + ⌊ln(x)²⌋, missing 1023. */

@@ -1,1 +1,2 @@
+export * from './cross.js';
 export * from './feature-schema.js';

@@ -78,7 +78,10 @@ export class MonolithActions {
       this.take(first);
       return out.text(a, this.token);
     }
-    if (isFid(type)) return this.wrongType(type);
+    if (isFid(type)) {
+      const crossed = op === Op.crossPart && words[a + A.transform] === Op.categorical;
+      return crossed ? out.crossId(a, values.low[first], values.high[first]) : this.wrongType(type);
+    }
     const whole = type === ValueType.int64 || type === ValueType.fixed64;
     const number = whole ? this.wholeNumber(type, first) : values.number[first];
     switch (op) {
@@ -88,6 +91,9 @@ export class MonolithActions {
       case Op.boundaries:
       case Op.log2squared:
         return out.bucket(a, false, number);
+      case Op.crossPart:
+        if (words[a + A.transform] !== Op.categorical) return out.crossNumber(a, number);
+        break;
       case Op.labelLimit:
         return out.labelLimit(a, number);
       case Op.weight:

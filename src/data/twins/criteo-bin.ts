@@ -41,6 +41,9 @@ export function parseCriteoBin(program: Program, bytes: Uint8Array, block: Parse
       } else if (op === Op.categorical) {
         code = out.push(words[a + A.group], words[a + A.slot], view.getUint32(cell, true), 0, 1);
         if (code === OK) code = out.endBag(words[a + A.group], words[a + A.index]);
+      } else if (op === Op.crossPart) {
+        if (words[a + A.transform] === Op.categorical) code = out.crossId(a, view.getUint32(cell, true), 0);
+        else code = out.crossNumber(a, read(cell, floatDense));
       } else code = out.bucket(a, false, read(cell, floatDense));
     }
     if (code === FULL) {

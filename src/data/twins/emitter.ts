@@ -1,5 +1,6 @@
 // Writing one record's values into a parsed block. Twin of native/parsers/emit.h.
 import { writeHashedFid } from '../../base/index.js';
+import { crossPartCount } from '../../features/index.js';
 import { BatchHeader } from '../../tensor/index.js';
 import type { ParsedBlock } from '../parsed-block.js';
 import {
@@ -7,17 +8,18 @@ import {
   Bad,
   BadWords,
   badListEntries,
+  CrossMode,
   ExampleFlag,
   Flag,
   LabelMode,
-  Log2Squared,
   Op,
   P,
   type Program,
   R,
   Transform,
 } from '../program.js';
-import { log1pPositive, naturalLog, parseNumber } from './number-text.js';
+import { bucketOf, CrossIds } from './derived.js';
+import { log1pPositive, parseNumber } from './number-text.js';
 
 export const OK = 0;
 /** Not a bad record: the parsed block has no room. */
@@ -47,6 +49,7 @@ export class Emitter {
   private readonly ids: Int32Array;
   private readonly words: Int32Array;
   private readonly fidWords: readonly Uint32Array[];
+  private readonly cross = new CrossIds(crossPartCount.most);
   private readonly part: Token = { bytes: nothing, start: 0, end: 0 };
 
   constructor(
@@ -226,29 +229,7 @@ export class Emitter {
 
   bucket(a: number, missing: boolean, value: number): number {
     const { words } = this;
-    const nothingThere = missing || Number.isNaN(value);
-    let id: number;
-    if (words[a + A.op] === Op.log2squared) {
-      if (nothingThere) id = Log2Squared.missing;
-      else if (value > 2) {
-        const log = naturalLog(value);
-        id = Log2Squared.largeOffset + Math.min(Math.floor(log * log), Log2Squared.largest);
-      } else id = Log2Squared.smallOffset + Math.max(Math.trunc(value), Log2Squared.smallest);
-    } else {
-      const first = words[a + A.constantFirst];
-      const count = words[a + A.constantCount];
-      if (nothingThere) id = count + 1;
-      else {
-        let low = 0;
-        let high = count;
-        while (low < high) {
-          const middle = (low + high) >> 1;
-          if (this.program.constants[first + middle] <= value) low = middle + 1;
-          else high = middle;
-        }
-        id = low;
-      }
-    }
+    const id = bucketOf(this.program, words[a + A.op], a, missing, value);
     const code = this.push(words[a + A.group], words[a + A.slot], id, 0, 1);
     return code !== OK ? code : this.endBag(words[a + A.group], words[a + A.index]);
   }
@@ -261,6 +242,43 @@ export class Emitter {
     const { values } = this.block.slot.groups[g];
     if (values !== null) values[at] = 1;
     return OK;
+  }
+
+  /** A part of a cross that has a text. */
+  private crossText(a: number, token: Token): number {
+    const { words } = this;
+    if (words[a + A.transform] === Op.categorical) {
+      this.cross.addText(words[a + A.dense], token.bytes, token.start, token.end);
+      return this.crossed(a, false);
+    }
+    const value = parseNumber(token.bytes, token.start, token.end);
+    return value === null ? Bad.number : this.crossNumber(a, value);
+  }
+
+  /** A part of a cross whose numbers have buckets. */
+  crossNumber(a: number, value: number): number {
+    const { words } = this;
+    if (Number.isNaN(value)) return this.crossed(a, true);
+    this.cross.addId(words[a + A.dense], bucketOf(this.program, words[a + A.transform], a, false, value), 0);
+    return this.crossed(a, false);
+  }
+
+  /** A part of a cross that is an id itself. */
+  crossId(a: number, low: number, high: number): number {
+    this.cross.addId(this.words[a + A.dense], low, high);
+    return this.crossed(a, false);
+  }
+
+  /** Ends a part; behind the last one, the cross. */
+  private crossed(a: number, missing: boolean): number {
+    const { words, cross } = this;
+    const k = words[a + A.dense];
+    cross.missing = missing || (k > 0 && cross.missing);
+    if (words[a + A.mode] !== CrossMode.last) return OK;
+    let code: number = OK;
+    if (!cross.missing) code = this.category(a, cross.bytes, 0, (k + 1) * 8);
+    else if (words[a + A.missingToken] !== 0) code = this.category(a, nothing, 0, 0);
+    return code !== OK ? code : this.endBag(words[a + A.group], words[a + A.index]);
   }
 
   /** One text into a bag without ending it; `count` values are in it already. Returns the new count, or a code below zero: −1 full, −1 − code bad. */
@@ -308,6 +326,8 @@ export class Emitter {
       case Op.boundaries:
       case Op.log2squared:
         return this.bucket(a, true, 0);
+      case Op.crossPart:
+        return this.crossed(a, true);
       case Op.label:
         return this.requires(Flag.requireLabel) ? Bad.missingLabel : OK;
       default:
@@ -332,6 +352,7 @@ export class Emitter {
     if (op === Op.label && words[a + A.mode] === LabelMode.positive) {
       return this.setLabel(this.inStrings(token, words[a + A.stringFirst], words[a + A.stringCount]) ? 1 : 0);
     }
+    if (op === Op.crossPart) return this.crossText(a, token);
     const value = parseNumber(token.bytes, token.start, token.end);
     switch (op) {
       case Op.numeric:

@@ -169,6 +169,9 @@ export class ExampleParser {
       case Op.boundaries:
       case Op.log2squared:
         return this.out.bucket(a, false, number);
+      case Op.crossPart:
+        if (words[a + A.transform] !== Op.categorical) return this.out.crossNumber(a, number);
+        return feature.kind === Kind.float ? Bad.kind : this.out.text(a, this.digits);
       case Op.labelLimit:
         return this.out.labelLimit(a, number);
       case Op.weight:
