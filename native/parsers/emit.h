@@ -8,6 +8,7 @@
 #include "parsers/block.h"
 #include "parsers/city_hash.h"
 #include "parsers/derived.h"
+#include "parsers/filter.h"
 #include "parsers/number_text.h"
 #include "parsers/program.h"
 
@@ -18,13 +19,15 @@ struct Token {
   size_t length = 0;
 };
 
+constexpr uint8_t kNoBytes[1] = {0};
+
 inline int64_t make_fid(int32_t slot, uint64_t low48) {
   return static_cast<int64_t>((static_cast<uint64_t>(slot) << 48) | (low48 & 0xffffffffffffull));
 }
 
 class Emitter {
  public:
-  Emitter(const Program& program, Block& block, double* result) : program_(program), block_(block), result_(result), unit_labels_(program.flag(F_UNIT_LABEL)) {
+  Emitter(const Program& program, Block& block, double* result) : filter(program), program_(program), block_(block), result_(result), unit_labels_(program.flag(F_UNIT_LABEL)) {
     for (int32_t g = 0; g < block.num_groups; g++) block.groups[g].offsets[0] = 0;
     for (int32_t i = 0; i < program[P_MISSING_COUNT]; i++) {
       size_t length;
@@ -33,6 +36,8 @@ class Emitter {
       else may_be_missing_[text[0]] = true;
     }
   }
+
+  RecordFilters filter;
 
   bool has_room() const { return record_ < block_.max_examples; }
   int32_t record() const { return record_; }
@@ -50,6 +55,11 @@ class Emitter {
   void good() {
     // A limit that is missing is never exceeded.
     if (compared_) label_ = value_ > limit_ ? 1 : 0;
+    if (program_[P_NUM_CLOSING] > 0) {
+      const uint8_t closing = filter.closing(label_);
+      if ((closing & kFlagLeftOut) != 0) return leave_out();
+      flags_ |= closing;
+    }
     block_.labels[record_] = label_;
     block_.weights[record_] = weight_;
     block_.flags[record_] = flags_;
@@ -69,6 +79,14 @@ class Emitter {
       entry[7] = extra;
     }
     bad_++;
+    end_empty(kFlagBad);
+  }
+
+  // Ends the record as one that a filter leaves out.
+  void leave_out() { end_empty(kFlagLeftOut); }
+
+  // Ends the record without any values.
+  void end_empty(uint8_t flag) {
     for (int32_t d = 0; d < block_.num_dense; d++) block_.dense[static_cast<size_t>(record_) * block_.num_dense + d] = 0;
     for (int32_t g = 0; g < block_.num_groups; g++) {
       BlockGroup& group = block_.groups[g];
@@ -78,7 +96,7 @@ class Emitter {
     }
     block_.labels[record_] = std::numeric_limits<float>::quiet_NaN();
     block_.weights[record_] = 0;
-    block_.flags[record_] = flags_ | kFlagBad;
+    block_.flags[record_] = flags_ | flag;
     record_++;
   }
 
@@ -282,6 +300,8 @@ class Emitter {
       case OP_BOUNDARIES:
       case OP_LOG2_SQUARED:
         return bucket(a, true, 0);
+      case OP_FILTER:
+        return filter.one(a, kNoBytes, 0, true);
       case OP_CROSS_PART:
         return crossed(a, true);
       case OP_LABEL:
@@ -298,6 +318,7 @@ class Emitter {
       if (in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT])) set_flag(kFlagEvaluation);
       return OK;
     }
+    if (a[A_OP] == OP_FILTER) return filter.one(a, t.data, t.length, is_missing(t));
     if (is_missing(t)) return missing(a);
     switch (a[A_OP]) {
       case OP_CATEGORICAL: {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MonolithError } from '../base/index.js';
-import { crossPartCount, crossPartProblem, type FeatureSchema, maxSlot, partsOf } from '../features/index.js';
+import { crossPartCount, crossPartProblem, type FeatureSchema, isSampling, maxSlot, partsOf } from '../features/index.js';
+import { checkFilters, recordFilters } from './record-filter.js';
 
 const name = z.string().min(1);
 const combiner = z.enum(['sum', 'mean', 'sqrtn']).optional();
@@ -72,6 +73,7 @@ export const featureSchemaValidator = z
     weight: z.strictObject({ column: name }).optional(),
     missingValues: z.array(z.string()).optional(),
     features: z.array(z.discriminatedUnion('type', [categorical, numeric, bucketized, cross])).min(1),
+    filters: recordFilters.optional(),
   })
   .superRefine((schema, context) => {
     const report = (path: (string | number)[], message: string): void => {
@@ -90,6 +92,7 @@ export const featureSchemaValidator = z
         if (problem !== null) report(['features', i, 'of', k], problem);
       });
     });
+    checkFilters(schema.filters ?? [], (path, message) => report(['filters', ...path], message));
     if (schema.columns === undefined) return;
     const columns = new Set(schema.columns);
     if (columns.size !== schema.columns.length) report(['columns'], 'a column name stands twice');
@@ -105,6 +108,9 @@ export const featureSchemaValidator = z
       }
     });
     if (schema.weight !== undefined) known(['weight', 'column'], schema.weight.column);
+    schema.filters?.forEach((entry, i) => {
+      if (!isSampling(entry) && entry.column !== undefined) known(['filters', i, 'column'], entry.column);
+    });
   });
 
 /**

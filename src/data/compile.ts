@@ -4,9 +4,11 @@ import {
   type CrossFeature,
   defaultMissingValues,
   type FeatureSchema,
+  isSampling,
   partsOf,
   splitFeatures,
 } from '../features/index.js';
+import { filterParts } from './compile-filters.js';
 import { parseColumnName } from './monolith/columns.js';
 import { isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
 import { A, ActionWords, CrossMode, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';
@@ -45,6 +47,7 @@ class ProgramBuilder {
   private readonly constants: number[] = [];
   private readonly strings: Uint8Array[] = [];
   private readonly actions: Action[] = [];
+  private readonly closing: Int32Array[] = [];
   private readonly names = new Map<string, number>();
   private readonly columnIndex: Map<string, number> | null;
 
@@ -62,6 +65,7 @@ class ProgramBuilder {
     header[P.missingCount] = missing.length;
     if (schema !== null && format !== 'criteo-bin') this.addSchemaActions(schema);
     if (format === 'criteo-bin' && schema !== null) this.addCriteoBinActions(schema);
+    if (schema !== null && options.requireLabel) this.addFilters(schema);
     this.actions.sort((a, b) => a.order - b.order);
     const names = [...this.names.keys()];
     header[P.namesFirst] = this.addStrings(names);
@@ -79,6 +83,7 @@ class ProgramBuilder {
     header[P.numDense] = schema === null ? 0 : splitFeatures(schema).dense.length;
     header[P.numGroups] = groups.length;
     header[P.numActions] = this.actions.length;
+    header[P.numClosing] = this.closing.length;
     header[P.labelType] = input.labelType === 'float32' ? 1 : 0;
     header[P.denseType] = input.denseType === 'float32' ? 1 : 0;
     header[P.numFields] = input.numFields;
@@ -91,6 +96,7 @@ class ProgramBuilder {
     words.push(...this.fieldTable());
     header[P.actionsAt] = at();
     for (const action of this.actions) words.push(...action.words);
+    for (const action of this.closing) words.push(...action);
     header[P.stringsAt] = at();
     header[P.numStrings] = this.strings.length;
     let end = 0;
@@ -134,7 +140,8 @@ class ProgramBuilder {
     // Predictions do not depend on weights; one of 0 beside an absent label would look like a bad record there.
     if (schema.weight !== undefined && requireLabel) this.add(Op.weight, schema.weight.column, 'weight', -2);
     if (split.by === 'column') {
-      const action = this.add(Op.evalValue, split.column ?? '', 'split', -1);
+      // Filters come before what may be wrong with a record; which part it belongs to must be known then.
+      const action = this.add(Op.evalValue, split.column ?? '', 'split', schema.filters === undefined ? -1 : -5);
       const values = split.evalValues ?? [];
       action[A.stringFirst] = this.addStrings(values);
       action[A.stringCount] = values.length;
@@ -163,6 +170,41 @@ class ProgramBuilder {
       action[A.stringFirst] = this.addStrings(positive);
       action[A.stringCount] = positive.length;
     }
+  }
+
+  private addFilters({ filters = [] }: FeatureSchema): void {
+    let samplings = 0;
+    filters.forEach((entry, i) => {
+      if (isSampling(entry)) {
+        const action = this.addClosing(Op.sample, [entry.sample.label]);
+        action[A.mode] = samplings++;
+        return;
+      }
+      const { mode, constants, strings } = filterParts(entry);
+      const what = `filter ${i + 1}`;
+      if (strings.length > 0 && this.input.format === 'criteo-bin') {
+        throw new MonolithError(
+          'InvalidConfig',
+          `${this.input.where}: ${what}: criteo-bin holds numbers; give numbers, got "${strings[0]}"`,
+        );
+      }
+      const { column } = entry;
+      const action = column === undefined ? this.addClosing(Op.labelFilter, constants) : this.add(Op.filter, column, what, -4);
+      action[A.mode] = mode;
+      if (column !== undefined) action[A.constantFirst] = this.constants.push(...constants) - constants.length;
+      action[A.constantCount] = constants.length;
+      action[A.stringFirst] = this.addStrings(strings);
+      action[A.stringCount] = strings.length;
+    });
+  }
+
+  private addClosing(op: number, constants: readonly number[]): Int32Array {
+    const words = new Int32Array(ActionWords);
+    words[A.op] = op;
+    words[A.constantFirst] = this.constants.push(...constants) - constants.length;
+    words[A.constantCount] = constants.length;
+    this.closing.push(words);
+    return words;
   }
 
   private addNumbers(schema: FeatureSchema): void {

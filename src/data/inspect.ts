@@ -1,6 +1,6 @@
 // What a file is: format, header, columns, where its records begin.
 import { MonolithError, maskedCrc32c } from '../base/index.js';
-import { type FeatureSchema, featureColumns } from '../features/index.js';
+import { type FeatureSchema, featureColumns, isSampling } from '../features/index.js';
 import { frameLength, lastQuotedRecordEnd } from './cut.js';
 import { type FileInfo, readHead } from './file-source.js';
 import { exampleBytes } from './monolith/head.js';
@@ -108,6 +108,7 @@ export function criteoNames(): string[] {
 function schemaColumns(schema: FeatureSchema): Set<string> {
   const names = new Set(featureColumns(schema));
   names.add(schema.label.column);
+  for (const entry of schema.filters ?? []) if (!isSampling(entry) && entry.column !== undefined) names.add(entry.column);
   if (schema.weight !== undefined) names.add(schema.weight.column);
   return names;
 }

@@ -58,6 +58,8 @@ export type PipelineOptions = {
   readonly unitLabels: boolean;
   /** Data without any example are no error: there are just no steps. */
   readonly allowEmpty: boolean;
+  /** The schema's samplings hold: for training. */
+  readonly sampling: boolean;
   /** A bad record becomes an example with label NaN, weight 0, no ids. */
   readonly keepBadRecords: boolean;
   readonly backend: 'auto' | 'native' | 'reference';
@@ -107,6 +109,7 @@ export const pipelineDefaults: PipelineOptions = {
   requireLabel: true,
   unitLabels: false,
   allowEmpty: false,
+  sampling: true,
   keepBadRecords: false,
   backend: 'auto',
   headerBytes: 0,

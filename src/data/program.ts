@@ -2,7 +2,7 @@
 // twin and cross threads without being copied. Keep in step with native/parsers/program.h.
 //
 //   words      header [32] · groups [numGroups × 2: features, hasValues] · fields [numFields × 2: group or −1, index] (LibFFM)
-//              · actions [numActions × 16] · string ends [numStrings + 1: byte offsets into strings]
+//              · actions [(numActions + numClosing) × 16] · string ends [numStrings + 1: byte offsets into strings]
 //   constants  Float64: transform numbers, boundaries
 //   strings    UTF-8: missing texts, positive labels, eval values, TFRecord feature names
 
@@ -42,6 +42,8 @@ export const P = {
   namesFirst: 18,
   /** Longest record in bytes (TFRecord lengths above it are corrupt). */
   maxRecord: 19,
+  /** Actions behind the others that look at the finished record: labelFilter, sample. */
+  numClosing: 20,
   headerWords: 32,
 } as const;
 
@@ -92,8 +94,13 @@ export const Op = {
   evalValue: 7,
   labelLimit: 8,
   crossPart: 9,
+  filter: 10,
+  labelFilter: 11,
+  sample: 12,
 } as const;
 export const Transform = { none: 0, log1p: 1, standardize: 2 } as const;
+/** Mode of a filter, bits: what its condition has, and whether records that meet it are left out. Constants: lowest, highest, numbers of the list. */
+export const FilterMode = { atLeast: 1, atMost: 2, list: 4, leaveOut: 8 } as const;
 /** Mode of a crossPart: the last part's action writes the id. Its `transform` is the op that makes ids of the part's values, `dense` its number. */
 export const CrossMode = { part: 0, last: 1 } as const;
 export const LabelMode = { number: 0, positive: 1, atLeast: 2, greaterThan: 3 } as const;
@@ -146,7 +153,15 @@ export const BadWord = { record: 0, at: 1, line: 2, code: 3, column: 4, tokenSta
 export const badListEntries = 16;
 
 /** Flags of one example of a parsed block. */
-export const ExampleFlag = { bad: 1, evaluation: 2 } as const;
+export const ExampleFlag = {
+  bad: 1,
+  evaluation: 2,
+  /** A filter leaves it out: it has no ids, and weight 0. */
+  leftOut: 4,
+  /** Subject to the schema's sampling number k: sampled << k, k < 4. */
+  sampled: 16,
+  anySampled: 0xf0,
+} as const;
 
 /** What a parse call reports, in Float64 words so that counts and offsets need no second form. */
 export const R = {

@@ -1,5 +1,7 @@
 // What the columns of the data mean, without the checks of config files: threads that compute read this and load no validator.
 
+import type { RecordFilter } from './record-filter.js';
+
 /** How the vectors of a bag become one. */
 export type FeatureCombiner = 'sum' | 'mean' | 'sqrtn';
 
@@ -77,6 +79,8 @@ export type FeatureSchema = {
   /** Texts that mean "no value"; ['', '?'] when absent. */
   readonly missingValues?: readonly string[] | undefined;
   readonly features: readonly FeatureSpec[];
+  /** Records that are not trained or evaluated on. Predictions are made for all. */
+  readonly filters?: readonly RecordFilter[] | undefined;
 };
 
 /** Texts that mean "no value" unless the schema says otherwise. */

@@ -29,6 +29,7 @@ test('a model trained with features of the schema predicts with them, and from g
       parseThreads: 0,
       schema: {
         label: { column: 'click' },
+        filters: [{ column: 'price', atMost: 35 }, { sample: { label: 0, rate: 0.8 } }],
         features: [
           { name: 'price_bucket', type: 'bucketized', column: 'price', boundaries: [5, 10, 20] },
           { name: 'user', type: 'categorical' },

@@ -70,6 +70,7 @@ export class MonolithActions {
     if (count === 0) return out.missing(a);
     const op = words[a + A.op];
     if (op === Op.categorical) return this.categories(a, type, first, count);
+    if (op === Op.filter) return this.filter(a, type, first, Math.min(count, values.capacity - first));
     if (count > 1) {
       this.extra = count;
       return Bad.tooManyValues;
@@ -105,6 +106,26 @@ export class MonolithActions {
     if (!whole) return this.wrongType(type);
     this.decimal(type, first);
     return out.text(a, this.digits);
+  }
+
+  /** One value that meets the condition is enough. Fids are compared as they are stored. */
+  private filter(a: number, type: number, first: number, count: number): number {
+    const { values } = this;
+    const { filter } = this.out;
+    filter.begin();
+    for (let i = first; i < first + count; i++) {
+      if (type === ValueType.bytes) {
+        this.take(i);
+        const code = filter.text(a, this.token, this.out.isMissing(this.token));
+        if (code !== OK) return code;
+      } else if (type === ValueType.float || type === ValueType.double) {
+        filter.value(a, null, values.number[i] === NO_LABEL ? Number.NaN : values.number[i]);
+      } else {
+        this.decimal(type, i);
+        filter.value(a, this.digits, this.wholeNumber(type, i));
+      }
+    }
+    return filter.end(a);
   }
 
   private categories(a: number, type: number, first: number, all: number): number {

@@ -19,23 +19,18 @@ import {
   Transform,
 } from '../program.js';
 import { bucketOf, CrossIds } from './derived.js';
+import { isListed, RecordFilters } from './filter.js';
 import { log1pPositive, parseNumber } from './number-text.js';
+import { type Token, trimToken } from './token.js';
+
+export { type Token, trimToken };
 
 export const OK = 0;
 /** Not a bad record: the parsed block has no room. */
 export const FULL = -1;
-const SPACE = 32;
 const nothing = new Uint8Array(0);
 
-/** A piece of bytes: of the raw block or of the scratch of unquoted fields. */
-export type Token = { bytes: Uint8Array; start: number; end: number };
-
-/** Drops spaces at both ends, in place. */
-export function trimToken(token: Token): void {
-  const { bytes } = token;
-  while (token.end > token.start && bytes[token.start] === SPACE) token.start++;
-  while (token.end > token.start && bytes[token.end - 1] === SPACE) token.end--;
-}
+const emptyToken: Token = { bytes: nothing, start: 0, end: 0 };
 
 export class Emitter {
   record = 0;
@@ -49,6 +44,7 @@ export class Emitter {
   private readonly ids: Int32Array;
   private readonly words: Int32Array;
   private readonly fidWords: readonly Uint32Array[];
+  readonly filter: RecordFilters;
   private readonly cross = new CrossIds(crossPartCount.most);
   private readonly part: Token = { bytes: nothing, start: 0, end: 0 };
 
@@ -58,6 +54,7 @@ export class Emitter {
     private readonly result: Float64Array,
   ) {
     this.words = program.words;
+    this.filter = new RecordFilters(program);
     const { groups } = block.slot;
     this.ids = new Int32Array(groups.length);
     this.fidWords = groups.map(({ fids }) => new Uint32Array(fids.buffer, fids.byteOffset, fids.length * 2));
@@ -85,6 +82,12 @@ export class Emitter {
     const { slot, flags } = this.block;
     // A limit that is missing is never exceeded.
     if (this.compared) this.label = this.value > this.limit ? 1 : 0;
+    const closing = this.words[P.numClosing] > 0 ? this.filter.closing(this.label) : 0;
+    if ((closing & ExampleFlag.leftOut) !== 0) {
+      this.leaveOut();
+      return;
+    }
+    this.flags |= closing;
     slot.labels[this.record] = this.label;
     slot.weights[this.record] = this.weight;
     flags[this.record] = this.flags;
@@ -92,11 +95,21 @@ export class Emitter {
   }
 
   markBad(code: number, at: number, line: number, column: number, tokenStart: number, tokenEnd: number, extra: number): void {
-    const { slot, flags, bad } = this.block;
+    const { bad } = this.block;
     // What ends the reading is never left out.
     const entry = code === Bad.frame ? Math.min(this.bad, badListEntries - 1) : this.bad;
     if (entry < badListEntries) bad.set([this.record, at, line, code, column, tokenStart, tokenEnd, extra], entry * BadWords);
     this.bad++;
+    this.endEmpty(ExampleFlag.bad);
+  }
+
+  /** Ends the record as one that a filter leaves out. */
+  leaveOut(): void {
+    this.endEmpty(ExampleFlag.leftOut);
+  }
+
+  private endEmpty(flag: number): void {
+    const { slot, flags } = this.block;
     const { numDense, groups } = slot.layout;
     slot.dense.fill(0, this.record * numDense, (this.record + 1) * numDense);
     groups.forEach((group, g) => {
@@ -107,7 +120,7 @@ export class Emitter {
     });
     slot.labels[this.record] = Number.NaN;
     slot.weights[this.record] = 0;
-    flags[this.record] = this.flags | ExampleFlag.bad;
+    flags[this.record] = this.flags | flag;
     this.record++;
   }
 
@@ -185,17 +198,7 @@ export class Emitter {
   }
 
   inStrings(token: Token, first: number, count: number): boolean {
-    const { strings } = this.program;
-    const ends = this.words[P.stringsAt] + first;
-    const length = token.end - token.start;
-    for (let i = 0; i < count; i++) {
-      const from = this.words[ends + i];
-      if (this.words[ends + i + 1] - from !== length) continue;
-      let k = 0;
-      while (k < length && strings[from + k] === token.bytes[token.start + k]) k++;
-      if (k === length) return true;
-    }
-    return false;
+    return isListed(this.program, first, count, token);
   }
 
   numeric(a: number, value: number): void {
@@ -326,6 +329,8 @@ export class Emitter {
       case Op.boundaries:
       case Op.log2squared:
         return this.bucket(a, true, 0);
+      case Op.filter:
+        return this.filter.one(a, emptyToken, true);
       case Op.crossPart:
         return this.crossed(a, true);
       case Op.label:
@@ -343,6 +348,7 @@ export class Emitter {
       if (this.inStrings(token, words[a + A.stringFirst], words[a + A.stringCount])) this.flags |= ExampleFlag.evaluation;
       return OK;
     }
+    if (op === Op.filter) return this.filter.one(a, token, this.isMissing(token));
     if (this.isMissing(token)) return this.missing(a);
     if (op === Op.categorical) {
       const count = this.categories(a, token, 0);
