@@ -43,7 +43,7 @@ export const P = {
   /** Longest record in bytes (TFRecord lengths above it are corrupt). */
   maxRecord: 19,
   /** Actions behind the others that look at the finished record: labelFilter, sample. */
-  numClosing: 20,
+  numClosing: 31,
   headerWords: 32,
 } as const;
 
