@@ -131,6 +131,16 @@ void parse_criteo_bin(const Program& program, const uint8_t* data, size_t length
         std::memcpy(&id, cell, 4);
         code = out.push(a[A_GROUP], make_fid(a[A_SLOT], id), 1);
         if (code == OK) code = out.end_bag(a[A_GROUP], a[A_INDEX]);
+      } else if (a[A_OP] == OP_FILTER) {
+        uint32_t id;
+        std::memcpy(&id, cell, 4);
+        out.filter.begin();
+        out.filter.value(a, false, nullptr, 0, column > 13 ? id : read_number(cell, column == 0 ? float_label : float_dense));
+        code = out.filter.end(a);
+      } else if (a[A_OP] == OP_CROSS_PART) {
+        uint32_t id;
+        std::memcpy(&id, cell, 4);
+        code = a[A_TRANSFORM] == OP_CATEGORICAL ? out.cross_id(a, id) : out.cross_number(a, read_number(cell, float_dense));
       } else {
         code = out.bucket(a, false, read_number(cell, float_dense));
       }
@@ -140,6 +150,7 @@ void parse_criteo_bin(const Program& program, const uint8_t* data, size_t length
       break;
     }
     if (code == OK) out.good();
+    else if (code == LEFT_OUT) out.leave_out();
     else out.bad(code, at, 0, column, at, at + kRecordBytes, 0);
     at += kRecordBytes;
   }

@@ -196,6 +196,7 @@ void parse_delimited(const Program& program, const uint8_t* data, size_t length,
       break;
     }
     if (code == OK) out.good();
+    else if (code == LEFT_OUT) out.leave_out();
     else {
       const bool inside = token.data >= data && token.data + token.length <= end;
       const size_t token_start = inside ? static_cast<size_t>(token.data - data) : at;

@@ -7,6 +7,8 @@
 
 #include "parsers/block.h"
 #include "parsers/city_hash.h"
+#include "parsers/derived.h"
+#include "parsers/filter.h"
 #include "parsers/number_text.h"
 #include "parsers/program.h"
 
@@ -17,13 +19,15 @@ struct Token {
   size_t length = 0;
 };
 
+constexpr uint8_t kNoBytes[1] = {0};
+
 inline int64_t make_fid(int32_t slot, uint64_t low48) {
   return static_cast<int64_t>((static_cast<uint64_t>(slot) << 48) | (low48 & 0xffffffffffffull));
 }
 
 class Emitter {
  public:
-  Emitter(const Program& program, Block& block, double* result) : program_(program), block_(block), result_(result), unit_labels_(program.flag(F_UNIT_LABEL)) {
+  Emitter(const Program& program, Block& block, double* result) : filter(program), program_(program), block_(block), result_(result), unit_labels_(program.flag(F_UNIT_LABEL)) {
     for (int32_t g = 0; g < block.num_groups; g++) block.groups[g].offsets[0] = 0;
     for (int32_t i = 0; i < program[P_MISSING_COUNT]; i++) {
       size_t length;
@@ -32,6 +36,8 @@ class Emitter {
       else may_be_missing_[text[0]] = true;
     }
   }
+
+  RecordFilters filter;
 
   bool has_room() const { return record_ < block_.max_examples; }
   int32_t record() const { return record_; }
@@ -49,6 +55,11 @@ class Emitter {
   void good() {
     // A limit that is missing is never exceeded.
     if (compared_) label_ = value_ > limit_ ? 1 : 0;
+    if (program_[P_NUM_CLOSING] > 0) {
+      const uint8_t closing = filter.closing(label_);
+      if ((closing & kFlagLeftOut) != 0) return leave_out();
+      flags_ |= closing;
+    }
     block_.labels[record_] = label_;
     block_.weights[record_] = weight_;
     block_.flags[record_] = flags_;
@@ -68,6 +79,14 @@ class Emitter {
       entry[7] = extra;
     }
     bad_++;
+    end_empty(kFlagBad);
+  }
+
+  // Ends the record as one that a filter leaves out.
+  void leave_out() { end_empty(kFlagLeftOut); }
+
+  // Ends the record without any values.
+  void end_empty(uint8_t flag) {
     for (int32_t d = 0; d < block_.num_dense; d++) block_.dense[static_cast<size_t>(record_) * block_.num_dense + d] = 0;
     for (int32_t g = 0; g < block_.num_groups; g++) {
       BlockGroup& group = block_.groups[g];
@@ -77,7 +96,7 @@ class Emitter {
     }
     block_.labels[record_] = std::numeric_limits<float>::quiet_NaN();
     block_.weights[record_] = 0;
-    block_.flags[record_] = flags_ | kFlagBad;
+    block_.flags[record_] = flags_ | flag;
     record_++;
   }
 
@@ -183,30 +202,7 @@ class Emitter {
   }
 
   int32_t bucket(const int32_t* a, bool missing, double value) {
-    int64_t id;
-    if (a[A_OP] == OP_LOG2_SQUARED) {
-      if (missing || value != value) id = kMissingBucket;
-      else if (value > 2) {
-        double log = natural_log(value), squared = std::floor(log * log);
-        id = kLargeOffset + (squared < kLargestBucket ? static_cast<int64_t>(squared) : kLargestBucket);
-      } else {
-        double whole = std::trunc(value);
-        id = kSmallOffset + (whole > kSmallest ? static_cast<int64_t>(whole) : kSmallest);
-      }
-    } else {
-      const double* bounds = program_.constants + a[A_CONSTANT_FIRST];
-      const int32_t count = a[A_CONSTANT_COUNT];
-      if (missing || value != value) id = count + 1;
-      else {
-        int32_t low = 0, high = count;
-        while (low < high) {
-          int32_t middle = (low + high) >> 1;
-          if (bounds[middle] <= value) low = middle + 1;
-          else high = middle;
-        }
-        id = low;
-      }
-    }
+    const int64_t id = bucket_of(program_, a[A_OP], a, missing, value);
     int32_t code = push(a[A_GROUP], make_fid(a[A_SLOT], static_cast<uint64_t>(id)), 1);
     return code != OK ? code : end_bag(a[A_GROUP], a[A_INDEX]);
   }
@@ -247,6 +243,35 @@ class Emitter {
     return OK;
   }
 
+  // A part of a cross that has a text.
+  int32_t cross_text(const int32_t* a, Token t) {
+    if (a[A_TRANSFORM] == OP_CATEGORICAL) return cross_id(a, city_hash64(t.data, t.length));
+    double value = 0;
+    return parse_number(t.data, t.length, &value) ? cross_number(a, value) : static_cast<int32_t>(B_NUMBER);
+  }
+
+  // A part of a cross whose numbers have buckets.
+  int32_t cross_number(const int32_t* a, double value) {
+    if (value != value) return crossed(a, true);
+    return cross_id(a, static_cast<uint64_t>(bucket_of(program_, a[A_TRANSFORM], a, false, value)));
+  }
+
+  int32_t cross_id(const int32_t* a, uint64_t id) {
+    cross_.add(a[A_DENSE], id);
+    return crossed(a, false);
+  }
+
+  // Ends a part; behind the last one, the cross.
+  int32_t crossed(const int32_t* a, bool missing) {
+    const int32_t k = a[A_DENSE];
+    cross_.missing = missing || (k > 0 && cross_.missing);
+    if (a[A_MODE] != X_LAST) return OK;
+    int32_t code = OK;
+    if (!cross_.missing) code = category(a, {cross_.bytes, static_cast<size_t>(k + 1) * 8});
+    else if (a[A_MISSING_TOKEN] != 0) code = category(a, Token{});
+    return code != OK ? code : end_bag(a[A_GROUP], a[A_INDEX]);
+  }
+
   int32_t missing_category(const int32_t* a) {
     if (a[A_MISSING_TOKEN] != 0) {
       int32_t code = push(a[A_GROUP], make_fid(a[A_SLOT], city_hash64(nullptr, 0)), 1);
@@ -275,6 +300,10 @@ class Emitter {
       case OP_BOUNDARIES:
       case OP_LOG2_SQUARED:
         return bucket(a, true, 0);
+      case OP_FILTER:
+        return filter.one(a, kNoBytes, 0, true);
+      case OP_CROSS_PART:
+        return crossed(a, true);
       case OP_LABEL:
         return program_.flag(F_REQUIRE_LABEL) ? B_MISSING_LABEL : OK;
       default:
@@ -289,6 +318,7 @@ class Emitter {
       if (in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT])) set_flag(kFlagEvaluation);
       return OK;
     }
+    if (a[A_OP] == OP_FILTER) return filter.one(a, t.data, t.length, is_missing(t));
     if (is_missing(t)) return missing(a);
     switch (a[A_OP]) {
       case OP_CATEGORICAL: {
@@ -305,6 +335,8 @@ class Emitter {
       case OP_LABEL:
         if (a[A_MODE] == L_POSITIVE) return set_label(in_strings(t, a[A_STRING_FIRST], a[A_STRING_COUNT]) ? 1 : 0);
         return parse_number(t.data, t.length, &value) ? label_number(a, value) : static_cast<int32_t>(B_LABEL);
+      case OP_CROSS_PART:
+        return cross_text(a, t);
       case OP_LABEL_LIMIT:
         return parse_number(t.data, t.length, &value) ? label_limit(a, value) : static_cast<int32_t>(B_LABEL);
       case OP_WEIGHT:
@@ -346,6 +378,7 @@ class Emitter {
   bool empty_is_missing_ = false;
   // [first byte] of the texts that mean "no value"
   bool may_be_missing_[256] = {false};
+  CrossIds cross_;
   LogTable logs_;
 };
 

@@ -249,6 +249,7 @@ class ExampleParser {
   // The one number or text of a feature. *values counts; more than one is refused by the caller.
   int32_t act(const int32_t* a, const Feature& feature) {
     if (a[A_OP] == OP_CATEGORICAL) return categories(a, feature);
+    if (a[A_OP] == OP_FILTER) return filter(a, feature);
     Token text;
     double number = 0;
     int64_t values = 0;
@@ -277,6 +278,10 @@ class ExampleParser {
       case OP_BOUNDARIES:
       case OP_LOG2_SQUARED:
         return out_.bucket(a, false, number);
+      case OP_CROSS_PART:
+        if (a[A_TRANSFORM] != OP_CATEGORICAL) return out_.cross_number(a, number);
+        if (feature.kind == kFloat) return B_KIND;
+        return out_.text(a, {digits_, decimal(integer_, digits_)});
       case OP_LABEL_LIMIT:
         return out_.label_limit(a, number);
       case OP_WEIGHT:
@@ -289,6 +294,25 @@ class ExampleParser {
         if (feature.kind == kFloat) return B_KIND;
         return out_.text(a, {digits_, decimal(integer_, digits_)});
     }
+  }
+
+  // One value that meets the condition is enough.
+  int32_t filter(const int32_t* a, const Feature& feature) {
+    int64_t values = 0;
+    int32_t code = OK;
+    out_.filter.begin();
+    if (feature.kind != kMissing) {
+      code = for_each_value(feature, [&](Token t, double d, int64_t i) {
+        values++;
+        if (feature.kind == kBytes) return out_.filter.text(a, t.data, t.length, out_.is_missing(t));
+        const bool whole = feature.kind == kInt64;
+        const size_t length = whole ? decimal(i, digits_) : 0;
+        out_.filter.value(a, whole, digits_, length, whole ? static_cast<double>(i) : d);
+        return static_cast<int32_t>(OK);
+      });
+    }
+    if (code != OK) return code;
+    return values == 0 ? out_.missing(a) : out_.filter.end(a);
   }
 
   int32_t categories(const int32_t* a, const Feature& feature) {
@@ -389,6 +413,7 @@ void parse_tfrecord(const Program& program, const uint8_t* data, size_t length, 
       }
     }
     if (code == OK) out.good();
+    else if (code == LEFT_OUT) out.leave_out();
     else out.bad(code, at, 0, column, at, next, extra);
     at = next;
   }

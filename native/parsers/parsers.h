@@ -15,7 +15,8 @@ void parse_tfrecord(const Program&, const uint8_t* data, size_t length, Block&, 
 const char* gather_examples(Block* blocks, size_t num_blocks, const int32_t* picks, size_t first, size_t count, Block& out);
 
 // Words of a selector (src/data/split.ts), doubles: which part of the records is wanted.
-enum SelectorWord { S_KIND = 0, S_EVALUATION, S_SEED_LOW, S_SEED_HIGH, S_THRESHOLD, S_FIRST_ROW, S_LAST_ROW, S_WORDS = 8 };
+enum SelectorWord { S_KIND = 0, S_EVALUATION, S_SEED_LOW, S_SEED_HIGH, S_THRESHOLD, S_FIRST_ROW, S_LAST_ROW, S_SAMPLE_LOW, S_SAMPLE_HIGH,
+                    S_SAMPLE_RATES, S_WORDS = 16 };
 enum SelectorKind { kSelectAll = 0, kSelectColumn, kSelectRows, kSelectFraction };
 
 // Appends pairs (block, row) of the wanted records to `picks` behind the `at` pairs there; room for `count` more. Returns how many stand there then.

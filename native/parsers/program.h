@@ -10,6 +10,7 @@ enum ProgramFormat : int32_t { kDelimited = 1, kCriteoBin = 2, kLibsvm = 3, kLib
 enum ProgramWord {
   P_FORMAT = 0, P_FLAGS, P_SEPARATOR, P_COLUMNS, P_MAX_IDS, P_NUM_DENSE, P_NUM_GROUPS, P_NUM_ACTIONS, P_MISSING_FIRST, P_MISSING_COUNT,
   P_LABEL_TYPE, P_DENSE_TYPE, P_NUM_FIELDS, P_GROUPS_AT, P_FIELDS_AT, P_ACTIONS_AT, P_STRINGS_AT, P_NUM_STRINGS, P_NAMES_FIRST, P_MAX_RECORD,
+  P_NUM_CLOSING = 31,
   P_HEADER_WORDS = 32,
 };
 
@@ -20,7 +21,12 @@ enum ActionWord {
   A_STRING_FIRST, A_STRING_COUNT, A_GROUP, A_INDEX, A_WORDS = 16,
 };
 
-enum Op : int32_t { OP_LABEL = 1, OP_WEIGHT, OP_NUMERIC, OP_CATEGORICAL, OP_BOUNDARIES, OP_LOG2_SQUARED, OP_EVAL_VALUE, OP_LABEL_LIMIT };
+enum Op : int32_t { OP_LABEL = 1, OP_WEIGHT, OP_NUMERIC, OP_CATEGORICAL, OP_BOUNDARIES, OP_LOG2_SQUARED, OP_EVAL_VALUE, OP_LABEL_LIMIT, OP_CROSS_PART,
+  OP_FILTER, OP_LABEL_FILTER, OP_SAMPLE };
+enum FilterMode : int32_t { M_AT_LEAST = 1, M_AT_MOST = 2, M_LIST = 4, M_LEAVE_OUT = 8 };
+constexpr int32_t kMaxSamplings = 4;
+enum CrossMode : int32_t { X_PART = 0, X_LAST };
+constexpr int32_t kMaxCrossParts = 4;
 enum Transform : int32_t { T_NONE = 0, T_LOG1P, T_STANDARDIZE };
 enum LabelMode : int32_t { L_NUMBER = 0, L_POSITIVE, L_AT_LEAST, L_GREATER_THAN };
 
@@ -31,10 +37,12 @@ enum Bad : int32_t {
   B_TRUNCATED, B_TOO_LONG, B_EXAMPLE, B_KIND, B_TOO_MANY_VALUES, B_FIELD_ORDER, B_LABEL_RANGE,
   // Not a bad record: the parsed block has no room.
   FULL = -1,
+  // Not a bad record either: a filter leaves it out.
+  LEFT_OUT = -2,
 };
 
 constexpr int kBadWords = 8, kBadEntries = 16;
-constexpr uint8_t kFlagBad = 1, kFlagEvaluation = 2;
+constexpr uint8_t kFlagBad = 1, kFlagEvaluation = 2, kFlagLeftOut = 4, kFlagSampled = 16, kFlagAnySampled = 0xf0;
 
 enum ResultWord { R_CONSUMED = 0, R_RECORDS, R_LINES, R_BAD, R_FULL, R_WORDS = 8 };
 

@@ -53,6 +53,8 @@ size_t select_examples(const double* selector, const uint8_t* flags, size_t coun
   const bool want = selector[S_EVALUATION] != 0;
   const uint64_t base = static_cast<uint64_t>(selector[S_SEED_HIGH]) << 32 | static_cast<uint32_t>(selector[S_SEED_LOW]);
   const uint64_t seed = base ^ (static_cast<uint64_t>(file) << 32);
+  const uint64_t sample_base = static_cast<uint64_t>(selector[S_SAMPLE_HIGH]) << 32 | static_cast<uint32_t>(selector[S_SAMPLE_LOW]);
+  const uint64_t sample_seed = sample_base ^ (static_cast<uint64_t>(file) << 32);
   const double threshold = selector[S_THRESHOLD], first = selector[S_FIRST_ROW], last = selector[S_LAST_ROW];
   for (size_t i = 0; i < count; i++) {
     const uint64_t record = first_record + i;
@@ -64,6 +66,13 @@ size_t select_examples(const double* selector, const uint8_t* flags, size_t coun
       chosen = (row >= first && row <= last) == want;
     } else if (kind == kSelectFraction) {
       chosen = (static_cast<double>(mix64(seed ^ record) >> 32) < threshold) == want;
+    }
+    if ((flags[i] & (kFlagLeftOut | kFlagAnySampled)) != 0) {
+      if ((flags[i] & kFlagLeftOut) != 0) chosen = false;
+      const double hash = static_cast<double>(mix64(sample_seed ^ record) >> 32);
+      for (int k = 0; k < kMaxSamplings; k++) {
+        if ((flags[i] & (kFlagSampled << k)) != 0 && hash >= selector[S_SAMPLE_RATES + k]) chosen = false;
+      }
     }
     // Written in any case, counted if chosen: there is room for all of them.
     picks[at * 2] = block;

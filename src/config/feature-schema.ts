@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MonolithError } from '../base/index.js';
-import { type FeatureSchema, maxSlot } from '../features/index.js';
+import { crossPartCount, crossPartProblem, type FeatureSchema, isSampling, maxSlot, partsOf } from '../features/index.js';
+import { checkFilters, recordFilters } from './record-filter.js';
 
 const name = z.string().min(1);
 const combiner = z.enum(['sum', 'mean', 'sqrtn']).optional();
@@ -52,6 +53,14 @@ const bucketized = z
   })
   .refine((f) => (f.boundaries === undefined) !== (f.method === undefined), 'needs either boundaries or method');
 
+const cross = z.strictObject({
+  name,
+  type: z.literal('cross'),
+  of: z.array(name).min(crossPartCount.least).max(crossPartCount.most),
+  slot,
+  missing: z.enum(['token', 'skip']).optional(),
+});
+
 /** Validator of {@link FeatureSchema}; unknown keys are errors. */
 export const featureSchemaValidator = z
   .strictObject({
@@ -63,7 +72,8 @@ export const featureSchemaValidator = z
     }),
     weight: z.strictObject({ column: name }).optional(),
     missingValues: z.array(z.string()).optional(),
-    features: z.array(z.discriminatedUnion('type', [categorical, numeric, bucketized])).min(1),
+    features: z.array(z.discriminatedUnion('type', [categorical, numeric, bucketized, cross])).min(1),
+    filters: recordFilters.optional(),
   })
   .superRefine((schema, context) => {
     const report = (path: (string | number)[], message: string): void => {
@@ -76,7 +86,13 @@ export const featureSchemaValidator = z
     schema.features.forEach((feature, i) => {
       if (seen.has(feature.name)) report(['features', i, 'name'], `feature "${feature.name}" stands twice`);
       seen.add(feature.name);
+      if (feature.type !== 'cross') return;
+      feature.of.forEach((part, k) => {
+        const problem = feature.of.indexOf(part) < k ? `part "${part}" stands twice` : crossPartProblem(schema.features, part);
+        if (problem !== null) report(['features', i, 'of', k], problem);
+      });
     });
+    checkFilters(schema.filters ?? [], (path, message) => report(['filters', ...path], message));
     if (schema.columns === undefined) return;
     const columns = new Set(schema.columns);
     if (columns.size !== schema.columns.length) report(['columns'], 'a column name stands twice');
@@ -84,9 +100,17 @@ export const featureSchemaValidator = z
       if (!columns.has(column)) report(path, `column "${column}" is not in columns`);
     };
     schema.features.forEach((feature, i) => {
-      known(['features', i], feature.column ?? feature.name);
+      if (feature.type !== 'cross') known(['features', i], feature.column ?? feature.name);
+      else {
+        partsOf(schema.features, feature).forEach(({ column }, k) => {
+          known(['features', i, 'of', k], column);
+        });
+      }
     });
     if (schema.weight !== undefined) known(['weight', 'column'], schema.weight.column);
+    schema.filters?.forEach((entry, i) => {
+      if (!isSampling(entry) && entry.column !== undefined) known(['filters', i, 'column'], entry.column);
+    });
   });
 
 /**

@@ -1,9 +1,18 @@
 import { MonolithError, suggest } from '../base/index.js';
-import { defaultMissingValues, type FeatureSchema, splitFeatures } from '../features/index.js';
+import {
+  type BucketizedFeature,
+  type CrossFeature,
+  defaultMissingValues,
+  type FeatureSchema,
+  isSampling,
+  partsOf,
+  splitFeatures,
+} from '../features/index.js';
+import { checkFormatKnows, filterParts } from './compile-filters.js';
 import { parseColumnName } from './monolith/columns.js';
 import type { NpzColumns } from './npz/columns.js';
 import { hasListsOfAnyLength, isMonolithFormat, type PipelineOptions, type ResolvedFormat } from './options.js';
-import { A, ActionWords, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';
+import { A, ActionWords, CrossMode, Flag, LabelMode, Op, P, type Program, ProgramFormat, Transform } from './program.js';
 import { parseVwColumn } from './vw/columns.js';
 
 /** The features of one batch group, as the program needs them. */
@@ -46,6 +55,7 @@ class ProgramBuilder {
   private readonly constants: number[] = [];
   private readonly strings: Uint8Array[] = [];
   private readonly actions: Action[] = [];
+  private readonly closing: Int32Array[] = [];
   private readonly names = new Map<string, number>();
   private readonly columnIndex: Map<string, number> | null;
 
@@ -61,8 +71,10 @@ class ProgramBuilder {
     const missing = schema?.missingValues ?? defaultMissingValues;
     header[P.missingFirst] = this.addStrings(missing);
     header[P.missingCount] = missing.length;
+    if (schema !== null) checkFormatKnows(schema, format, input.where);
     if (schema !== null && format !== 'criteo-bin') this.addSchemaActions(schema);
     if (format === 'criteo-bin' && schema !== null) this.addCriteoBinActions(schema);
+    if (schema !== null && options.requireLabel) this.addFilters(schema);
     this.actions.sort((a, b) => a.order - b.order);
     const names = [...this.names.keys()];
     header[P.namesFirst] = this.addStrings(names);
@@ -82,6 +94,7 @@ class ProgramBuilder {
     header[P.numDense] = schema === null ? 0 : splitFeatures(schema).dense.length;
     header[P.numGroups] = groups.length;
     header[P.numActions] = this.actions.length;
+    header[P.numClosing] = this.closing.length;
     header[P.labelType] = input.labelType === 'float32' ? 1 : 0;
     header[P.denseType] = input.denseType === 'float32' ? 1 : 0;
     header[P.numFields] = input.numFields;
@@ -94,6 +107,7 @@ class ProgramBuilder {
     words.push(...this.fieldTable());
     header[P.actionsAt] = at();
     for (const action of this.actions) words.push(...action.words);
+    for (const action of this.closing) words.push(...action);
     header[P.rowBytes] = input.npz?.rowBytes ?? 0;
     header[P.tableAt] = at();
     words.push(...(input.npz?.table ?? []));
@@ -140,7 +154,8 @@ class ProgramBuilder {
     // Predictions do not depend on weights; one of 0 beside an absent label would look like a bad record there.
     if (schema.weight !== undefined && requireLabel) this.add(Op.weight, schema.weight.column, 'weight', -2);
     if (split.by === 'column') {
-      const action = this.add(Op.evalValue, split.column ?? '', 'split', -1);
+      // Filters come before what may be wrong with a record; which part it belongs to must be known then.
+      const action = this.add(Op.evalValue, split.column ?? '', 'split', schema.filters === undefined ? -1 : -5);
       const values = split.evalValues ?? [];
       action[A.stringFirst] = this.addStrings(values);
       action[A.stringCount] = values.length;
@@ -171,6 +186,41 @@ class ProgramBuilder {
     }
   }
 
+  private addFilters({ filters = [] }: FeatureSchema): void {
+    let samplings = 0;
+    filters.forEach((entry, i) => {
+      if (isSampling(entry)) {
+        const action = this.addClosing(Op.sample, [entry.sample.label]);
+        action[A.mode] = samplings++;
+        return;
+      }
+      const { mode, constants, strings } = filterParts(entry);
+      const what = `filter ${i + 1}`;
+      if (strings.length > 0 && this.input.format === 'criteo-bin') {
+        throw new MonolithError(
+          'InvalidConfig',
+          `${this.input.where}: ${what}: criteo-bin holds numbers; give numbers, got "${strings[0]}"`,
+        );
+      }
+      const { column } = entry;
+      const action = column === undefined ? this.addClosing(Op.labelFilter, constants) : this.add(Op.filter, column, what, -4);
+      action[A.mode] = mode;
+      if (column !== undefined) action[A.constantFirst] = this.constants.push(...constants) - constants.length;
+      action[A.constantCount] = constants.length;
+      action[A.stringFirst] = this.addStrings(strings);
+      action[A.stringCount] = strings.length;
+    });
+  }
+
+  private addClosing(op: number, constants: readonly number[]): Int32Array {
+    const words = new Int32Array(ActionWords);
+    words[A.op] = op;
+    words[A.constantFirst] = this.constants.push(...constants) - constants.length;
+    words[A.constantCount] = constants.length;
+    this.closing.push(words);
+    return words;
+  }
+
   private addNumbers(schema: FeatureSchema): void {
     splitFeatures(schema).dense.forEach((feature, i) => {
       const action = this.add(Op.numeric, feature.column ?? feature.name, `feature "${feature.name}"`, 0);
@@ -190,7 +240,11 @@ class ProgramBuilder {
       group.features.forEach((number, j) => {
         const feature = sparse[number];
         if (feature === undefined) throw unknownFeature(number, sparse.length);
-        const op = feature.type === 'categorical' ? Op.categorical : feature.method === 'log2-squared' ? Op.log2squared : Op.boundaries;
+        if (feature.type === 'cross') {
+          this.addCross(schema, feature, g, j);
+          return;
+        }
+        const op = feature.type === 'categorical' ? Op.categorical : bucketOp(feature);
         const action = this.add(op, columnOf(feature), `feature "${feature.name}"`, 1 + g * 65536 + j);
         action[A.slot] = feature.slot;
         action[A.group] = g;
@@ -203,12 +257,29 @@ class ProgramBuilder {
           action[A.maxLength] = feature.maxLength ?? 0;
           action[A.missingToken] = (feature.missing ?? (bag || listsOfAnyLength ? 'skip' : 'token')) === 'token' ? 1 : 0;
           action[A.replaceSlot] = monolith && given.get(feature.name)?.slot !== undefined ? 1 : 0;
-        } else if (feature.boundaries !== undefined) {
-          action[A.constantFirst] = this.constants.push(...feature.boundaries) - feature.boundaries.length;
-          action[A.constantCount] = feature.boundaries.length;
-        }
+        } else if (feature.boundaries !== undefined) this.addBoundaries(action, feature);
       });
     });
+  }
+
+  private addCross(schema: FeatureSchema, cross: CrossFeature & { readonly slot: number }, g: number, j: number): void {
+    const parts = partsOf(schema.features, cross);
+    parts.forEach(({ column, feature }, k) => {
+      const action = this.add(Op.crossPart, column, `feature "${cross.name}"`, 1 + g * 65536 + j);
+      action[A.slot] = cross.slot;
+      action[A.group] = g;
+      action[A.index] = j;
+      action[A.dense] = k;
+      action[A.mode] = k === parts.length - 1 ? CrossMode.last : CrossMode.part;
+      action[A.missingToken] = (cross.missing ?? (isMonolithFormat(this.input.format) ? 'skip' : 'token')) === 'token' ? 1 : 0;
+      action[A.transform] = feature?.type !== 'bucketized' ? Op.categorical : bucketOp(feature);
+      if (feature?.type === 'bucketized') this.addBoundaries(action, feature);
+    });
+  }
+
+  private addBoundaries(action: Int32Array, { boundaries = [] }: BucketizedFeature): void {
+    action[A.constantFirst] = this.constants.push(...boundaries) - boundaries.length;
+    action[A.constantCount] = boundaries.length;
   }
 
   /** criteo-bin: columns are label 0, dense 1..13, ids 14..39 by position; op categorical means "the id as it is". */
@@ -257,6 +328,10 @@ class ProgramBuilder {
     for (const text of texts) this.strings.push(Buffer.from(text, 'utf8'));
     return first;
   }
+}
+
+function bucketOp(feature: BucketizedFeature): number {
+  return feature.method === 'log2-squared' ? Op.log2squared : Op.boundaries;
 }
 
 function unknownFeature(number: number, count: number): MonolithError {

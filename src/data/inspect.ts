@@ -1,7 +1,7 @@
 // What a file is: format, header, columns, where its records begin.
 import { MonolithError, maskedCrc32c } from '../base/index.js';
 import { AVRO_MAGIC, type AvroHeader, type ColumnarFormat, type ColumnField, columnarFormats, readAvroHeader } from '../columnar/index.js';
-import type { FeatureSchema } from '../features/index.js';
+import { type FeatureSchema, featureColumns, isSampling } from '../features/index.js';
 import { avroRecordBytes } from './columnar/avro-cut.js';
 import { type ColumnarPlan, namedColumns, PLAN_START, planColumnar } from './columnar/plan.js';
 import { withoutCompressionEnding } from './compression/compression.js';
@@ -225,8 +225,9 @@ export function criteoNames(): string[] {
 }
 
 function schemaColumns(schema: FeatureSchema): Set<string> {
-  const names = new Set(schema.features.map((feature) => feature.column ?? feature.name));
+  const names = new Set(featureColumns(schema));
   names.add(schema.label.column);
+  for (const entry of schema.filters ?? []) if (!isSampling(entry) && entry.column !== undefined) names.add(entry.column);
   if (schema.weight !== undefined) names.add(schema.weight.column);
   return names;
 }

@@ -85,6 +85,8 @@ export type PipelineOptions = {
   readonly allowEmpty: boolean;
   /** Told of every bad record that is skipped. */
   readonly onBadRecord: ((problem: MonolithError) => void) | null;
+  /** The schema's samplings hold: for training. */
+  readonly sampling: boolean;
   /** A bad record becomes an example with label NaN, weight 0, no ids. */
   readonly keepBadRecords: boolean;
   readonly backend: 'auto' | 'native' | 'reference';
@@ -135,6 +137,7 @@ export const pipelineDefaults: PipelineOptions = {
   unitLabels: false,
   allowEmpty: false,
   onBadRecord: null,
+  sampling: true,
   keepBadRecords: false,
   backend: 'auto',
   headerBytes: 0,

@@ -183,6 +183,7 @@ export class BatchPipeline {
     return {
       examples: this.examples,
       badRecords: counters.badRecords + (current?.badRecords ?? 0),
+      leftOutRecords: (counters.leftOutRecords ?? 0) + (current?.leftOut ?? 0),
       bytes,
       epoch: counters.epoch,
       totalBytes,
@@ -264,7 +265,9 @@ export class BatchPipeline {
   private after(window: Window): DataPosition {
     const bytes = this.counters.bytes + window.bytes;
     const badRecords = this.counters.badRecords + window.badRecords;
-    if (window.last) return { ...startPosition, epoch: window.epoch + 1, examples: this.examples, bytes, badRecords };
+    const out = (this.counters.leftOutRecords ?? 0) + window.leftOut;
+    const leftOut = out > 0 ? { leftOutRecords: out } : {};
+    if (window.last) return { ...startPosition, epoch: window.epoch + 1, examples: this.examples, bytes, badRecords, ...leftOut };
     return {
       epoch: window.epoch,
       window: window.index + 1,
@@ -275,6 +278,7 @@ export class BatchPipeline {
       badRecords,
       epochBadRecords: this.counters.epochBadRecords + window.badRecords,
       epochExamples: this.counters.epochExamples + window.numExamples,
+      ...leftOut,
     };
   }
 
@@ -326,9 +330,10 @@ export class BatchPipeline {
   }
 
   private noExamples(bad: number): MonolithError {
+    const filtered = this.plan.schema?.filters === undefined ? '' : `, ${this.stats().leftOutRecords} left out by the schema's filters`;
     const { split, files } = this.plan.options;
     const part = split.by === 'none' ? '' : ` in part '${split.part}' (split by '${split.by}')`;
-    return new MonolithError('DataNotFound', `${files.join(', ')}: no examples${part}, ${bad} bad records`, {
+    return new MonolithError('DataNotFound', `${files.join(', ')}: no examples${part}, ${bad} bad records${filtered}`, {
       part: split.part,
     });
   }

@@ -29,6 +29,8 @@ export type DataPosition = {
   /** Bad records and examples of the epoch before the window. */
   readonly epochBadRecords: number;
   readonly epochExamples: number;
+  /** Records left out by the schema's filters before the window, all epochs; absent where there are none. */
+  readonly leftOutRecords?: number;
   /** Set where the data are a stream that has begun; the files before it, if any, are done then. */
   readonly stream?: StreamPosition;
 };
@@ -59,6 +61,7 @@ export function checkPosition(position: DataPosition, numFiles: number): void {
   const whole = (value: unknown): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
   const { start } = position;
   const numbers = [position.epoch, position.window, position.cursor, position.examples, position.bytes, position.badRecords];
+  if (position.leftOutRecords !== undefined) numbers.push(position.leftOutRecords);
   const valid =
     [...numbers, position.epochExamples, position.epochBadRecords].every(whole) &&
     [start?.fileIndex, start?.byteOffset, start?.record, start?.line].every(whole);

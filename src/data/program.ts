@@ -2,7 +2,7 @@
 // twin and cross threads without being copied. Keep in step with native/parsers/program.h.
 //
 //   words      header [32] · groups [numGroups × 2: features, hasValues] · fields [numFields × 2: group or −1, index] (LibFFM)
-//              · actions [numActions × 16] · table of columns (npz) · string ends [numStrings + 1: byte offsets into strings]
+//              · actions [(numActions + numClosing) × 16] · table of columns (npz) · string ends [numStrings + 1: byte offsets into strings]
 //   constants  Float64: transform numbers, boundaries
 //   strings    UTF-8: missing texts, positive labels, eval values, TFRecord feature names
 
@@ -53,6 +53,8 @@ export const P = {
   /** npz: bytes of a row, and where the table of its columns begins [columns × NpzWords]. */
   rowBytes: 26,
   tableAt: 27,
+  /** Actions behind the others that look at the finished record: labelFilter, sample. */
+  numClosing: 31,
   headerWords: 32,
 } as const;
 
@@ -97,8 +99,25 @@ export const A = {
 export const NpzWords = 5;
 export const NpzWord = { type: 0, bigEndian: 1, itemBytes: 2, count: 3, offset: 4 } as const;
 
-export const Op = { label: 1, weight: 2, numeric: 3, categorical: 4, boundaries: 5, log2squared: 6, evalValue: 7, labelLimit: 8 } as const;
+export const Op = {
+  label: 1,
+  weight: 2,
+  numeric: 3,
+  categorical: 4,
+  boundaries: 5,
+  log2squared: 6,
+  evalValue: 7,
+  labelLimit: 8,
+  crossPart: 9,
+  filter: 10,
+  labelFilter: 11,
+  sample: 12,
+} as const;
 export const Transform = { none: 0, log1p: 1, standardize: 2 } as const;
+/** Mode of a filter, bits: what its condition has, and whether records that meet it are left out. Constants: lowest, highest, numbers of the list. */
+export const FilterMode = { atLeast: 1, atMost: 2, list: 4, leaveOut: 8 } as const;
+/** Mode of a crossPart: the last part's action writes the id. Its `transform` is the op that makes ids of the part's values, `dense` its number. */
+export const CrossMode = { part: 0, last: 1 } as const;
 export const LabelMode = { number: 0, positive: 1, atLeast: 2, greaterThan: 3 } as const;
 
 /** Ids of the log2-squared buckets: whole numbers ≤ 2 keep their value + 1000, x > 2 gets 1024 + ⌊ln(x)²⌋, missing 1023. */
@@ -153,7 +172,15 @@ export const BadWord = { record: 0, at: 1, line: 2, code: 3, column: 4, tokenSta
 export const badListEntries = 16;
 
 /** Flags of one example of a parsed block. */
-export const ExampleFlag = { bad: 1, evaluation: 2 } as const;
+export const ExampleFlag = {
+  bad: 1,
+  evaluation: 2,
+  /** A filter leaves it out: it has no ids, and weight 0. */
+  leftOut: 4,
+  /** Subject to the schema's sampling number k: sampled << k, k < 4. */
+  sampled: 16,
+  anySampled: 0xf0,
+} as const;
 
 /** What a parse call reports, in Float64 words so that counts and offsets need no second form. */
 export const R = {

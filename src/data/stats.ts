@@ -6,6 +6,8 @@ export type DataStats = {
   readonly examples: number;
   /** Bad records read so far, all epochs. */
   readonly badRecords: number;
+  /** Records of the part that the schema's filters or samplings left out so far, all epochs. */
+  readonly leftOutRecords: number;
   /** Decompressed bytes of the windows handed out, all epochs. */
   readonly bytes: number;
   readonly epoch: number;

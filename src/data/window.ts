@@ -8,7 +8,7 @@ import type { BlockStore, ParsedPart, ParsedRaw, ParsedStream } from './parsed-s
 import type { StreamPoint } from './position.js';
 import { Bad, BadWord, BadWords, badListEntries, ExampleFlag } from './program.js';
 import type { RawBlock } from './raw-reader.js';
-import { selects } from './split.js';
+import { passes, selects } from './split.js';
 
 export type Window = {
   readonly epoch: number;
@@ -24,6 +24,8 @@ export type Window = {
   readonly shapes: Int32Array;
   readonly numExamples: number;
   readonly badRecords: number;
+  /** Records of the part that filters or sampling leave out. */
+  readonly leftOut: number;
   readonly bytes: number;
   /** The stream ended with it. */
   readonly last: boolean;
@@ -36,6 +38,8 @@ const SPARE_PICKS = 16384;
 export class WindowBuilder {
   private point: StreamPoint;
   private badRecords: number;
+  private leftOut = 0;
+  private readonly hasFilters: boolean;
   /** Pairs (block, row) of the window that is being built, and how many. */
   private picks: Int32Array = new Int32Array(0);
   private picked = 0;
@@ -51,6 +55,7 @@ export class WindowBuilder {
     start: StreamPoint,
     badRecordsBefore: number,
   ) {
+    this.hasFilters = (options.schema?.filters ?? []).length > 0;
     this.point = start;
     this.badRecords = badRecordsBefore;
   }
@@ -63,6 +68,7 @@ export class WindowBuilder {
     const blocks: ParsedBlock[] = [];
     this.picks = this.store.acquirePicks(wanted + SPARE_PICKS);
     this.picked = 0;
+    this.leftOut = 0;
     let bytes = 0;
     let last = false;
     while (this.picked < wanted) {
@@ -90,6 +96,7 @@ export class WindowBuilder {
       shapes: Int32Array.from(blocks.flatMap((block) => [...block.shape])),
       numExamples: this.picked,
       badRecords: this.badRecords - badBefore,
+      leftOut: this.leftOut,
       bytes,
       last,
     };
@@ -113,6 +120,7 @@ export class WindowBuilder {
         const { selector, picks } = this;
         this.picked = this.parsers.selectExamples(selector, block.flags, count, blocks.length, raw.fileIndex, record, picks, before);
       } else this.takeWithBad(raw, part, blocks.length, record, line);
+      if (this.hasFilters) this.countLeftOut(block, raw.fileIndex, record);
       record += count;
       line += part.lines;
       if (this.picked > before) blocks.push(block);
@@ -121,6 +129,14 @@ export class WindowBuilder {
     this.point = raw.lastOfFile
       ? { fileIndex: raw.fileIndex + 1, byteOffset: 0, record: 0, line: 0 }
       : { fileIndex: raw.fileIndex, byteOffset: raw.byteOffset + raw.length, record, line };
+  }
+
+  private countLeftOut({ flags, numExamples }: ParsedBlock, fileIndex: number, record: number): void {
+    for (let i = 0; i < numExamples; i++) {
+      if (passes(this.selector, fileIndex, record + i, flags[i])) continue;
+      const evaluation = (flags[i] & ExampleFlag.evaluation) !== 0;
+      if (selects(this.selector, fileIndex, record + i, evaluation, false)) this.leftOut++;
+    }
   }
 
   /** The same for a part that has bad records: they are counted, and left out unless they are to be kept. */
@@ -146,7 +162,7 @@ export class WindowBuilder {
         }
         if (!this.options.keepBadRecords) continue;
       }
-      if (!chosen) continue;
+      if (!chosen || !passes(this.selector, raw.fileIndex, record + i, flag)) continue;
       this.picks[this.picked * 2] = number;
       this.picks[this.picked * 2 + 1] = i;
       this.picked++;

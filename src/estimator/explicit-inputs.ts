@@ -35,8 +35,16 @@ export function encodeExamples(
   schema: FeatureSchema,
   rules: EncodeRules,
 ): { readonly text: string; readonly schema: FeatureSchema } {
+  // Crosses are made of what the others are given: only their parts have cells.
+  const given = schema.features.filter((feature) => feature.type !== 'cross');
+  const bare = barePartsOf(schema.features);
+  // Columns have names that no feature has: a part of a cross is looked for among the features first.
+  let column = 'f';
+  while (schema.features.some(({ name }) => name.startsWith(column))) column += '_';
+  const cellOfPart = (part: string): string => (bare.includes(part) ? `${column}${given.length + bare.indexOf(part)}` : part);
   const features = schema.features.map((feature, i): FeatureSpec => {
-    const own = { ...feature, column: `f${i}` };
+    if (feature.type === 'cross') return { ...feature, slot: feature.slot ?? i + 1, of: feature.of.map(cellOfPart) };
+    const own = { ...feature, column: `${column}${given.indexOf(feature)}` };
     if (own.type === 'numeric') return own;
     const slot = own.slot ?? i + 1;
     if (own.type === 'bucketized') return { ...own, slot };
@@ -44,19 +52,28 @@ export function encodeExamples(
     const { separator = rules.float32 ? UNIT_SEPARATOR : undefined, missing = bag ? 'skip' : 'token' } = own;
     return { ...own, slot, missing, ...(separator === undefined ? {} : { separator }) };
   });
+  const parts = bare.map((part): FeatureSpec => ({ name: part, type: 'categorical' }));
+  const cells = [...features.filter((feature) => feature.type !== 'cross'), ...parts];
+  const names = [...given, ...parts];
   const rows = inputs.map((input, index) => {
-    const values = valuesOf(input, index, schema.features);
-    const cells = features.map((feature, i) => quoted(cellOf(values[i], index, feature, rules)));
+    const values = valuesOf(input, index, names);
     // A column that is never empty: no row is a blank line.
-    return ['1', ...cells].join(',');
+    return ['1', ...cells.map((feature, i) => quoted(cellOf(values[i], index, feature, rules)))].join(',');
   });
-  const header = ['row', ...features.map((_, i) => `f${i}`)].join(',');
+  const header = ['row', ...cells.map((_, i) => `${column}${i}`)].join(',');
   const label = { column: 'label' };
   const { missingValues } = schema;
   return {
     text: `${[header, ...rows].join('\n')}\n`,
     schema: { label, features, ...(missingValues === undefined ? {} : { missingValues }) },
   };
+}
+
+/** Columns that crosses name and no feature reads under that name, in order. */
+function barePartsOf(features: readonly FeatureSpec[]): string[] {
+  const named = new Set(features.map(({ name }) => name));
+  const parts = features.flatMap((feature) => (feature.type === 'cross' ? feature.of : []));
+  return [...new Set(parts)].filter((part) => !named.has(part));
 }
 
 /** The values of one example in the order of the features. */

@@ -1,5 +1,7 @@
 // What the columns of the data mean, without the checks of config files: threads that compute read this and load no validator.
 
+import type { RecordFilter } from './record-filter.js';
+
 /** How the vectors of a bag become one. */
 export type FeatureCombiner = 'sum' | 'mean' | 'sqrtn';
 
@@ -46,7 +48,19 @@ export type BucketizedFeature = {
   readonly combiner?: FeatureCombiner | undefined;
 };
 
-export type FeatureSpec = CategoricalFeature | NumericFeature | BucketizedFeature;
+/** One id for each combination of values of single-valued parts; it is missing where a part is. */
+export type CrossFeature = {
+  readonly name: string;
+  readonly type: 'cross';
+  /** 2 to 4 names of categorical or bucketized features, or of columns whose texts are hashed as those of categorical features are. */
+  readonly of: readonly string[];
+  readonly slot?: number | undefined;
+  /** 'token': a missing combination has the id of the empty text (default; Monolith's formats: 'skip'); 'skip': an empty bag. */
+  readonly missing?: 'token' | 'skip' | undefined;
+  readonly column?: undefined;
+};
+
+export type FeatureSpec = CategoricalFeature | NumericFeature | BucketizedFeature | CrossFeature;
 
 export type LabelSpec = {
   readonly column: string;
@@ -65,6 +79,8 @@ export type FeatureSchema = {
   /** Texts that mean "no value"; ['', '?'] when absent. */
   readonly missingValues?: readonly string[] | undefined;
   readonly features: readonly FeatureSpec[];
+  /** Records that are not trained or evaluated on. Predictions are made for all. */
+  readonly filters?: readonly RecordFilter[] | undefined;
 };
 
 /** Texts that mean "no value" unless the schema says otherwise. */
@@ -73,8 +89,11 @@ export const defaultMissingValues: readonly string[] = ['', '?'];
 /** Slots are 15 bits of a fid; 0 is the slot of LibSVM indices. */
 export const maxSlot = 32767;
 
-/** A categorical or bucketized feature with its slot settled. */
-export type SparseFeature = (CategoricalFeature | BucketizedFeature) & { readonly slot: number; readonly combiner: FeatureCombiner };
+/** A feature that has ids, with its slot settled. */
+export type SparseFeature = (CategoricalFeature | BucketizedFeature | CrossFeature) & {
+  readonly slot: number;
+  readonly combiner: FeatureCombiner;
+};
 
 /** Splits the features of a schema: numeric ones in dense order, the others in feature-number order with slots (position + 1 where absent). */
 export function splitFeatures(schema: FeatureSchema): { dense: NumericFeature[]; sparse: SparseFeature[] } {
@@ -82,7 +101,8 @@ export function splitFeatures(schema: FeatureSchema): { dense: NumericFeature[];
   const sparse: SparseFeature[] = [];
   schema.features.forEach((feature, i) => {
     if (feature.type === 'numeric') dense.push(feature);
-    else sparse.push({ ...feature, slot: feature.slot ?? i + 1, combiner: feature.combiner ?? 'sum' });
+    else
+      sparse.push({ ...feature, slot: feature.slot ?? i + 1, combiner: ('combiner' in feature ? feature.combiner : undefined) ?? 'sum' });
   });
   return { dense, sparse };
 }

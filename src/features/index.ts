@@ -1,1 +1,3 @@
+export * from './cross.js';
 export * from './feature-schema.js';
+export * from './record-filter.js';

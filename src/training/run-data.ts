@@ -51,6 +51,7 @@ function pipelineOptions(config: TrainingConfig, use: DataUse, plan: ModelPlan |
     maxIdsPerExample: data.maxIdsPerExample,
     parseThreads: data.parseThreads,
     requireLabel: use !== 'predict',
+    sampling: use === 'train',
     unitLabels: use !== 'predict' && plan?.loss === 'bce',
     allowEmpty: use === 'predict',
     keepBadRecords: use === 'predict',

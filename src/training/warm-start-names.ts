@@ -1,6 +1,6 @@
 import type { TrainingConfig } from '../config/index.js';
 import { criteoSchema, isMonolithFormat } from '../data/index.js';
-import { type FeatureSchema, type FeatureSpec, splitFeatures } from '../features/index.js';
+import { type FeatureSchema, type FeatureSpec, partsOf, splitFeatures } from '../features/index.js';
 
 /** A feature whose ids have a slot of their own. */
 export type SlotFeature = {
@@ -13,10 +13,14 @@ export type SlotFeature = {
 /** The categorical features of data with a schema; null where ids carry no slot that a schema gave (LibSVM, LibFFM). */
 export function slotFeatures(schema: FeatureSchema | null): readonly SlotFeature[] | null {
   if (schema === null) return null;
-  return splitFeatures(schema).sparse.map((feature) => ({ name: feature.name, slot: feature.slot, ids: idsOf(feature) }));
+  return splitFeatures(schema).sparse.map((feature) => ({ name: feature.name, slot: feature.slot, ids: idsOf(feature, schema.features) }));
 }
 
-function idsOf(feature: FeatureSpec): string {
+function idsOf(feature: FeatureSpec, features: readonly FeatureSpec[]): string {
+  if (feature.type === 'cross') {
+    const parts = partsOf(features, feature).map((part) => (part.feature === null ? 'categorical' : idsOf(part.feature, features)));
+    return JSON.stringify([feature.type, parts]);
+  }
   return feature.type === 'bucketized' ? JSON.stringify([feature.type, feature.method ?? feature.boundaries]) : feature.type;
 }
 

@@ -34,7 +34,10 @@ describe('the feature schema as an option', () => {
     const cases: readonly (readonly [string, string])[] = [
       [schema.replace('transform:', 'transfrom:'), 's.yaml: unknown option features[1].transfrom; did you mean transform?'],
       [schema.replace('log1p', 'log'), 's.yaml: features[1].transform: expected one of none, log1p, standardize, got "log"'],
-      [schema.replace('numeric', 'number'), 's.yaml: features[1].type: expected one of categorical, numeric, bucketized, got "number"'],
+      [
+        schema.replace('numeric', 'number'),
+        's.yaml: features[1].type: expected one of categorical, numeric, bucketized, cross, got "number"',
+      ],
       [schema.replace('click', '1'), 's.yaml: label.column: expected text, got 1; put it in quotes'],
       [
         schema.replace('label:', 'lable:'),

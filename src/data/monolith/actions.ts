@@ -70,6 +70,7 @@ export class MonolithActions {
     if (count === 0) return out.missing(a);
     const op = words[a + A.op];
     if (op === Op.categorical) return this.categories(a, type, first, count);
+    if (op === Op.filter) return this.filter(a, type, first, Math.min(count, values.capacity - first));
     if (count > 1) {
       this.extra = count;
       return Bad.tooManyValues;
@@ -78,7 +79,10 @@ export class MonolithActions {
       this.take(first);
       return out.text(a, this.token);
     }
-    if (isFid(type)) return this.wrongType(type);
+    if (isFid(type)) {
+      const crossed = op === Op.crossPart && words[a + A.transform] === Op.categorical;
+      return crossed ? out.crossId(a, values.low[first], values.high[first]) : this.wrongType(type);
+    }
     const whole = type === ValueType.int64 || type === ValueType.fixed64;
     const number = whole ? this.wholeNumber(type, first) : values.number[first];
     switch (op) {
@@ -88,6 +92,9 @@ export class MonolithActions {
       case Op.boundaries:
       case Op.log2squared:
         return out.bucket(a, false, number);
+      case Op.crossPart:
+        if (words[a + A.transform] !== Op.categorical) return out.crossNumber(a, number);
+        break;
       case Op.labelLimit:
         return out.labelLimit(a, number);
       case Op.weight:
@@ -99,6 +106,26 @@ export class MonolithActions {
     if (!whole) return this.wrongType(type);
     this.decimal(type, first);
     return out.text(a, this.digits);
+  }
+
+  /** One value that meets the condition is enough. Fids are compared as they are stored. */
+  private filter(a: number, type: number, first: number, count: number): number {
+    const { values } = this;
+    const { filter } = this.out;
+    filter.begin();
+    for (let i = first; i < first + count; i++) {
+      if (type === ValueType.bytes) {
+        this.take(i);
+        const code = filter.text(a, this.token, this.out.isMissing(this.token));
+        if (code !== OK) return code;
+      } else if (type === ValueType.float || type === ValueType.double) {
+        filter.value(a, null, values.number[i] === NO_LABEL ? Number.NaN : values.number[i]);
+      } else {
+        this.decimal(type, i);
+        filter.value(a, this.digits, this.wholeNumber(type, i));
+      }
+    }
+    return filter.end(a);
   }
 
   private categories(a: number, type: number, first: number, all: number): number {

@@ -3,6 +3,7 @@ import type { ParsedBlock } from '../parsed-block.js';
 import { Bad, P, type Program, ProgramFormat } from '../program.js';
 import { columnNames } from '../program-names.js';
 import { Emitter, FULL, OK } from '../twins/emitter.js';
+import { LEFT_OUT } from '../twins/filter.js';
 import { type ColumnSource, MonolithActions } from './actions.js';
 import { lineIdFields, parseColumnName } from './columns.js';
 import { framingOf } from './cut.js';
@@ -125,6 +126,7 @@ class MonolithParser {
       actions.extra = scanner.extra;
     }
     if (why === OK) out.good();
+    else if (why === LEFT_OUT) out.leaveOut();
     else out.markBad(why, this.at, row, actions.column, start, end, actions.extra);
     return OK;
   }

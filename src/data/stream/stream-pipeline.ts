@@ -167,7 +167,18 @@ export class StreamPipeline implements TrainData {
     const { examples, badRecords, bytes, epoch } = this.counts;
     const { format } = this.plan.data;
     const backend = isMonolithFormat(format) ? 'reference' : this.parsers.name;
-    return { examples, badRecords, bytes, epoch, totalBytes: null, progress: null, format, found: this.plan.data.first.found, backend };
+    return {
+      examples,
+      badRecords,
+      leftOutRecords: 0,
+      bytes,
+      epoch,
+      totalBytes: null,
+      progress: null,
+      format,
+      found: this.plan.data.first.found,
+      backend,
+    };
   }
 
   async close(): Promise<void> {

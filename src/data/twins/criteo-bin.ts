@@ -2,6 +2,7 @@
 import type { ParsedBlock } from '../parsed-block.js';
 import { A, ActionWords, Bad, Op, P, type Program } from '../program.js';
 import { Emitter, FULL, OK } from './emitter.js';
+import { LEFT_OUT } from './filter.js';
 import { log1pPositive } from './number-text.js';
 
 const RECORD_BYTES = 160;
@@ -41,6 +42,14 @@ export function parseCriteoBin(program: Program, bytes: Uint8Array, block: Parse
       } else if (op === Op.categorical) {
         code = out.push(words[a + A.group], words[a + A.slot], view.getUint32(cell, true), 0, 1);
         if (code === OK) code = out.endBag(words[a + A.group], words[a + A.index]);
+      } else if (op === Op.filter) {
+        const isId = column > 13;
+        out.filter.begin();
+        out.filter.value(a, null, isId ? view.getUint32(cell, true) : read(cell, column === 0 ? floatLabel : floatDense));
+        code = out.filter.end(a);
+      } else if (op === Op.crossPart) {
+        if (words[a + A.transform] === Op.categorical) code = out.crossId(a, view.getUint32(cell, true), 0);
+        else code = out.crossNumber(a, read(cell, floatDense));
       } else code = out.bucket(a, false, read(cell, floatDense));
     }
     if (code === FULL) {
@@ -48,6 +57,7 @@ export function parseCriteoBin(program: Program, bytes: Uint8Array, block: Parse
       break;
     }
     if (code === OK) out.good();
+    else if (code === LEFT_OUT) out.leaveOut();
     else out.markBad(code, at, 0, column, at, at + RECORD_BYTES, 0);
     at += RECORD_BYTES;
   }

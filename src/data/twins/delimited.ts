@@ -2,6 +2,7 @@
 import type { ParsedBlock } from '../parsed-block.js';
 import { A, ActionWords, Bad, Flag, P, type Program } from '../program.js';
 import { Emitter, FULL, OK, type Token, trimToken } from './emitter.js';
+import { LEFT_OUT } from './filter.js';
 
 const NEWLINE = 10;
 const RETURN = 13;
@@ -198,6 +199,7 @@ export function parseDelimited(program: Program, bytes: Uint8Array, block: Parse
       break;
     }
     if (code === OK) out.good();
+    else if (code === LEFT_OUT) out.leaveOut();
     else {
       const inside = token.bytes === bytes;
       out.markBad(code, p, lines, column, inside ? token.start : p, inside ? token.end : p, extra);

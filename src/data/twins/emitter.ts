@@ -1,5 +1,6 @@
 // Writing one record's values into a parsed block. Twin of native/parsers/emit.h.
 import { writeHashedFid } from '../../base/index.js';
+import { crossPartCount } from '../../features/index.js';
 import { BatchHeader } from '../../tensor/index.js';
 import type { ParsedBlock } from '../parsed-block.js';
 import {
@@ -7,33 +8,29 @@ import {
   Bad,
   BadWords,
   badListEntries,
+  CrossMode,
   ExampleFlag,
   Flag,
   LabelMode,
-  Log2Squared,
   Op,
   P,
   type Program,
   R,
   Transform,
 } from '../program.js';
-import { log1pPositive, naturalLog, parseNumber } from './number-text.js';
+import { bucketOf, CrossIds } from './derived.js';
+import { isListed, RecordFilters } from './filter.js';
+import { log1pPositive, parseNumber } from './number-text.js';
+import { type Token, trimToken } from './token.js';
+
+export { type Token, trimToken };
 
 export const OK = 0;
 /** Not a bad record: the parsed block has no room. */
 export const FULL = -1;
-const SPACE = 32;
 const nothing = new Uint8Array(0);
 
-/** A piece of bytes: of the raw block or of the scratch of unquoted fields. */
-export type Token = { bytes: Uint8Array; start: number; end: number };
-
-/** Drops spaces at both ends, in place. */
-export function trimToken(token: Token): void {
-  const { bytes } = token;
-  while (token.end > token.start && bytes[token.start] === SPACE) token.start++;
-  while (token.end > token.start && bytes[token.end - 1] === SPACE) token.end--;
-}
+const emptyToken: Token = { bytes: nothing, start: 0, end: 0 };
 
 export class Emitter {
   record = 0;
@@ -47,6 +44,8 @@ export class Emitter {
   private readonly ids: Int32Array;
   private readonly words: Int32Array;
   private readonly fidWords: readonly Uint32Array[];
+  readonly filter: RecordFilters;
+  private readonly cross = new CrossIds(crossPartCount.most);
   private readonly part: Token = { bytes: nothing, start: 0, end: 0 };
 
   constructor(
@@ -55,6 +54,7 @@ export class Emitter {
     private readonly result: Float64Array,
   ) {
     this.words = program.words;
+    this.filter = new RecordFilters(program);
     const { groups } = block.slot;
     this.ids = new Int32Array(groups.length);
     this.fidWords = groups.map(({ fids }) => new Uint32Array(fids.buffer, fids.byteOffset, fids.length * 2));
@@ -82,6 +82,12 @@ export class Emitter {
     const { slot, flags } = this.block;
     // A limit that is missing is never exceeded.
     if (this.compared) this.label = this.value > this.limit ? 1 : 0;
+    const closing = this.words[P.numClosing] > 0 ? this.filter.closing(this.label) : 0;
+    if ((closing & ExampleFlag.leftOut) !== 0) {
+      this.leaveOut();
+      return;
+    }
+    this.flags |= closing;
     slot.labels[this.record] = this.label;
     slot.weights[this.record] = this.weight;
     flags[this.record] = this.flags;
@@ -89,11 +95,21 @@ export class Emitter {
   }
 
   markBad(code: number, at: number, line: number, column: number, tokenStart: number, tokenEnd: number, extra: number): void {
-    const { slot, flags, bad } = this.block;
+    const { bad } = this.block;
     // What ends the reading is never left out.
     const entry = code === Bad.frame ? Math.min(this.bad, badListEntries - 1) : this.bad;
     if (entry < badListEntries) bad.set([this.record, at, line, code, column, tokenStart, tokenEnd, extra], entry * BadWords);
     this.bad++;
+    this.endEmpty(ExampleFlag.bad);
+  }
+
+  /** Ends the record as one that a filter leaves out. */
+  leaveOut(): void {
+    this.endEmpty(ExampleFlag.leftOut);
+  }
+
+  private endEmpty(flag: number): void {
+    const { slot, flags } = this.block;
     const { numDense, groups } = slot.layout;
     slot.dense.fill(0, this.record * numDense, (this.record + 1) * numDense);
     groups.forEach((group, g) => {
@@ -104,7 +120,7 @@ export class Emitter {
     });
     slot.labels[this.record] = Number.NaN;
     slot.weights[this.record] = 0;
-    flags[this.record] = this.flags | ExampleFlag.bad;
+    flags[this.record] = this.flags | flag;
     this.record++;
   }
 
@@ -182,17 +198,7 @@ export class Emitter {
   }
 
   inStrings(token: Token, first: number, count: number): boolean {
-    const { strings } = this.program;
-    const ends = this.words[P.stringsAt] + first;
-    const length = token.end - token.start;
-    for (let i = 0; i < count; i++) {
-      const from = this.words[ends + i];
-      if (this.words[ends + i + 1] - from !== length) continue;
-      let k = 0;
-      while (k < length && strings[from + k] === token.bytes[token.start + k]) k++;
-      if (k === length) return true;
-    }
-    return false;
+    return isListed(this.program, first, count, token);
   }
 
   numeric(a: number, value: number): void {
@@ -226,29 +232,7 @@ export class Emitter {
 
   bucket(a: number, missing: boolean, value: number): number {
     const { words } = this;
-    const nothingThere = missing || Number.isNaN(value);
-    let id: number;
-    if (words[a + A.op] === Op.log2squared) {
-      if (nothingThere) id = Log2Squared.missing;
-      else if (value > 2) {
-        const log = naturalLog(value);
-        id = Log2Squared.largeOffset + Math.min(Math.floor(log * log), Log2Squared.largest);
-      } else id = Log2Squared.smallOffset + Math.max(Math.trunc(value), Log2Squared.smallest);
-    } else {
-      const first = words[a + A.constantFirst];
-      const count = words[a + A.constantCount];
-      if (nothingThere) id = count + 1;
-      else {
-        let low = 0;
-        let high = count;
-        while (low < high) {
-          const middle = (low + high) >> 1;
-          if (this.program.constants[first + middle] <= value) low = middle + 1;
-          else high = middle;
-        }
-        id = low;
-      }
-    }
+    const id = bucketOf(this.program, words[a + A.op], a, missing, value);
     const code = this.push(words[a + A.group], words[a + A.slot], id, 0, 1);
     return code !== OK ? code : this.endBag(words[a + A.group], words[a + A.index]);
   }
@@ -262,6 +246,43 @@ export class Emitter {
     const { values } = this.block.slot.groups[g];
     if (values !== null) values[at] = value;
     return OK;
+  }
+
+  /** A part of a cross that has a text. */
+  private crossText(a: number, token: Token): number {
+    const { words } = this;
+    if (words[a + A.transform] === Op.categorical) {
+      this.cross.addText(words[a + A.dense], token.bytes, token.start, token.end);
+      return this.crossed(a, false);
+    }
+    const value = parseNumber(token.bytes, token.start, token.end);
+    return value === null ? Bad.number : this.crossNumber(a, value);
+  }
+
+  /** A part of a cross whose numbers have buckets. */
+  crossNumber(a: number, value: number): number {
+    const { words } = this;
+    if (Number.isNaN(value)) return this.crossed(a, true);
+    this.cross.addId(words[a + A.dense], bucketOf(this.program, words[a + A.transform], a, false, value), 0);
+    return this.crossed(a, false);
+  }
+
+  /** A part of a cross that is an id itself. */
+  crossId(a: number, low: number, high: number): number {
+    this.cross.addId(this.words[a + A.dense], low, high);
+    return this.crossed(a, false);
+  }
+
+  /** Ends a part; behind the last one, the cross. */
+  private crossed(a: number, missing: boolean): number {
+    const { words, cross } = this;
+    const k = words[a + A.dense];
+    cross.missing = missing || (k > 0 && cross.missing);
+    if (words[a + A.mode] !== CrossMode.last) return OK;
+    let code: number = OK;
+    if (!cross.missing) code = this.category(a, cross.bytes, 0, (k + 1) * 8);
+    else if (words[a + A.missingToken] !== 0) code = this.category(a, nothing, 0, 0);
+    return code !== OK ? code : this.endBag(words[a + A.group], words[a + A.index]);
   }
 
   /** One text into a bag without ending it; `count` values are in it already. Returns the new count, or a code below zero: −1 full, −1 − code bad. */
@@ -309,6 +330,10 @@ export class Emitter {
       case Op.boundaries:
       case Op.log2squared:
         return this.bucket(a, true, 0);
+      case Op.filter:
+        return this.filter.one(a, emptyToken, true);
+      case Op.crossPart:
+        return this.crossed(a, true);
       case Op.label:
         return this.requires(Flag.requireLabel) ? Bad.missingLabel : OK;
       default:
@@ -324,6 +349,7 @@ export class Emitter {
       if (this.inStrings(token, words[a + A.stringFirst], words[a + A.stringCount])) this.flags |= ExampleFlag.evaluation;
       return OK;
     }
+    if (op === Op.filter) return this.filter.one(a, token, this.isMissing(token));
     if (this.isMissing(token)) return this.missing(a);
     if (op === Op.categorical) {
       const count = this.categories(a, token, 0);
@@ -333,6 +359,7 @@ export class Emitter {
     if (op === Op.label && words[a + A.mode] === LabelMode.positive) {
       return this.setLabel(this.inStrings(token, words[a + A.stringFirst], words[a + A.stringCount]) ? 1 : 0);
     }
+    if (op === Op.crossPart) return this.crossText(a, token);
     const value = parseNumber(token.bytes, token.start, token.end);
     switch (op) {
       case Op.numeric:

@@ -193,6 +193,7 @@ export class ExampleParser {
     const { words } = this.program;
     const op = words[a + A.op];
     if (op === Op.categorical) return this.categories(a, feature);
+    if (op === Op.filter) return this.filter(a, feature);
     let values = 0;
     if (feature.kind !== Kind.missing) {
       const code = this.forEachValue(feature, (start, end, float, low, high) => {
@@ -224,6 +225,9 @@ export class ExampleParser {
       case Op.boundaries:
       case Op.log2squared:
         return this.out.bucket(a, false, number);
+      case Op.crossPart:
+        if (words[a + A.transform] !== Op.categorical) return this.out.crossNumber(a, number);
+        return feature.kind === Kind.float ? Bad.kind : this.out.text(a, this.digits);
       case Op.labelLimit:
         return this.out.labelLimit(a, number);
       case Op.weight:
@@ -271,6 +275,29 @@ export class ExampleParser {
       return Bad.tooManyValues;
     }
     return values === 0 ? out.missing(a) : out.endBag(g, words[a + A.index]);
+  }
+
+  /** One value that meets the condition is enough. */
+  private filter(a: number, feature: Feature): number {
+    const { filter } = this.out;
+    let values = 0;
+    filter.begin();
+    if (feature.kind !== Kind.missing) {
+      const code = this.forEachValue(feature, (start, end, float, low, high) => {
+        values++;
+        if (feature.kind === Kind.bytes) {
+          this.token.start = start;
+          this.token.end = end;
+          return filter.text(a, this.token, this.out.isMissing(this.token));
+        }
+        if (feature.kind === Kind.int64) this.decimal(low, high);
+        const whole = feature.kind === Kind.int64;
+        filter.value(a, whole ? this.digits : null, whole ? (high | 0) * 0x100000000 + low : float);
+        return OK;
+      });
+      if (code !== OK) return code;
+    }
+    return values === 0 ? this.out.missing(a) : filter.end(a);
   }
 
   /** Decimal text of a signed 64-bit integer into `digits`. */

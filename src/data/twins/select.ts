@@ -1,7 +1,7 @@
 // Which examples of a parsed block belong to the part, and the order of a shuffle window. Twin of native/parsers/select.cc.
 import { SeededRandom } from '../../base/index.js';
 import { ExampleFlag } from '../program.js';
-import { selects } from '../split.js';
+import { passes, selects } from '../split.js';
 
 /** See SelectExamples. */
 export function selectExamples(
@@ -17,6 +17,7 @@ export function selectExamples(
   let end = at;
   for (let i = 0; i < count; i++) {
     if (!selects(selector, fileIndex, firstRecord + i, (flags[i] & ExampleFlag.evaluation) !== 0, false)) continue;
+    if (!passes(selector, fileIndex, firstRecord + i, flags[i])) continue;
     picks[end * 2] = block;
     picks[end * 2 + 1] = i;
     end++;

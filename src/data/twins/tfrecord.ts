@@ -4,6 +4,7 @@ import type { ParsedBlock } from '../parsed-block.js';
 import { Bad, P, type Program } from '../program.js';
 import { Emitter, FULL, OK } from './emitter.js';
 import { ExampleParser } from './example.js';
+import { LEFT_OUT } from './filter.js';
 
 const FRAME_HEADER = 12;
 
@@ -38,6 +39,7 @@ export function parseTfrecord(program: Program, bytes: Uint8Array, block: Parsed
       }
     }
     if (code === OK) out.good();
+    else if (code === LEFT_OUT) out.leaveOut();
     else out.markBad(code, at, 0, column, at, next, extra);
     at = next;
   }
