@@ -31,7 +31,9 @@ const paths = Object.fromEntries(
 );
 
 function examples(format: 'jsonl' | 'csv', schema: FeatureSchema): Promise<number> {
-  return withPipeline({ files: [paths[format]], format, schema, batchSize: 4, shuffle: 0 }, (pipeline) => pipeline.nextStep(slotsFor(pipeline, 1)));
+  return withPipeline({ files: [paths[format]], format, schema, batchSize: 4, shuffle: 0 }, (pipeline) =>
+    pipeline.nextStep(slotsFor(pipeline, 1)),
+  );
 }
 
 test('a cross or a filter of a format whose parser does not know it is refused, and both hold where it does', async () => {
