@@ -35,10 +35,10 @@ export function trainStep(worker: WorkerContext, batch: BatchSlot, region: numbe
   const { embeddings, regions, sparse, seed, stats, spans, now } = worker;
   const model = worker.models[region];
   const started = now();
-  failpoint('training.beforeReceive');
+  failpoint('steps.beforeReceive');
   embeddings.receive(batch, region, sparse, true); //                                   rows [N, D]: shards → worker
   const received = now();
-  failpoint('training.beforeCompute');
+  failpoint('steps.beforeCompute');
   regions[region].gradients.fill(0);
   model.setStep((seed.low ^ Math.imul(step + 1, 0x9e3779b1)) >>> 0, (seed.high + step) >>> 0, batch.globalExamples);
   let loss = 0;
@@ -49,11 +49,11 @@ export function trainStep(worker: WorkerContext, batch: BatchSlot, region: numbe
   }
   if (!Number.isFinite(loss)) throw nonFinite(worker, model, step, loss);
   const computed = now();
-  failpoint('training.beforePush');
+  failpoint('steps.beforePush');
   embeddings.push(region, step); //                                                     worker → shards: sparse and dense gradients
-  failpoint('training.afterPush');
+  failpoint('steps.afterPush');
   embeddings.awaitOutstanding(worker.staleness);
-  failpoint('training.afterApply');
+  failpoint('steps.afterApply');
   stats[WorkerStat.lookupMs] += received - started;
   stats[WorkerStat.computeMs] += computed - received;
   const pushed = now();

@@ -51,7 +51,7 @@ export function runWorkerLoop(worker: WorkerContext, lines: WorkerLines, prefetc
       queued++;
       const op = command[0];
       if (op === WorkerOp.train || op === WorkerOp.evaluate) {
-        failpoint('training.beforeLookup');
+        failpoint('steps.beforeLookup');
         const asking = now();
         regionOf[place] = nextRegion;
         embeddings.lookup(lines.slots[command[1]], nextRegion, op === WorkerOp.train, command[2]);

@@ -15,9 +15,9 @@ function sourcesIn(folder: string): string {
 
 /**
  * Rooms whose failpoints a test takes from their source and sets off one by one; it fails where one is not reached.
- * checkpoint: checkpoint/crash.test.ts and robustness/kills.test.ts; training, ps: robustness/threads.test.ts.
+ * checkpoint: checkpoint/crash.test.ts and robustness/kills.test.ts; steps, ps: robustness/threads.test.ts.
  */
-const ENUMERATED = ['checkpoint', 'training', 'ps'];
+const ENUMERATED = ['checkpoint', 'steps', 'ps'];
 
 test('every failpoint in the source is set off by a test', () => {
   const tests = sourcesIn('test');

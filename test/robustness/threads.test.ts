@@ -12,7 +12,7 @@ import { shardWorkChoices } from '../helpers/shard-work.js';
 const BOUND_MS = 1000;
 
 /** Failpoints of a step, as the source names them, so that none goes untested. */
-function failpointsOf(room: 'training' | 'ps'): string[] {
+function failpointsOf(room: 'steps' | 'ps'): string[] {
   const folder = fileURLToPath(new URL(`../../../src/${room}/`, import.meta.url));
   const text = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
@@ -57,7 +57,7 @@ async function assertFails(cluster: LocalCluster, run: () => Promise<unknown>, w
 describe('a thread that dies at any point of a step', () => {
   const [worker, shard] = [/^worker \d (ended with exit code 70|threw )/, /^PS shard \d (ended with exit code 70|threw )/];
   for (const [room, shardWork, who] of [
-    ['training', shardWorkChoices().at(-1) ?? 'threads', worker],
+    ['steps', shardWorkChoices().at(-1) ?? 'threads', worker],
     ['ps', 'threads', shard],
     // A worker that does a shard's work, and then dies with the shard's ownership word.
     ['ps', 'in-place', worker],
