@@ -114,8 +114,16 @@ export class RpcServer {
       injector.drain(ms);
       endpoint.drain(ms);
     };
+    /** Ends what was let in before the authorities changed: what is open drains, and what had only begun to be looked at ends with the rest. */
+    const readmit = (): void => {
+      const before = [...sockets];
+      drain(RECHECK_MS);
+      setTimeout(() => {
+        for (const socket of before) socket.destroy();
+      }, RECHECK_MS + 100).unref();
+    };
     const watch =
-      certificates === null ? null : setInterval(() => replaceCertificates(certificates, listener as TlsServer, drain, log), RECHECK_MS);
+      certificates === null ? null : setInterval(() => replaceCertificates(certificates, listener as TlsServer, readmit, log), RECHECK_MS);
     watch?.unref();
     await listen(listener, host, port);
     const bound = listener.address();
@@ -248,14 +256,14 @@ function unauthenticated(tokens: Tokens | null, path: string, header: string | u
 function replaceCertificates(
   certificates: ServerCertificates,
   listener: TlsServer,
-  drain: (ms: number) => void,
+  readmit: () => void,
   log: (line: string) => void,
 ): void {
   const fresh = certificates.refresh();
   if (fresh === null) return;
   listener.setSecureContext(fresh.options);
   log('TLS files have changed and are in use');
-  if (fresh.withdrawn) drain(RECHECK_MS);
+  if (fresh.withdrawn) readmit();
 }
 
 /** What the system says of an address that can not be listened on, and what to do. */

@@ -41,6 +41,7 @@ describe('frames of a stream', () => {
     const receiver = new FrameReceiver();
     let seen = 0;
     receiver.sink = {
+      head: () => {},
       frame: (_type, _flags, _stream, payload) => {
         assert.equal(payload.length, sizes[seen]);
         assert.ok(payload.every((byte) => byte === seen));

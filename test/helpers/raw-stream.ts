@@ -14,6 +14,7 @@ export function recorder(): { readonly receiver: FrameReceiver; readonly frames:
   const frames: Seen[] = [];
   const errors: unknown[] = [];
   receiver.sink = {
+    head: () => {},
     frame: (type, flags, stream, payload) => frames.push({ type, flags, stream, payload: payload.toString('latin1') }),
     refused: (error) => errors.push(error),
   };

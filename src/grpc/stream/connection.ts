@@ -71,7 +71,8 @@ export class WireConnection implements FrameSink {
     receiver.sink = this;
     this.#sender = new FrameSender(socket);
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#why = error.code ?? error.message;
+      // What the other end said on its way out says more.
+      if (!this.#goneAway) this.#why = error.code ?? error.message;
     });
     socket.once('close', () => {
       for (const timer of this.#timers) clearTimeout(timer);
@@ -91,11 +92,16 @@ export class WireConnection implements FrameSink {
   keepAlive(everyMs: number, answerMs: number): void {
     const ask = (): void => {
       if (this.#waiting !== null || this.socket.destroyed) return;
-      this.#waiting = setTimeout(() => {
-        this.#why = `no sign of life within ${answerMs} ms`;
-        this.socket.destroy();
+      const waiting = setTimeout(() => {
+        // Where this process was busy for so long, the answer may be here and not have been read yet.
+        setImmediate(() => {
+          if (this.#waiting !== waiting) return;
+          this.#why = `no sign of life within ${answerMs} ms`;
+          this.socket.destroy();
+        });
       }, answerMs);
-      this.#waiting.unref();
+      this.#waiting = waiting;
+      waiting.unref();
       this.#small(frameOf(FrameType.ping, 0, 0, words(0, 1)));
     };
     const timer = setInterval(ask, everyMs);
@@ -170,11 +176,21 @@ export class WireConnection implements FrameSink {
     this.socket.destroy();
   }
 
-  frame(type: number, flags: number, stream: number, payload: Buffer): void {
-    this.#stopWaiting();
+  head(type: number, length: number): void {
     if (!this.#settled && type !== FrameType.settings) {
       throw new WireError(Reason.protocol, `a connection began with a frame of type ${type}, expected SETTINGS`);
     }
+    if (type !== FrameType.data) return;
+    if (this.#remote !== 'open') {
+      throw new WireError(this.#remote === 'idle' ? Reason.protocol : Reason.closed, `DATA on a stream that is ${this.#remote}`);
+    }
+    if (length > this.#mayCome || length > this.#connectionMayCome) {
+      throw new WireError(Reason.flowControl, `${length} bytes of DATA came where ${this.#mayCome} were allowed`);
+    }
+  }
+
+  frame(type: number, flags: number, stream: number, payload: Buffer): void {
+    this.#stopWaiting();
     switch (type) {
       case FrameType.data:
         this.#takeData(payload, (flags & Flag.endStream) !== 0);
@@ -214,13 +230,7 @@ export class WireConnection implements FrameSink {
   }
 
   #takeData(payload: Buffer, last: boolean): void {
-    if (this.#remote !== 'open') {
-      throw new WireError(this.#remote === 'idle' ? Reason.protocol : Reason.closed, `DATA on a stream that is ${this.#remote}`);
-    }
     const { length } = payload;
-    if (length > this.#mayCome || length > this.#connectionMayCome) {
-      throw new WireError(Reason.flowControl, `${length} bytes of DATA came where ${this.#mayCome} were allowed`);
-    }
     this.#mayCome -= length;
     this.#connectionMayCome -= length;
     if (last) this.#remote = 'ended';

@@ -7,6 +7,8 @@ const MOST_BYTES = FRAME_SIZE + (64 << 10);
 
 /** Gets each frame. The payload is good during the call only. */
 export type FrameSink = {
+  /** The head of a frame whose payload is still to come; throws where it has no business here, before anything is kept for it. */
+  head(type: number, length: number): void;
   frame(type: number, flags: number, stream: number, payload: Buffer): void;
   /** What came is no frame for us, or `frame` threw; nothing more is read. */
   refused(error: unknown): void;
@@ -100,6 +102,7 @@ export class FrameReceiver {
       const stream = buffer.readUInt32BE(head + 5) & 0x7fffffff;
       if (this.#wanted === FRAME_HEAD) {
         checkHead(length, type, flags, stream);
+        this.#sink?.head(type, length);
         this.#wanted = FRAME_HEAD + length;
         if (this.#end - head < this.#wanted) return;
       }

@@ -200,9 +200,9 @@ class ClientStream extends WireDuplex {
   #outcome(): MonolithError | null {
     const answered = this.#trailers?.get('grpc-status');
     if (answered !== undefined) {
-      const code = Number(answered);
+      const code = /^\d{1,2}$/.test(answered) ? Number(answered) : status.UNKNOWN;
       if (code === status.OK) return this.cutShort ? this.#error(status.UNAVAILABLE, 'the stream ended within a message') : null;
-      return this.#error(Number.isInteger(code) ? code : status.UNKNOWN, unescaped(this.#trailers?.get('grpc-message')));
+      return this.#error(code, unescaped(this.#trailers?.get('grpc-message')));
     }
     const http = Number(this.#answer?.get(':status') ?? 200);
     if (http === 200) return this.#error(status.UNAVAILABLE, 'the stream ended without a status');

@@ -97,6 +97,7 @@ export function serveControl(
 ): void {
   const assembly = new ControlAssembly();
   let open = true;
+  let asked = false;
   const end = (): void => {
     open = false;
     duplex.close();
@@ -122,8 +123,11 @@ export function serveControl(
   };
   duplex.onMessage = (message) => {
     try {
+      if (asked) throw new MonolithError('RecordCorrupt', 'control call: more came behind its last piece');
       const request = assembly.take(message);
-      if (request !== null) void work(request);
+      if (request === null) return;
+      asked = true;
+      void work(request);
     } catch (error) {
       refuse(error);
     }

@@ -6,6 +6,9 @@ import { OrderedReceiver } from './ordered-receiver.js';
 import type { ShardJob } from './shard-job.js';
 import type { WorkerLine } from './worker-line.js';
 
+/** Bytes of one stream that wait while a snapshot is made: more than all regions of a worker hold is no worker's. */
+const MOST_KEPT_BYTES = 256 << 20;
+
 /** Pongs that nobody asked for, while frames wait. */
 const SIGN_OF_LIFE_MS = 250;
 
@@ -71,14 +74,24 @@ export class ShardStreamServer {
         this.refuse(duplex, job, line, MonolithError.from(error));
       }
     };
+    let ended = false;
+    let keptBytes = 0;
     duplex.onMessage = (message) => {
       if (this.waiting === null) receive(message);
-      else {
+      else if (keptBytes + message.length > MOST_KEPT_BYTES) {
+        const text = `shard ${this.shard} is busy, and a stream sent more than ${MOST_KEPT_BYTES} bytes meanwhile`;
+        this.refuse(duplex, job, line, new MonolithError('ResourceExhausted', text));
+      } else {
         const kept = Uint8Array.from(message);
-        this.waiting.push(() => receive(kept));
+        keptBytes += kept.length;
+        this.waiting.push(() => {
+          keptBytes -= kept.length;
+          if (!ended) receive(kept);
+        });
       }
     };
     duplex.onEnd = () => {
+      ended = true;
       if (line !== null && line.duplex === duplex) line.detach();
     };
   }
