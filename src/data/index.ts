@@ -1,3 +1,4 @@
+export { readingOptions } from './config-options.js';
 export { type CriteoIntegers, criteoSchema } from './criteo-schema.js';
 export { invalidUtf8, type SniffedEncoding, sniffEncoding, type TextEncoding, textEncodings, wholeUtf8 } from './encoding.js';
 export { type ByteSource, type FileInfo, fileInfo, openSource, readHead } from './file-source.js';

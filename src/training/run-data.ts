@@ -5,6 +5,7 @@ import {
   openStreamData,
   type PipelineOptions,
   planStream,
+  readingOptions,
   type StreamOptions,
   splitSources,
   type TrainData,
@@ -31,8 +32,7 @@ function pipelineOptions(config: TrainingConfig, use: DataUse, plan: ModelPlan |
   const fromTrain = use === 'train' || (use === 'evaluate' && data.eval.length === 0);
   return {
     files: fromTrain ? data.train : data.eval,
-    format: data.format,
-    schema: data.schema,
+    ...readingOptions(data),
     groups: plan === null ? [] : plan.tables.map((table) => ({ features: table.features })),
     batchSize: config.batchSize,
     workers: config.workers,
@@ -48,7 +48,6 @@ function pipelineOptions(config: TrainingConfig, use: DataUse, plan: ModelPlan |
       part: fromTrain ? split : 'all',
     },
     maxBadRecords: data.maxBadRecords,
-    maxIdsPerExample: data.maxIdsPerExample,
     parseThreads: data.parseThreads,
     requireLabel: use !== 'predict',
     sampling: use === 'train',
@@ -56,21 +55,6 @@ function pipelineOptions(config: TrainingConfig, use: DataUse, plan: ModelPlan |
     allowEmpty: use === 'predict',
     keepBadRecords: use === 'predict',
     backend: config.backend,
-    headerBytes: data.headerBytes,
-    labelType: data.labelType,
-    denseType: data.denseType,
-    separator: data.separator,
-    header: data.header,
-    trim: data.trim,
-    numFields: data.numFields,
-    framing: {
-      hasSortId: data.hasSortId,
-      kafkaDump: data.kafkaDump,
-      kafkaDumpPrefix: data.kafkaDumpPrefix,
-      lagrangexHeader: data.lagrangexHeader,
-    },
-    bareMessage: data.bareMessage,
-    criteoIntegers: data.criteoIntegers,
     // What is predicted on is as a rule read once.
     cache: data.cache === 'off' || use === 'predict' ? null : data.cache,
   };

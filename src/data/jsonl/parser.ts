@@ -2,55 +2,20 @@
 import type { ParsedBlock } from '../parsed-block.js';
 import { A, ActionWords, Bad, LabelMode, Op, P, type Program } from '../program.js';
 import { columnNames } from '../program-names.js';
+import { parseLines } from '../text-lines.js';
 import { Emitter, FULL, OK, type Token } from '../twins/emitter.js';
 import { type ColumnValues, JsonKind, JsonScanner } from './scanner.js';
 
-const NEWLINE = 10;
 const zero = Uint8Array.of(48);
 const one = Uint8Array.of(49);
 
 /** Parses bytes[0, length). */
 export function parseJsonl(program: Program, bytes: Uint8Array, block: ParsedBlock, result: Float64Array): void {
   const out = new Emitter(program, block, result);
-  const parser = new LineParser(program, out, bytes);
-  const end = bytes.length;
-  let p = 0;
-  let lines = 0;
-  let full = false;
-  while (p < end) {
-    const found = bytes.indexOf(NEWLINE, p);
-    const lineEnd = found < 0 ? end : found;
-    const after = found < 0 ? end : found + 1;
-    if (isBlank(bytes, p, lineEnd)) {
-      p = after;
-      lines += after - lineEnd;
-      continue;
-    }
-    if (!out.hasRoom) {
-      full = true;
-      break;
-    }
-    out.begin();
-    const code = parser.parse(p, lineEnd);
-    if (code === FULL) {
-      full = true;
-      break;
-    }
-    if (code === OK) out.good();
-    else out.markBad(code, p, lines, parser.column, parser.tokenStart, parser.tokenEnd, parser.extra);
-    p = after;
-    lines += after - lineEnd;
-  }
-  out.finish(p, lines, full);
+  parseLines(bytes, out, new JsonlParser(program, out, bytes));
 }
 
-function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
-  let p = from;
-  while (p < to && (bytes[p] === 32 || bytes[p] === 9 || bytes[p] === 13)) p++;
-  return p === to;
-}
-
-class LineParser {
+class JsonlParser {
   column = 0;
   extra = 0;
   tokenStart = 0;

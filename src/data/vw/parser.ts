@@ -2,44 +2,15 @@
 import type { ParsedBlock } from '../parsed-block.js';
 import { A, ActionWords, Bad, Op, P, type Program } from '../program.js';
 import { columnNames } from '../program-names.js';
+import { parseLines } from '../text-lines.js';
 import { Emitter, FULL, OK, type Token } from '../twins/emitter.js';
 import { parseVwColumn, type VwColumn } from './columns.js';
 import { VwLine, VwProblem, type VwVisitor } from './line.js';
 
-const NEWLINE = 10;
-
 /** Parses bytes[0, length). */
 export function parseVw(program: Program, bytes: Uint8Array, block: ParsedBlock, result: Float64Array): void {
   const out = new Emitter(program, block, result);
-  const parser = new VwParser(program, out, bytes);
-  const end = bytes.length;
-  let p = 0;
-  let lines = 0;
-  let full = false;
-  while (p < end) {
-    const found = bytes.indexOf(NEWLINE, p);
-    const lineEnd = found < 0 ? end : found;
-    const after = found < 0 ? end : found + 1;
-    let first = p;
-    while (first < lineEnd && (bytes[first] === 32 || bytes[first] === 9 || bytes[first] === 13)) first++;
-    if (first < lineEnd) {
-      if (!out.hasRoom) {
-        full = true;
-        break;
-      }
-      out.begin();
-      const code = parser.parse(first, lineEnd);
-      if (code === FULL) {
-        full = true;
-        break;
-      }
-      if (code === OK) out.good();
-      else out.markBad(code, p, lines, parser.column, parser.tokenStart, parser.tokenEnd, parser.extra);
-    }
-    p = after;
-    lines += after - lineEnd;
-  }
-  out.finish(p, lines, full);
+  parseLines(bytes, out, new VwParser(program, out, bytes));
 }
 
 /** Features of one column in one line. */

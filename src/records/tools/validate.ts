@@ -1,6 +1,6 @@
 import { MonolithError } from '../../base/index.js';
 import type { TrainingConfig } from '../../config/index.js';
-import { BatchPipeline, expandFiles } from '../../data/index.js';
+import { BatchPipeline, expandFiles, readingOptions } from '../../data/index.js';
 import { BatchSlot } from '../../tensor/index.js';
 import { type InputOptions, openRecords } from '../input.js';
 
@@ -84,31 +84,16 @@ async function holdAgainst(
 ): Promise<void> {
   const { data } = config;
   const pipeline = await BatchPipeline.open({
+    ...readingOptions(data),
     files: [path],
-    format: data.format,
-    schema: data.schema,
     batchSize: BATCH,
     shuffle: 0,
     parseThreads: 0,
     maxBadRecords: Number.MAX_SAFE_INTEGER,
-    maxIdsPerExample: data.maxIdsPerExample,
     onBadRecord: onBad,
+    // What sampling leaves out is held against the schema too.
+    sampling: false,
     allowEmpty: true,
-    headerBytes: data.headerBytes,
-    labelType: data.labelType,
-    denseType: data.denseType,
-    separator: data.separator,
-    header: data.header,
-    trim: data.trim,
-    numFields: data.numFields,
-    framing: {
-      hasSortId: data.hasSortId,
-      kafkaDump: data.kafkaDump,
-      kafkaDumpPrefix: data.kafkaDumpPrefix,
-      lagrangexHeader: data.lagrangexHeader,
-    },
-    bareMessage: data.bareMessage,
-    criteoIntegers: data.criteoIntegers,
   });
   try {
     const slot = new BatchSlot(pipeline.layout, new SharedArrayBuffer(BatchSlot.byteLength(pipeline.layout)), 0);
